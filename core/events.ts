@@ -1,0 +1,108 @@
+/**
+ * Everything that can happen to a state machine: facts, in the past tense, reported by adapters.
+ *
+ * An event gives its bytes away: the reporter must not touch them again. The members with `nonce` bring fresh random
+ * bytes from the adapter, the only source of secrets in the core.
+ */
+import type { HeaderList } from "./http/headers.ts";
+import type { CallId, ExchangeId, SocketId } from "./ids.ts";
+import type { RegistryOutcome } from "./registry.ts";
+
+/** Random bytes that come with each event that may need to make a token. */
+export const NONCE_BYTES = 16;
+
+/** A visitor's request head has been read. Its body stays unread until `exchange_read` orders it. */
+export type ExchangeOpened = {
+  readonly type: "exchange_opened";
+  readonly exchange: ExchangeId;
+  /** As received; the method of HTTP is case-sensitive (RFC 9110 section 9.1). */
+  readonly method: string;
+  /** The request target as received, any form (RFC 9112 section 3.2). */
+  readonly target: string;
+  readonly headers: HeaderList;
+  /** Whether the message has a body (RFC 9112 section 6.3): content-length above 0, or chunked. */
+  readonly hasBody: boolean;
+  readonly nonce: Uint8Array;
+};
+
+/** A request to upgrade to WebSocket has been read and is well-formed by RFC 6455 section 4.2.1. */
+export type UpgradeRequested = {
+  readonly type: "upgrade_requested";
+  readonly socket: SocketId;
+  readonly target: string;
+  readonly headers: HeaderList;
+};
+
+/** WebSocket events that the server and the agent share. */
+export type SocketEvent =
+  /** The handshake is complete. */
+  | { readonly type: "socket_opened"; readonly socket: SocketId }
+  /** A whole text message, valid UTF-8. */
+  | { readonly type: "socket_text"; readonly socket: SocketId; readonly text: string }
+  /** A whole binary message. */
+  | { readonly type: "socket_bytes"; readonly socket: SocketId; readonly bytes: Uint8Array }
+  /** A ping or pong arrived: nothing but a sign of life. The adapter has answered a ping already. */
+  | { readonly type: "socket_heard"; readonly socket: SocketId }
+  /** `bytes` of what was ordered to be sent have left for the kernel. Sums up to all that was ordered. */
+  | { readonly type: "socket_flushed"; readonly socket: SocketId; readonly bytes: number }
+  /** The last event of a socket, however it ended; also when the handshake never completed. 1006 where no close frame came. */
+  | {
+      readonly type: "socket_closed";
+      readonly socket: SocketId;
+      readonly code: number;
+      readonly reason: string;
+    };
+
+export type ServerEvent =
+  /** A deadline that `nextDeadlineMs` named may have passed. */
+  | { readonly type: "tick" }
+  | ExchangeOpened
+  | { readonly type: "exchange_body"; readonly exchange: ExchangeId; readonly bytes: Uint8Array }
+  /** The request body is complete. Comes only after `exchange_read`, and never when `hasBody` was false. */
+  | { readonly type: "exchange_body_ended"; readonly exchange: ExchangeId }
+  /**
+   * `bytes` of response body have left for the kernel, those of `respond` included. Sums up to all bytes ordered, if the
+   * visitor stays; may still come after a cut.
+   */
+  | { readonly type: "exchange_flushed"; readonly exchange: ExchangeId; readonly bytes: number }
+  /** The last event of an exchange: the response went out whole (`complete`), or the connection is gone. */
+  | { readonly type: "exchange_closed"; readonly exchange: ExchangeId; readonly complete: boolean }
+  | UpgradeRequested
+  | SocketEvent
+  | { readonly type: "registry_answered"; readonly call: CallId; readonly outcome: RegistryOutcome }
+  /** The process was asked to stop: finish what runs, take nothing new. */
+  | { readonly type: "drain_requested" };
+
+/** Why the origin could not answer, or could not finish. */
+export type OriginFault =
+  | "refused"
+  | "name_not_resolved"
+  | "tls_invalid"
+  | "connect_timeout"
+  /** The connection broke, before or inside the response. */
+  | "broken"
+  /** What came is not HTTP, or its head is beyond the client's limits. */
+  | "malformed";
+
+export type AgentEvent =
+  | { readonly type: "tick" }
+  | SocketEvent
+  /** The server answered the handshake with a status other than 101. Followed by `socket_closed`. */
+  | { readonly type: "socket_refused"; readonly socket: SocketId; readonly status: number }
+  /** The server answered an `api_call`. `body` is cut at the adapter's limit. */
+  | { readonly type: "api_answered"; readonly call: CallId; readonly status: number; readonly body: string }
+  /** An `api_call` got no answer. */
+  | { readonly type: "api_failed"; readonly call: CallId; readonly reason: string }
+  /** The origin's final response head (1xx are not reported). */
+  | {
+      readonly type: "origin_head";
+      readonly exchange: ExchangeId;
+      readonly status: number;
+      readonly headers: HeaderList;
+    }
+  | { readonly type: "origin_body"; readonly exchange: ExchangeId; readonly bytes: Uint8Array }
+  /** The response is complete by its own framing. Last event of an origin request. */
+  | { readonly type: "origin_ended"; readonly exchange: ExchangeId }
+  /** The request failed. Last event of an origin request; nothing follows an `origin_abort` but this. */
+  | { readonly type: "origin_failed"; readonly exchange: ExchangeId; readonly fault: OriginFault }
+  | { readonly type: "drain_requested" };

@@ -1,0 +1,169 @@
+/**
+ * Every number that bounds something, with its reason. The server's and the agent's operators may change each; what must
+ * hold between them is asserted when a machine is made. Bytes and milliseconds throughout.
+ */
+import { assert } from "./assert.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND = 1000;
+
+export const serverLimits = {
+  /** Tunnels of one node. An idle one costs the server about 20 KiB. */
+  tunnelsMax: 10_000,
+  visitorSocketsMax: 10_000,
+  /** Visitor requests in any phase, those that wait for authorization included. */
+  exchangesMax: 10_000,
+  /** Of one tunnel: a home server on a small machine has enough with this. */
+  tunnelExchangesMax: 1_000,
+  /** A MoosicBox request is one JSON text frame, so its body is held whole. */
+  requestBodyBytesMax: 4 * MIB,
+  /** The headers of a response, as JSON in packet 1. Browsers and proxies stop well below. */
+  responseHeaderBytesMax: 64 * KIB,
+  /** One message from an agent: 64 KiB packets by default, text frames with JSON or base64 may be larger. */
+  tunnelMessageBytesMax: 16 * MIB,
+  /** One message from a visitor socket. */
+  visitorMessageBytesMax: 1 * MIB,
+  /** Packets that wait for an earlier one, per exchange, however far ahead their numbers are. */
+  parkedPacketsMax: 1_024,
+  parkedBytesMax: 16 * MIB,
+  /** Above this an exchange's tunnel is paused, as long as nobody else waits for bytes from it. */
+  heldBytesSoft: 4 * MIB,
+  /** Above this a slow exchange is given up. */
+  heldBytesHard: 32 * MIB,
+  /** Held for all exchanges of the server; above it the largest holder is given up. */
+  heldBytesTotal: 256 * MIB,
+  /**
+   * While the home has visitor sockets, a paused tunnel is read again for a moment this often, so that what is sent to them
+   * unasked goes through; otherwise every `pingMs`, for the heartbeat.
+   */
+  pauseMsMax: 500,
+  /** The response buffer of a blocking request. */
+  responseBufferBytesMax: 64 * MIB,
+  /** Not yet sent to one agent: it does not read. A request body and some more fit. */
+  tunnelSendBytesMax: 16 * MIB,
+  visitorSendBytesMax: 4 * MIB,
+  /** The questions of one visitor socket that an answer can still find its way back to; the oldest is forgotten first. */
+  visitorQuestionsMax: 256,
+  /** Ended exchanges per tunnel for which the agent was told to stop a moment ago; one more is told nothing. */
+  abortedIdsMax: 256,
+  abortRepeatMs: 1 * SECOND,
+  registryCallsMax: 2_048,
+  /** Accepted tokens remembered, the oldest forgotten first. Refused ones are never remembered. */
+  trustedTokensMax: 10_000,
+  /** For this long an accepted token is not looked up again: the bound on how late a revocation takes effect. */
+  tokenFreshMs: 5 * SECOND,
+  /** For this long an accepted token still opens the door while the registry is down. */
+  tokenTrustMs: 60 * SECOND,
+  /** One call to the registry. A healthy one answers in milliseconds. */
+  registryCallMs: 2 * SECOND,
+  /** A visitor waits this long for a registry that fails before it is told so. */
+  registryVisitorMs: 4 * SECOND,
+  /** An agent's handshake waits longer: it would only come back. */
+  registryTunnelMs: 15 * SECOND,
+  registryRetryMs: 250,
+  leaseMs: 60 * SECOND,
+  leaseRenewMs: 15 * SECOND,
+  sweepMs: 600 * SECOND,
+  signatureTokenLifetimeMs: 14 * 24 * 3600 * SECOND,
+  pingMs: 5 * SECOND,
+  /** A socket that was silent for this long is dropped (protocol-moosicbox.md, Heartbeat). */
+  silenceMs: 10 * SECOND,
+  /** A tick later than this says that the process was stalled, so that silence proves nothing. */
+  stallMs: 1 * SECOND,
+  /** A handshake from the accepted upgrade to the open socket. */
+  handshakeMs: 10 * SECOND,
+  /** From the request frame to packet 1. */
+  responseHeadMs: 60 * SECOND,
+  /** Between packets of a response. Long enough for an event stream that rarely speaks. */
+  responseIdleMs: 300 * SECOND,
+  /** Between pieces of a request body. */
+  requestIdleMs: 30 * SECOND,
+  /** A visitor that accepts no byte for this long has left. */
+  visitorStallMs: 300 * SECOND,
+  drainMs: 30 * SECOND,
+};
+
+/** What is armed again each time it fires. */
+const SERVER_PERIODS = ["pingMs", "leaseRenewMs", "sweepMs", "pauseMsMax", "registryRetryMs"] as const;
+
+export type ServerLimits = { readonly [Name in keyof typeof serverLimits]: number };
+
+export function assertServerLimits(limits: ServerLimits): void {
+  for (const [name, value] of Object.entries(limits)) {
+    assert(Number.isSafeInteger(value) && value >= 0, `${name} is not a whole number of at least 0`);
+  }
+  for (const name of SERVER_PERIODS) {
+    assert(limits[name] >= 1, `${name} is 0: the server would never come to rest`);
+  }
+  assert(limits.heldBytesSoft <= limits.heldBytesHard, "heldBytesSoft is above heldBytesHard");
+  assert(limits.heldBytesHard <= limits.heldBytesTotal, "heldBytesHard is above heldBytesTotal");
+  assert(limits.parkedBytesMax <= limits.heldBytesHard, "parkedBytesMax is above heldBytesHard");
+  assert(
+    limits.responseBufferBytesMax <= limits.heldBytesTotal,
+    "responseBufferBytesMax is above heldBytesTotal",
+  );
+  assert(limits.pauseMsMax <= 1_000, "pauseMsMax would let a neighbour wait longer than a second");
+  assert(limits.pingMs < limits.silenceMs, "pingMs is not below silenceMs: healthy sockets would be dropped");
+  assert(limits.leaseRenewMs * 2 <= limits.leaseMs, "a lease must survive one missed renewal");
+  assert(limits.registryCallMs <= limits.leaseRenewMs, "a renewal would be asked for beside the one before");
+  assert(limits.tokenFreshMs <= limits.tokenTrustMs, "tokenFreshMs is above tokenTrustMs");
+  assert(limits.registryCallMs <= limits.registryVisitorMs, "registryCallMs is above registryVisitorMs");
+  assert(
+    limits.requestBodyBytesMax < limits.tunnelSendBytesMax,
+    "a request body would not fit a tunnel's send buffer",
+  );
+}
+
+export const agentLimits = {
+  exchangesMax: 1_000,
+  /** A packet with its header (protocol-moosicbox.md, Agent to server: binary frames). */
+  packetBytesMax: 64 * KIB,
+  /** A bulk response's short remainder waits this long to fill its packet. */
+  packetFillMs: 2,
+  /** One message from the server; a request frame carries a whole JSON body. */
+  tunnelMessageBytesMax: 16 * MIB,
+  /** Not yet sent: above high no origin is read, below low they are again. A few packets keep the link busy. */
+  sendBytesHigh: 1 * MIB,
+  sendBytesLow: 256 * KIB,
+  originHeadMs: 55 * SECOND,
+  originIdleMs: 290 * SECOND,
+  apiCallMs: 10 * SECOND,
+  connectMs: 10 * SECOND,
+  pingMs: 5 * SECOND,
+  silenceMs: 12 * SECOND,
+  stallMs: 1 * SECOND,
+  /** Backoff for a server that answers, and for one that does not. */
+  retryMs: 5 * SECOND,
+  retryDownMs: 30 * SECOND,
+  /** After `superseded`: somebody else runs with the same client id, so hurry only hurts both. */
+  retrySupersededMs: 30 * SECOND,
+  /** A connection that lived this long was a success: the next loss retries at once. */
+  retryResetMs: 5 * SECOND,
+  drainMs: 30 * SECOND,
+};
+
+const AGENT_PERIODS = [
+  "pingMs",
+  "apiCallMs",
+  "connectMs",
+  "originIdleMs",
+  "retryMs",
+  "retryDownMs",
+  "retrySupersededMs",
+] as const;
+
+export type AgentLimits = { readonly [Name in keyof typeof agentLimits]: number };
+
+export function assertAgentLimits(limits: AgentLimits): void {
+  for (const [name, value] of Object.entries(limits)) {
+    assert(Number.isSafeInteger(value) && value >= 0, `${name} is not a whole number of at least 0`);
+  }
+  for (const name of AGENT_PERIODS) {
+    assert(limits[name] >= 1, `${name} is 0: the agent would never come to rest`);
+  }
+  assert(limits.packetBytesMax >= 1 * KIB, "packetBytesMax leaves no room for a packet header");
+  assert(limits.sendBytesLow < limits.sendBytesHigh, "sendBytesLow is not below sendBytesHigh");
+  assert(limits.pingMs < limits.silenceMs, "pingMs is not below silenceMs");
+  assert(limits.retryMs <= limits.retryDownMs, "retryMs is above retryDownMs");
+}

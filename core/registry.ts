@@ -1,0 +1,69 @@
+/**
+ * The port to the registry: what the core may ask, and what may come back.
+ *
+ * Every operation is idempotent, so a call whose answer was lost may be made again. Time belongs to the registry: expiry,
+ * leases and fences are judged by its one clock, never by a node's.
+ */
+
+/** Tokens are known to the registry by the lower-case hex SHA-256 of their text, and by nothing else. */
+export type TokenHash = string;
+
+export type RegistryOperation =
+  /** Is this an unexpired token of that kind, for that client id? */
+  | {
+      readonly type: "check_token";
+      readonly kind: "client_access" | "signature";
+      readonly tokenHash: TokenHash;
+      readonly clientId: string;
+    }
+  /** Whose unexpired magic token is this? */
+  | { readonly type: "find_magic_token"; readonly tokenHash: TokenHash }
+  /** Stores a token; a token that is there already stays as it is. `lifetimeMs` null never expires. */
+  | {
+      readonly type: "insert_token";
+      readonly kind: "client_access" | "signature" | "magic";
+      readonly tokenHash: TokenHash;
+      readonly clientId: string;
+      readonly lifetimeMs: number | null;
+    }
+  /**
+   * Makes the row of `clientId` name this tunnel, unless the row carries a higher fence: then a newer tunnel owns it.
+   * Of equal fences the row's own tunnel, and else the later write, wins.
+   */
+  | {
+      readonly type: "upsert_connection";
+      readonly clientId: string;
+      readonly tunnel: string;
+      readonly node: string;
+      readonly fence: number;
+      readonly leaseMs: number;
+    }
+  /** Deletes the row if it still names this tunnel. */
+  | { readonly type: "delete_connection"; readonly clientId: string; readonly tunnel: string }
+  /** Extends the lease of every row of the node and tells which rows those are. */
+  | { readonly type: "renew_leases"; readonly node: string; readonly leaseMs: number }
+  /** Deletes expired tokens and rows whose lease has lapsed. */
+  | { readonly type: "sweep" };
+
+export type ConnectionRow = { readonly clientId: string; readonly tunnel: string };
+
+/** How a call failed. */
+export type RegistryFault =
+  /** Nothing was changed, and the same call may succeed later. */
+  | "unavailable"
+  /** The answer was lost: the change may have been made, or may still be made. */
+  | "unknown"
+  /** The registry will not do this, however often it is asked: a missing grant or table, a value too long. */
+  | "refused";
+
+export type RegistryOutcome =
+  /** `fence` is the registry's clock in microseconds, read in the same query: a ticket for a later upsert. */
+  | { readonly type: "token_checked"; readonly valid: boolean; readonly fence: number }
+  | { readonly type: "magic_token_found"; readonly clientId: string | null }
+  | { readonly type: "token_inserted" }
+  /** `current` is false where the row belongs to a newer tunnel. */
+  | { readonly type: "connection_upserted"; readonly current: boolean }
+  | { readonly type: "connection_deleted" }
+  | { readonly type: "leases_renewed"; readonly rows: readonly ConnectionRow[] }
+  | { readonly type: "swept" }
+  | { readonly type: "failed"; readonly fault: RegistryFault };

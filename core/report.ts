@@ -1,0 +1,41 @@
+/**
+ * What a machine wants a person to know: facts for the log, as data. No report carries a token, a body or a query string.
+ */
+import type { ExchangeOutcome, FailureCode } from "./failure.ts";
+import type { ExchangeId, SocketId } from "./ids.ts";
+import type { RegistryFault } from "./registry.ts";
+
+export type ServerReport =
+  | { readonly type: "tunnel_accepted"; readonly socket: SocketId; readonly clientId: string }
+  | {
+      readonly type: "tunnel_ended";
+      readonly socket: SocketId;
+      readonly clientId: string;
+      readonly code: number;
+      readonly cause: FailureCode | "closed";
+    }
+  | { readonly type: "upgrade_refused"; readonly socket: SocketId; readonly cause: FailureCode }
+  | {
+      readonly type: "exchange_ended";
+      readonly exchange: ExchangeId;
+      readonly clientId: string | null;
+      readonly method: string;
+      readonly status: number;
+      readonly outcome: ExchangeOutcome;
+      readonly bytesOut: number;
+      readonly durationMs: number;
+    }
+  /** Something came from an agent that the protocol has no place for; the tunnel lives on. */
+  | { readonly type: "agent_protocol_error"; readonly socket: SocketId; readonly detail: string }
+  | { readonly type: "registry_failed"; readonly operation: string; readonly fault: RegistryFault }
+  | { readonly type: "registry_recovered" }
+  | { readonly type: "draining"; readonly exchanges: number; readonly tunnels: number };
+
+export type AgentReport =
+  | { readonly type: "registered"; readonly clientId: string }
+  | { readonly type: "connected"; readonly clientId: string }
+  | { readonly type: "disconnected"; readonly code: number; readonly cause: string }
+  | { readonly type: "retrying"; readonly inMs: number; readonly cause: string }
+  | { readonly type: "exchange_failed"; readonly method: string; readonly fault: string }
+  | { readonly type: "server_protocol_error"; readonly detail: string }
+  | { readonly type: "draining"; readonly exchanges: number };
