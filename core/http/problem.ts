@@ -1,0 +1,127 @@
+/** What a visitor gets to read when something failed: a problem document (RFC 9457), or a small page for a browser. */
+import { type FailureCode, failureOf } from "../failure.ts";
+import { encodeUtf8 } from "../wire/utf8.ts";
+import type { HeaderList } from "./headers.ts";
+import { weightsOf } from "./weights.ts";
+
+/** One failure of one request, whoever reports it. */
+export type Problem = {
+  readonly status: number;
+  /** Stable and machine-readable. */
+  readonly code: string;
+  /** One sentence for a person. */
+  readonly title: string;
+  /** What was special about this occurrence. Never holds a secret. */
+  readonly detail: string | null;
+  readonly requestId: number | null;
+  readonly retryAfterSeconds: number | null;
+};
+
+export type ProblemResponse = {
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly body: Uint8Array;
+};
+
+/** The whole response for a failure of the server's table. */
+export function problemResponse(
+  code: FailureCode,
+  options: { readonly requestId: number | null; readonly html: boolean; readonly detail?: string },
+): ProblemResponse {
+  const { status, title, retryAfterSeconds } = failureOf(code);
+  const { requestId, html, detail = null } = options;
+  return renderProblem({ status, code, title, detail, requestId, retryAfterSeconds }, html);
+}
+
+/** The whole response for a problem, as a page or as JSON. */
+export function renderProblem(problem: Problem, html: boolean): ProblemResponse {
+  const body = encodeUtf8(html ? problemPage(problem) : problemJson(problem));
+  const headers = [
+    "content-type",
+    html ? "text/html; charset=utf-8" : "application/problem+json",
+    "content-length",
+    String(body.length),
+    "cache-control",
+    "no-store",
+    "x-content-type-options",
+    "nosniff",
+  ];
+  if (html) headers.push("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'");
+  if (problem.retryAfterSeconds !== null) headers.push("retry-after", String(problem.retryAfterSeconds));
+  // These two statuses must say what would do instead (RFC 9110 sections 15.5.2 and 15.5.22).
+  if (problem.status === 401) headers.push("www-authenticate", "Bearer");
+  if (problem.status === 426) headers.push("connection", "upgrade", "upgrade", "websocket");
+  return { status: problem.status, headers, body };
+}
+
+/** Whether the client is a person's browser: it names HTML, and takes JSON no more gladly. */
+export function prefersHtml(headers: HeaderList): boolean {
+  const weights = weightsOf(headers, "accept");
+  const html = weights.get("text/html") ?? 0;
+  const any = weights.get("application/*") ?? weights.get("*/*") ?? 0;
+  const json = weights.get("application/json") ?? any;
+  const problemJson = weights.get("application/problem+json") ?? any;
+  return html > 0 && html >= json && html >= problemJson;
+}
+
+function problemJson(problem: Problem): string {
+  const { status, code, title, detail, requestId } = problem;
+  return JSON.stringify({
+    type: "about:blank",
+    title,
+    status,
+    ...(detail === null ? {} : { detail }),
+    code,
+    requestId,
+  });
+}
+
+function problemPage(problem: Problem): string {
+  const { status, code, title, detail, requestId } = problem;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${status} ${escapeHtml(title)}</title>
+<style>${PAGE_STYLE}</style>
+</head>
+<body>
+<main>
+<p class="status">${status}</p>
+<h1>${escapeHtml(title)}</h1>
+${detail === null ? "" : `<p>${escapeHtml(detail)}</p>\n`}<dl>
+<dt>Code</dt><dd>${escapeHtml(code)}</dd>
+${requestId === null ? "" : `<dt>Request</dt><dd>${requestId}</dd>\n`}</dl>
+</main>
+</body>
+</html>
+`;
+}
+
+const PAGE_STYLE = `
+:root { color-scheme: light dark; --ink: #1c2430; --quiet: #667085; --page: #f4f6f8; --card: #fff; --line: #e3e7ec; --mark: #0f766e; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e8ecf1; --quiet: #98a2b3; --page: #12161c; --card: #1a2028; --line: #2b333e; --mark: #5eead4; }
+}
+* { box-sizing: border-box; margin: 0; }
+body { min-height: 100vh; display: grid; place-items: center; padding: 1.5rem; background: var(--page); color: var(--ink); font: 1rem/1.55 system-ui, sans-serif; }
+main { width: 100%; max-width: 32rem; padding: 2.5rem; background: var(--card); border: 1px solid var(--line); border-top: 4px solid var(--mark); border-radius: 0.75rem; }
+.status { color: var(--mark); font-weight: 600; letter-spacing: 0.08em; }
+h1 { margin: 0.25rem 0 0.75rem; font-size: 1.5rem; line-height: 1.25; text-wrap: balance; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 1rem; margin-top: 1.75rem; padding-top: 1.25rem; border-top: 1px solid var(--line); font-size: 0.875rem; color: var(--quiet); }
+dd { font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
+`;
+
+const HTML_ESCAPES: ReadonlyMap<string, string> = new Map([
+  ["&", "&amp;"],
+  ["<", "&lt;"],
+  [">", "&gt;"],
+  ['"', "&quot;"],
+  ["'", "&#39;"],
+]);
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => HTML_ESCAPES.get(character) ?? character);
+}

@@ -1,0 +1,131 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { encodeTarget, parseTarget, queryValue } from "../../../core/http/target.ts";
+
+const anyText = fc.string({ unit: "binary", maxLength: 12 });
+const anyQuery = fc.array(fc.tuple(anyText, anyText), { maxLength: 5 }).map((pairs) => new Map(pairs));
+const anyPath = fc.string({ unit: fc.constantFrom(..."az/.%2F;:@!$&'()*+,=~-_\"<>[]\\^`{|}") });
+const nearlyTarget = fc.string({ unit: fc.constantFrom(..."/ab?&=+%2F4 #:.é\u0000") });
+
+describe("parseTarget", () => {
+  it.each([
+    ["/", ""],
+    ["/a/b", "a/b"],
+    ["//a//b/", "/a//b/"],
+    ["/a/../b/./", "a/../b/./"],
+    ["/%2e%2e/a", "%2e%2e/a"],
+    ["/a%2Fb", "a%2Fb"],
+    ["/a;x=1/b", "a;x=1/b"],
+    ["/a%00b", "a%00b"],
+    ["/%ff%fe", "%ff%fe"],
+    ["/a%zz", "a%zz"],
+    ["http://host", ""],
+    ["http://user@[::1]:80/a", "a"],
+    ["HTTPS://host//a", "/a"],
+    ["http://host?a=1", ""],
+  ])("H16 leaves the path of %s as it was received", (target, path) => {
+    expect(parseTarget(target)?.path).toBe(path);
+  });
+
+  it.each([
+    ["/a", []],
+    ["/a?", []],
+    ["/a?&&", []],
+    ["/a?x=1&y=2", ["x", "1", "y", "2"]],
+    ["/a?x=1&y=2&x=3", ["x", "3", "y", "2"]],
+    ["/a?x", ["x", ""]],
+    ["/a?=1", ["", "1"]],
+    ["/a?x=a=b?c", ["x", "a=b?c"]],
+    ["/a?x=a+b%20c%2B", ["x", "a b c+"]],
+    ["/a?%C3%A9=%E2%82%AC", ["é", "€"]],
+    ["/a?x=%00", ["x", "\u0000"]],
+    ["/a?__proto__=1", ["__proto__", "1"]],
+    ["http://host/a?x=1", ["x", "1"]],
+  ])("H16 decodes the query of %s", (target, query) => {
+    expect([...(parseTarget(target)?.query ?? ["no target"])].flat()).toEqual(query);
+  });
+
+  it.each([
+    ["an empty target", ""],
+    ["H17 the asterisk form", "*"],
+    ["H17 the authority form", "host:443"],
+    ["H07 another scheme", "ftp://host/a"],
+    ["H07 an absolute form without a host", "http:///a"],
+    ["a relative path", "a/b"],
+    ["a query alone", "?x=1"],
+    ["a fragment", "/a#b"],
+    ["H16 a NUL", "/a\u0000"],
+    ["H16 a space", "/a b"],
+    ["H16 a line end", "/a\r\nx: y"],
+    ["H16 a line end at the end", "/a\n"],
+    ["H16 bytes that are not ASCII", "/caf\u00e9"],
+    ["H16 a query whose escape is cut", "/a?x=%4"],
+    ["H16 a query whose escape is not hexadecimal", "/a?%zz=1"],
+    ["H16 a query that is not UTF-8", "/a?x=%ff"],
+    ["H16 a query with an overlong form", "/a?x=%c0%80"],
+    ["H16 a query with a surrogate", "/a?x=%ed%a0%80"],
+  ])("refuses %s", (_name, target) => {
+    expect(parseTarget(target)).toBeNull();
+  });
+
+  it("never throws", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: "binary" }), nearlyTarget), (target) => {
+        const parsed = parseTarget(target);
+        if (parsed !== null) expect(target).toContain(parsed.path);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+});
+
+describe("encodeTarget", () => {
+  it("H16 gives the origin the path to the letter, and a query that means the same", () => {
+    fc.assert(
+      fc.property(anyPath, anyQuery, (path, query) => {
+        const target = encodeTarget(path, query);
+        if (target === null) throw new Error("the target cannot be encoded");
+        const parsed = parseTarget(target);
+        expect(parsed?.path).toBe(path);
+        expect([...(parsed?.query ?? [])]).toEqual([...query]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("adds no question mark without a query", () => {
+    expect(encodeTarget("a/b", new Map())).toBe("/a/b");
+    expect(encodeTarget("", new Map([["a", ""]]))).toBe("/?a=");
+  });
+
+  it.each(["a b", "a\tb", "a\r\nb", "a\n", "a\u0000", "a\u007f", "é", "€", "a?b", "a#b"])(
+    "T28 refuses the path %j",
+    (path) => {
+      expect(encodeTarget(path, new Map())).toBeNull();
+    },
+  );
+
+  it("T28 stays a path of the origin, whatever a path looks like", () => {
+    expect(encodeTarget("/evil.example/x", new Map())).toBe("//evil.example/x");
+    expect(encodeTarget("http://evil.example/", new Map())).toBe("/http://evil.example/");
+  });
+
+  it("refuses a lone surrogate, which has no UTF-8", () => {
+    expect(encodeTarget("a", new Map([["x", "\ud800"]]))).toBeNull();
+    expect(encodeTarget("a", new Map([["\udc00", "x"]]))).toBeNull();
+  });
+});
+
+describe("queryValue", () => {
+  it("matches in any case and prefers the exact spelling", () => {
+    const query = new Map([
+      ["CLIENTID", "1"],
+      ["clientid", "2"],
+      ["clientId", "3"],
+    ]);
+    expect(queryValue(query, "clientId")).toBe("3");
+    query.delete("clientId");
+    expect(queryValue(query, "clientId")).toBe("1");
+    expect(queryValue(query, "client")).toBeUndefined();
+  });
+});
