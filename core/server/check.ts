@@ -1,0 +1,128 @@
+/** What must hold in every state between two steps. The simulator checks it after each. */
+import { assert } from "../assert.ts";
+import { isArmed } from "../timers.ts";
+import { DUTY_CALLS_MAX } from "./calls.ts";
+import type { Exchange, ServerState, Socket, Tunnel } from "./state.ts";
+
+export function checkServer(state: ServerState): void {
+  let heldBytes = 0;
+  for (const exchange of state.exchanges.values()) {
+    checkExchange(state, exchange);
+    heldBytes += exchange.heldBytes;
+  }
+  assert(heldBytes === state.heldBytes, "the server's held bytes are not the sum of its exchanges'");
+  assert(
+    heldBytes <= state.config.limits.heldBytesTotal + OWN_ANSWERS_MAX,
+    "the server holds more than its total",
+  );
+  let tunnels = 0;
+  let questions = 0;
+  for (const socket of state.sockets.values()) {
+    checkSocket(state, socket);
+    if (socket.kind === "tunnel") tunnels++;
+    else questions += socket.questions.size;
+  }
+  assert(tunnels === state.tunnels, "the count of tunnels is not their number");
+  assert(
+    state.sockets.size - tunnels === state.visitorSockets,
+    "the count of visitor sockets is not their number",
+  );
+  assert(questions === state.questions.size, "a question is kept for a visitor socket that is gone");
+  checkHomes(state);
+  checkTimers(state);
+  assert(
+    state.trusted.size <= state.config.limits.trustedTokensMax,
+    "more tokens are remembered than may be",
+  );
+  assert(
+    state.calls.size <= state.config.limits.registryCallsMax + DUTY_CALLS_MAX,
+    "more calls are under way than may be",
+  );
+}
+
+function checkExchange(state: ServerState, exchange: Exchange): void {
+  const { limits } = state.config;
+  const parts = lengthOf(exchange.requestParts) + lengthOf(exchange.responseParts);
+  const held = parts + exchange.order.parkedBytes + exchange.unflushedBytes;
+  assert(held === exchange.heldBytes, "an exchange's held bytes are not the sum of what it holds");
+  assert(exchange.unflushedBytes >= 0, "a visitor took more than it was given");
+  assert(!exchange.isCut || held === 0, "something is held for a visitor who was cut off");
+  assert(exchange.order.parked.size <= limits.parkedPacketsMax, "more packets are parked than may be");
+  assert(exchange.order.parkedBytes <= limits.parkedBytesMax, "more bytes are parked than may be");
+  const sent = exchange.phase === "waiting" || exchange.phase === "responding";
+  assert(sent === (exchange.tunnel !== null), "an exchange has a tunnel exactly while it is owed an answer");
+  assert(
+    (exchange.phase === "closing") === (exchange.ending !== null),
+    "closing is when the ending is known",
+  );
+  if (exchange.phase === "closing") {
+    assert(exchange.order.parked.size === 0, "an exchange keeps packets that nobody will ask for");
+  }
+  const tunnel = exchange.tunnel === null ? undefined : state.sockets.get(exchange.tunnel);
+  if (exchange.tunnel === null) return;
+  assert(
+    tunnel?.kind === "tunnel" && tunnel.phase === "live",
+    "an exchange waits for a tunnel that is not there",
+  );
+  assert(tunnel.exchanges.has(exchange.id), "a tunnel does not know an exchange of its own");
+  assert(tunnel.clientId === exchange.clientId, "an exchange is on the tunnel of another client id");
+  assert(isArmed(exchange.timer), "an exchange waits without a deadline");
+}
+
+function checkSocket(state: ServerState, socket: Socket): void {
+  assert(socket.unsentBytes >= 0, "a socket sent more than it was given");
+  const beating = socket.phase === "live" || socket.phase === "accepting";
+  assert(
+    beating === isArmed(socket.heartbeat),
+    "a socket has a heartbeat exactly while it is open or opening",
+  );
+  if (socket.kind === "tunnel") checkTunnel(state, socket);
+}
+
+function checkTunnel(state: ServerState, tunnel: Tunnel): void {
+  for (const id of tunnel.exchanges) {
+    assert(state.exchanges.get(id)?.tunnel === tunnel.id, "a tunnel carries an exchange that is not its own");
+  }
+  for (const id of tunnel.slow) assert(tunnel.exchanges.has(id), "an exchange slows a tunnel that it left");
+  assert(tunnel.paused === isArmed(tunnel.pause), "a tunnel is paused without an end");
+  assert(tunnel.aborted.size <= state.config.limits.abortedIdsMax, "more aborted ids are kept than may be");
+  if (tunnel.phase !== "live")
+    assert(tunnel.exchanges.size === 0, "a tunnel that is not open carries exchanges");
+}
+
+function checkHomes(state: ServerState): void {
+  for (const [clientId, home] of state.homes) {
+    assert(home.tunnel !== null || home.visitors.size > 0, "an empty home is kept");
+    if (home.tunnel !== null) {
+      const tunnel = state.sockets.get(home.tunnel);
+      const live = tunnel?.kind === "tunnel" && tunnel.phase === "live" && tunnel.clientId === clientId;
+      assert(live, "a home's tunnel is not live");
+    }
+    for (const id of home.visitors) {
+      const visitor = state.sockets.get(id);
+      assert(visitor?.kind === "visitor" && visitor.phase === "live", "a home's visitor socket is not live");
+      assert(visitor.clientId === clientId, "a visitor socket is in another client id's home");
+    }
+  }
+}
+
+function checkTimers(state: ServerState): void {
+  for (const timer of state.timers.heap) {
+    const { owner } = timer;
+    if (owner.kind === "exchange")
+      assert(state.exchanges.has(owner.exchange), "a timer outlived its exchange");
+    if (owner.kind === "call") assert(state.calls.has(owner.call), "a timer outlived its call");
+    if (owner.kind === "heartbeat" || owner.kind === "pause") {
+      assert(state.sockets.has(owner.socket), "a timer outlived its socket");
+    }
+  }
+}
+
+function lengthOf(parts: readonly Uint8Array[]): number {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  return length;
+}
+
+/** The server's own answers come on top: a few KiB for each exchange at most. */
+const OWN_ANSWERS_MAX = 2 ** 26;

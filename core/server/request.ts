@@ -1,0 +1,118 @@
+/** The way of a tunnelled request to its home: find the tunnel, gather the body, send the frame. */
+import { assert } from "../assert.ts";
+import { concatBytes, retain } from "../bytes.ts";
+import type { ServerEffect } from "../effects.ts";
+import { headerValue, headerValues } from "../http/headers.ts";
+import type { Outbox } from "../outbox.ts";
+import { encodeHttpFrame } from "../wire/frames.ts";
+import { parseJson } from "../wire/json.ts";
+import { decodeUtf8 } from "../wire/utf8.ts";
+import { overLimit, updatePause } from "./backpressure.ts";
+import { armDeadline, enterPhase, failExchange, giveUpExchange } from "./exchange.ts";
+import { hold, releaseUnwritten } from "./held.ts";
+import { liveTunnel } from "./homes.ts";
+import { fitsSending, sendText } from "./sending.ts";
+import type { Exchange, ServerState } from "./state.ts";
+
+/** The request is authorized, and whose home it is for is known. */
+export function forwardRequest(
+  state: ServerState,
+  exchange: Exchange,
+  clientId: string,
+  out: Outbox<ServerEffect>,
+): void {
+  exchange.clientId = clientId;
+  if (liveTunnel(state, clientId) === undefined) {
+    failExchange(state, exchange, "agent_not_connected", out);
+  } else if (exchange.request.hasBody) {
+    enterPhase(exchange, "reading");
+    armDeadline(state, exchange, state.config.limits.requestIdleMs);
+    out.push({ type: "exchange_read", exchange: exchange.id });
+  } else {
+    sendRequest(state, exchange, clientId, null, out);
+  }
+}
+
+export function onRequestBody(
+  state: ServerState,
+  exchange: Exchange,
+  bytes: Uint8Array,
+  out: Outbox<ServerEffect>,
+): void {
+  if (!isReading(exchange)) return;
+  exchange.lastProgressMs = state.nowMs;
+  exchange.requestBytes += bytes.length;
+  if (exchange.requestBytes > state.config.limits.requestBodyBytesMax) {
+    return failExchange(state, exchange, "limit_request_body", out);
+  }
+  exchange.requestParts.push(retain(bytes));
+  hold(state, exchange, bytes.length);
+  const over = overLimit(state, exchange);
+  if (over !== undefined) giveUpExchange(state, over.victim, over.code, out);
+}
+
+export function onRequestEnded(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
+  if (!isReading(exchange)) return;
+  assert(exchange.clientId !== null, "a request is read for nobody");
+  if (exchange.requestBytes === 0) return sendRequest(state, exchange, exchange.clientId, null, out);
+  const payload = decodeUtf8(concatBytes(exchange.requestParts));
+  if (payload === null || parseJson(payload) === undefined) {
+    return failExchange(state, exchange, "not_json", out, {
+      detail: "A request body must be JSON: the home's agent takes nothing else.",
+    });
+  }
+  sendRequest(state, exchange, exchange.clientId, payload, out);
+}
+
+/** False where what came was on its way when the exchange ended: it falls on the floor. */
+function isReading(exchange: Exchange): boolean {
+  if (exchange.phase === "closing") return false;
+  assert(exchange.phase === "reading", "a request body came that was not asked for");
+  return true;
+}
+
+function sendRequest(
+  state: ServerState,
+  exchange: Exchange,
+  clientId: string,
+  payload: string | null,
+  out: Outbox<ServerEffect>,
+): void {
+  const { limits, idBase } = state.config;
+  const { request, route } = exchange;
+  // The home may have left while the body came in.
+  const tunnel = liveTunnel(state, clientId);
+  if (tunnel === undefined) return failExchange(state, exchange, "agent_not_connected", out);
+  if (tunnel.exchanges.size >= limits.tunnelExchangesMax) {
+    return failExchange(state, exchange, "limit_tunnel_exchanges", out);
+  }
+  const range = headerValues(request.headers, "range");
+  if (range.length > 1) {
+    return failExchange(state, exchange, "bad_request", out, { detail: "A request has one Range at most." });
+  }
+  // The protocol has no place for If-Range, and without its condition a range of a newer version would be joined to parts of
+  // an older one: the home is asked for the whole, which RFC 9110 section 13.1.5 has for a condition that does not hold.
+  const isRanged = headerValue(request.headers, "if-range") === undefined;
+  const accept = headerValues(request.headers, "accept");
+  const frame = encodeHttpFrame({
+    requestId: idBase + exchange.id,
+    method: request.method,
+    path: route.forward.path,
+    query: route.forward.query,
+    payload,
+    accept: accept.length === 0 ? null : accept.join(", "),
+    range: isRanged ? (range[0] ?? null) : null,
+    profile: route.forward.profile,
+  });
+  if (!fitsSending(tunnel, frame, limits.tunnelSendBytesMax)) {
+    return failExchange(state, exchange, "limit_slow_agent", out);
+  }
+  sendText(tunnel, frame, out);
+  releaseUnwritten(state, exchange);
+  exchange.tunnel = tunnel.id;
+  tunnel.exchanges.add(exchange.id);
+  enterPhase(exchange, "waiting");
+  armDeadline(state, exchange, limits.responseHeadMs);
+  // Somebody waits for bytes again: a slow neighbour must not keep the tunnel paused.
+  updatePause(state, tunnel, out);
+}

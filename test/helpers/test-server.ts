@@ -1,0 +1,259 @@
+/**
+ * The server's state machine on a virtual clock, between visitors, agents and a registry that a test plays. After each
+ * step all invariants are checked, and no report may name a secret: all tokens of the tests begin with `secret`.
+ */
+import { createHash } from "node:crypto";
+import { expect } from "vitest";
+import type { ServerEffect } from "../../core/effects.ts";
+import { NONCE_BYTES, type ServerEvent } from "../../core/events.ts";
+import type { HeaderList } from "../../core/http/headers.ts";
+import type { CallId, ExchangeId, SocketId } from "../../core/ids.ts";
+import { type ServerLimits, serverLimits } from "../../core/limits.ts";
+import { Outbox } from "../../core/outbox.ts";
+import type { ServerReport } from "../../core/report.ts";
+import {
+  checkServer,
+  createServer,
+  type ServerConfig,
+  type ServerState,
+  serverDeadlineMs,
+  stepServer,
+} from "../../core/server.ts";
+import { TestRegistry } from "./test-registry.ts";
+import { type SocketOrder, TestSocket } from "./test-socket.ts";
+import { Visit, type VisitOptions } from "./test-visit.ts";
+
+export const ACCESS_TOKEN = "secret-access";
+export const CLIENT_TOKEN = "secret-client";
+export const SIGNATURE = "secret-signature";
+
+export type RequestOptions = VisitOptions & {
+  readonly method?: string;
+  readonly target?: string;
+  readonly headers?: HeaderList;
+};
+
+export class TestServer {
+  readonly state: ServerState;
+  readonly registry: TestRegistry;
+  readonly visits = new Map<ExchangeId, Visit>();
+  readonly sockets = new Map<SocketId, TestSocket>();
+  readonly reports: ServerReport[] = [];
+  nowMs = 0;
+  listens = true;
+  isDrained = false;
+  #opened = 0;
+  readonly #out = new Outbox<ServerEffect>();
+  readonly #queue: ServerEvent[] = [];
+  #running = false;
+
+  constructor(
+    limits: Partial<ServerLimits> = {},
+    config: Partial<ServerConfig> = {},
+    registry = new TestRegistry(),
+  ) {
+    this.registry = registry;
+    this.state = createServer({
+      node: "node-1",
+      idBase: 1_000_000,
+      accessToken: ACCESS_TOKEN,
+      corsOrigins: null,
+      build: "test",
+      limits: { ...serverLimits, ...limits },
+      sha256,
+      ...config,
+    });
+    // The first tick asks for the rows of an earlier life.
+    this.advance(0);
+  }
+
+  /** Takes the event, and after it all that its effects cause at once. */
+  readonly dispatch = (event: ServerEvent): void => {
+    this.#queue.push(event);
+    if (!this.#running) this.settle();
+  };
+
+  /** Takes the event; what its effects cause waits for `settle` or for the next event. */
+  dispatchStill(event: ServerEvent): void {
+    this.#running = true;
+    for (const effect of this.step(event)) this.#perform(effect);
+    this.#running = false;
+  }
+
+  /** Lets everything happen that earlier effects caused. */
+  settle(): void {
+    this.#running = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        for (const effect of this.step(next)) this.#perform(effect);
+      }
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  /** One step whose effects are given back and not carried out. */
+  step(event: ServerEvent): ServerEffect[] {
+    const effects: ServerEffect[] = [];
+    try {
+      stepServer(this.state, this.nowMs, event, this.#out);
+    } finally {
+      this.#out.drain((effect) => effects.push(effect));
+    }
+    checkServer(this.state);
+    return effects;
+  }
+
+  /** Lets time pass, and ticks at each deadline. */
+  advance(ms: number): void {
+    const untilMs = this.nowMs + ms;
+    for (let ticks = 0; serverDeadlineMs(this.state) <= untilMs; ticks++) {
+      expect(ticks, "the server ticks without end").toBeLessThan(100_000);
+      this.nowMs = Math.max(this.nowMs, serverDeadlineMs(this.state));
+      this.dispatch({ type: "tick" });
+    }
+    this.nowMs = untilMs;
+  }
+
+  /** Lets time pass while every open socket shows signs of life. */
+  idle(ms: number): void {
+    for (let left = ms; left > 0; left -= 1_000) {
+      this.advance(Math.min(left, 1_000));
+      for (const socket of this.sockets.values()) if (socket.isOpen) socket.beat();
+    }
+  }
+
+  /** Time stands still for this process: the next tick comes late by so much. */
+  stall(ms: number): void {
+    this.nowMs += ms;
+  }
+
+  /** A request as it came; `token` makes it a tunnelled one of `home`. */
+  open(options: RequestOptions = {}): Visit {
+    const id = ++this.#opened as ExchangeId;
+    const visit = new Visit(id, this.state.config.idBase + id, options, this.dispatch);
+    this.visits.set(id, visit);
+    this.dispatch({
+      type: "exchange_opened",
+      exchange: id,
+      method: options.method ?? "GET",
+      target: options.target ?? "/",
+      headers: options.headers ?? [],
+      hasBody: options.body !== undefined,
+      nonce: new Uint8Array(NONCE_BYTES).fill(id),
+    });
+    return visit;
+  }
+
+  /** A request with a good token for a home's service. */
+  visit(options: RequestOptions & { readonly clientId?: string; readonly blocking?: boolean } = {}): Visit {
+    const clientId = options.clientId ?? "home";
+    this.grant("client_access", CLIENT_TOKEN, clientId);
+    const mode = options.blocking === true ? ["culvert-response", "blocking"] : [];
+    return this.open({
+      ...options,
+      target: options.target ?? `/music?clientId=${encodeURIComponent(clientId)}`,
+      headers: ["authorization", `Bearer ${CLIENT_TOKEN}`, ...mode, ...(options.headers ?? [])],
+    });
+  }
+
+  /** An upgrade request as it came. */
+  upgrade(
+    target: string,
+    headers: HeaderList = [],
+    reacts = true,
+    onOrder?: (order: SocketOrder) => void,
+  ): TestSocket {
+    const id = ++this.#opened as SocketId;
+    const options = { reacts, onOrder };
+    const socket = new TestSocket(id, this.state.config.idBase + id, options, this.dispatch);
+    this.sockets.set(id, socket);
+    this.dispatch({ type: "upgrade_requested", socket: id, target, headers });
+    return socket;
+  }
+
+  /** An agent with a good token; `reacts` false leaves its handshake to the test. */
+  tunnel(clientId = "home", reacts = true): TestSocket {
+    this.grant("signature", SIGNATURE, clientId);
+    const client = encodeURIComponent(clientId);
+    return this.upgrade(`/ws?clientId=${client}&sender=true&signature=${SIGNATURE}`, [], reacts);
+  }
+
+  visitorSocket(clientId = "home", reacts = true): TestSocket {
+    this.grant("signature", SIGNATURE, clientId);
+    return this.upgrade(`/ws?clientId=${encodeURIComponent(clientId)}&signature=${SIGNATURE}`, [], reacts);
+  }
+
+  grant(kind: "client_access" | "signature", token: string, clientId: string): void {
+    this.registry.grant(kind, sha256(token), clientId);
+  }
+
+  revoke(kind: "client_access" | "signature", token: string, clientId: string): void {
+    this.registry.revoke(kind, sha256(token), clientId);
+  }
+
+  drain(): void {
+    this.dispatch({ type: "drain_requested" });
+  }
+
+  /** How many exchanges ended so. */
+  outcomes(outcome: string): number {
+    return this.reports.filter((report) => report.type === "exchange_ended" && report.outcome === outcome)
+      .length;
+  }
+
+  /** Everybody leaves: nothing may be left behind. */
+  expectEmpty(): void {
+    this.settle();
+    for (const visit of this.visits.values()) visit.leave();
+    for (const socket of this.sockets.values()) socket.lose();
+    expect(this.state.exchanges.size, "an exchange is left").toBe(0);
+    expect(this.state.sockets.size, "a socket is left").toBe(0);
+    expect(this.state.homes.size, "a home is left").toBe(0);
+    expect(this.state.questions.size, "a question is left").toBe(0);
+    expect(this.state.heldBytes, "bytes are left").toBe(0);
+    const owners = new Set(this.state.timers.heap.map((timer) => timer.owner.kind));
+    for (const kind of ["exchange", "heartbeat", "pause"] as const) {
+      expect(owners, "a deadline is left").not.toContain(kind);
+    }
+  }
+
+  #perform(effect: ServerEffect): void {
+    switch (effect.type) {
+      case "registry_call":
+        return this.#call(effect.call, effect.operation);
+      case "report":
+        expect(JSON.stringify(effect.report), "a report names a secret").not.toContain("secret");
+        this.reports.push(effect.report);
+        return;
+      case "listener_close":
+        expect(this.listens).toBe(true);
+        this.listens = false;
+        return;
+      case "drained":
+        expect(this.isDrained).toBe(false);
+        this.isDrained = true;
+        return;
+    }
+    if ("socket" in effect) {
+      const socket = this.sockets.get(effect.socket);
+      return socket === undefined ? expect.fail("an order names no socket") : socket.perform(effect);
+    }
+    const visit = this.visits.get(effect.exchange);
+    if (visit === undefined) return expect.fail("an order names no exchange");
+    visit.perform(effect);
+    if (effect.type !== "exchange_read" || visit.isClosed || !visit.takes) return;
+    if (visit.requestBody !== null && visit.requestBody.length > 0) visit.sendBody(visit.requestBody);
+    visit.endBody();
+  }
+
+  #call(call: CallId, operation: Parameters<TestRegistry["call"]>[0]): void {
+    this.registry.call(operation, (outcome) => {
+      this.dispatch({ type: "registry_answered", call, outcome });
+    });
+  }
+}
+
+export function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
