@@ -1,0 +1,208 @@
+/** The agent's WebSockets to the server, on `ws`. */
+import http from "node:http";
+import { createRequire } from "node:module";
+import type { Duplex } from "node:stream";
+import WebSocket from "ws";
+import { assert } from "../core/assert.ts";
+import type { AgentEffect } from "../core/effects.ts";
+import type { AgentEvent } from "../core/events.ts";
+import type { SocketId } from "../core/ids.ts";
+import { endpointOf } from "./endpoint.ts";
+import { causeOf } from "./error-cause.ts";
+
+export type AgentSocketEvent = Extract<AgentEvent, { readonly type: `socket_${string}` }>;
+export type AgentSocketEffect = Extract<AgentEffect, { readonly type: `socket_${string}` }>;
+
+export type AgentSocketsOptions = {
+  /** `http:`, `https:`, `ws:` or `wss:`; its path, if any, goes before every target. */
+  readonly server: URL;
+  /** A message above this many bytes closes the socket with 1009. */
+  readonly messageBytesMax: number;
+  readonly dispatch: (event: AgentSocketEvent) => void;
+};
+
+/** A peer that does not finish the closing handshake is cut off after this time. */
+export const CLOSE_TIMEOUT_MS = 5_000;
+
+/**
+ * Below this, packets of one turn of the event loop share a write, because the system call costs more than the bytes.
+ * A packet of at least this size goes out at once: waiting would only leave the link idle.
+ */
+const BULK_BYTES = 16 * 1024;
+
+/** Bulk packets whose bytes have left, kept to be filled again: as many as a busy link has under way. */
+const SPARE_PACKETS_MAX = 32;
+
+type Connection = {
+  readonly socket: SocketId;
+  readonly webSocket: WebSocket;
+  /** What `webSocket` writes to; null until the handshake is answered. */
+  stream: Duplex | null;
+  /** Whether `stream` is corked until the end of this turn. */
+  corked: boolean;
+  /** Why the connection broke, for `socket_closed`. */
+  cause: string;
+};
+
+/**
+ * Each `socket_connect` is followed by exactly one `socket_closed`, the socket's last event. Orders for a socket that is
+ * not open are ignored, since its last event is on the way. Nothing here writes a target anywhere: it holds a secret.
+ */
+export class AgentSockets {
+  readonly #connections = new Map<SocketId, Connection>();
+  readonly #options: AgentSocketsOptions;
+  readonly #base: string;
+  readonly #spare: Buffer<ArrayBuffer>[] = [];
+
+  constructor(options: AgentSocketsOptions) {
+    this.#options = options;
+    this.#base = options.server.origin + endpointOf(options.server).basePath;
+  }
+
+  perform(effect: AgentSocketEffect): void {
+    if (effect.type === "socket_connect") {
+      this.#connect(effect.socket, effect.target);
+      return;
+    }
+    const connection = this.#connections.get(effect.socket);
+    if (connection === undefined) return;
+    const { webSocket } = connection;
+    switch (effect.type) {
+      case "socket_send_packet":
+        this.#sendPacket(connection, effect.header, effect.body);
+        break;
+      case "socket_send_text":
+        this.#sendText(connection, effect.text);
+        break;
+      case "socket_ping":
+        if (webSocket.readyState === WebSocket.OPEN) webSocket.ping();
+        break;
+      case "socket_close":
+        webSocket.close(effect.code, effect.reason);
+        break;
+      case "socket_terminate":
+        webSocket.terminate();
+        break;
+    }
+  }
+
+  /** Cuts every connection. */
+  close(): void {
+    for (const { webSocket } of this.#connections.values()) webSocket.terminate();
+  }
+
+  #connect(socket: SocketId, target: string): void {
+    // Not `new URL`: what that throws carries its input.
+    const url = URL.parse(this.#base + target);
+    assert(url !== null && url.hash === "", "the target of a socket is not in origin form");
+    const webSocket = new WebSocket(url, { ...CLIENT_OPTIONS, maxPayload: this.#options.messageBytesMax });
+    const connection: Connection = { socket, webSocket, stream: null, corked: false, cause: "" };
+    this.#connections.set(socket, connection);
+    const { dispatch } = this.#options;
+    webSocket.on("upgrade", (response) => {
+      connection.stream = response.socket;
+    });
+    webSocket.on("open", () => dispatch({ type: "socket_opened", socket }));
+    webSocket.on("unexpected-response", (_request, response) => {
+      dispatch({ type: "socket_refused", socket, status: response.statusCode ?? 0 });
+      webSocket.terminate();
+    });
+    webSocket.on("message", (data, isBinary) => {
+      assert(Buffer.isBuffer(data), "a message is not a Buffer, though no other binary type was set");
+      if (isBinary) dispatch({ type: "socket_bytes", socket, bytes: data });
+      else dispatch({ type: "socket_text", socket, text: data.toString() });
+    });
+    webSocket.on("ping", () => dispatch({ type: "socket_heard", socket }));
+    webSocket.on("pong", () => dispatch({ type: "socket_heard", socket }));
+    webSocket.on("error", (error) => {
+      if (connection.cause === "") connection.cause = causeOf(error);
+    });
+    webSocket.on("close", (code, reason) => {
+      if (!this.#connections.delete(socket)) return;
+      dispatch({ type: "socket_closed", socket, code, reason: reason.toString() || connection.cause });
+    });
+  }
+
+  #sendText(connection: Connection, text: string): void {
+    this.#send(connection, text, Buffer.byteLength(text));
+  }
+
+  #sendPacket(connection: Connection, header: Uint8Array, body: readonly Uint8Array[]): void {
+    let length = header.length;
+    for (const part of body) length += part.length;
+    // A pooled buffer would share its memory with others, and a bulk packet gives its own away below.
+    const packet = length < BULK_BYTES ? Buffer.allocUnsafe(length) : this.#takeBulkPacket(length);
+    packet.set(header);
+    let at = header.length;
+    for (const part of body) {
+      packet.set(part, at);
+      at += part.length;
+    }
+    // `ws` masks a Buffer into a second one, because it may not change what the caller owns. What it makes itself with
+    // `Buffer.from` it masks in place, and of an ArrayBuffer that makes no copy: an eighth of the agent's CPU in a download.
+    // A small packet is better masked into one buffer with its frame header than written as two.
+    if (length < BULK_BYTES) this.#send(connection, packet, length);
+    else this.#send(connection, { valueOf: () => packet.buffer }, length, packet);
+  }
+
+  /** Without spares a download would leave two buffers to the collector for each packet, and tens of megabytes wait for it. */
+  #takeBulkPacket(length: number): Buffer<ArrayBuffer> {
+    const spare = this.#spare.pop();
+    return spare?.length === length ? spare : Buffer.allocUnsafeSlow(length);
+  }
+
+  #send(
+    connection: Connection,
+    message: Message,
+    length: number,
+    reusable: Buffer<ArrayBuffer> | null = null,
+  ): void {
+    const { socket, webSocket } = connection;
+    if (webSocket.readyState !== WebSocket.OPEN) return;
+    if (length < BULK_BYTES) cork(connection);
+    webSocket.send(message, { binary: typeof message !== "string" }, (error) => {
+      if (error || !this.#connections.has(socket)) return;
+      if (reusable !== null && this.#spare.length < SPARE_PACKETS_MAX) this.#spare.push(reusable);
+      this.#options.dispatch({ type: "socket_flushed", socket, bytes: length });
+    });
+    if (length >= BULK_BYTES) uncork(connection);
+  }
+}
+
+type Message = string | Buffer | { valueOf(): ArrayBuffer };
+
+/**
+ * Whether messages are masked by native code. Without it a download costs more than twice the CPU, so the program says
+ * so in its log. `ws` uses the first of these that is there; `bufferutil` itself may be no more than its JavaScript stand-in.
+ */
+export function maskingIsNative(): boolean {
+  if ("websocketMask" in http) return true;
+  if (process.env.WS_NO_BUFFER_UTIL) return false;
+  const require = createRequire(import.meta.url);
+  try {
+    return require("bufferutil").mask !== require("bufferutil/fallback").mask;
+  } catch {
+    return false;
+  }
+}
+
+/** `closeTimeout` is younger than the type declarations of `ws`. */
+const CLIENT_OPTIONS = {
+  perMessageDeflate: false,
+  followRedirects: false,
+  skipUTF8Validation: false,
+  closeTimeout: CLOSE_TIMEOUT_MS,
+};
+
+function cork(connection: Connection): void {
+  if (connection.corked || connection.stream === null) return;
+  connection.corked = true;
+  connection.stream.cork();
+  setImmediate(uncork, connection);
+}
+
+function uncork(connection: Connection): void {
+  if (!connection.corked) return;
+  connection.corked = false;
+  connection.stream?.uncork();
+}

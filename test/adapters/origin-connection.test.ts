@@ -1,0 +1,230 @@
+import net from "node:net";
+import tls from "node:tls";
+import { describe, expect, test, vi } from "vitest";
+import { createCertificate } from "./certificate.ts";
+import { listen } from "./listen.ts";
+import { cleanups, MIB, OK, origin, rawOrigin, secureOrigin, start } from "./origin-harness.ts";
+
+describe("the flow", () => {
+  test("stops reading while paused, so that 64 MiB wait at the origin", async () => {
+    let sent: net.Socket | undefined;
+    const server = await origin((request, response) => {
+      if (request.url === "/small") {
+        response.end("x");
+        return;
+      }
+      sent = request.socket;
+      for (let part = 0; part < 64; part++) response.write(Buffer.alloc(MIB, part));
+      response.end();
+    });
+    const run = start(server.url);
+    const bulk = run.request({ target: "/bulk" });
+    run.pause(bulk, true);
+    await run.log.first("origin_head");
+    for (let round = 0; round < 100; round++) await run.over(run.request({ target: "/small" }));
+    const passed = run.bodyOf(bulk).length;
+    expect(passed).toBe(0);
+    const left = (sent?.bytesWritten ?? 0) - (sent?.writableLength ?? 0);
+    expect(left).toBeLessThan(16 * MIB);
+    run.pause(bulk, false);
+    await run.over(bulk);
+    const body = run.bodyOf(bulk);
+    expect(body.length).toBe(64 * MIB);
+    expect([...Array(64).keys()].every((part) => body[part * MIB] === part)).toBe(true);
+  });
+
+  test("pauses in the middle of a body, from within an event", async () => {
+    const server = await origin((_request, response) => response.end(Buffer.alloc(8 * MIB)));
+    const run = start(server.url);
+    const bulk = run.request();
+    await run.log.until(() => {
+      if (run.bodyOf(bulk).length === 0) return false;
+      run.pause(bulk, true);
+      return true;
+    });
+    const atPause = run.bodyOf(bulk).length;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(run.bodyOf(bulk).length - atPause).toBeLessThanOrEqual(64 * 1024);
+    run.pause(bulk, false);
+    await run.over(bulk);
+    expect(run.bodyOf(bulk).length).toBe(8 * MIB);
+  });
+
+  test("H20 the rest of an upload is not sent once the answer is complete", async () => {
+    const raw = await rawOrigin((socket, _request, nth) => {
+      if (nth > 1) return;
+      socket.pause();
+      socket.write(OK);
+    });
+    const run = start(raw.url);
+    await run.over(run.request({ method: "POST", body: Buffer.alloc(32 * MIB) }));
+    raw.resumeAll();
+    await raw.allClosed();
+    expect(run.log.types()).toEqual(["origin_head", "origin_body", "origin_ended"]);
+  });
+});
+
+describe("the abort", () => {
+  const answers = {
+    "before the head": "",
+    "after the head": "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+    "in the body": "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfour",
+  };
+
+  test.each(Object.entries(answers))("H21 closes the origin's connection %s", async (_phase, answer) => {
+    const raw = await rawOrigin((socket) => socket.write(answer));
+    const run = start(raw.url);
+    const exchange = run.request();
+    await raw.requested();
+    if (answer !== "") await run.log.first(answer.endsWith("four") ? "origin_body" : "origin_head");
+    run.abort(exchange);
+    const atAbort = run.log.events.length;
+    expect(run.log.events.at(-1)).toEqual({ type: "origin_failed", exchange, fault: "broken" });
+    await raw.allClosed();
+    run.abort(exchange);
+    run.pause(exchange, true);
+    await run.over(run.request({ target: "/next" }), () => raw.answerAll(OK));
+    expect(run.log.events.slice(atAbort).every((event) => event.exchange !== exchange)).toBe(true);
+  });
+
+  test("H21 answers at once while the connection is not yet made", async () => {
+    const raw = await rawOrigin((socket) => socket.write(OK));
+    const run = start(raw.url);
+    const exchange = run.request();
+    run.abort(exchange);
+    expect(run.log.events).toEqual([{ type: "origin_failed", exchange, fault: "broken" }]);
+    await run.over(run.request());
+    expect(raw.received()).not.toContain("GET /1 ");
+    expect(run.log.all("origin_failed")).toHaveLength(1);
+  });
+
+  test("H21 is no reason to repeat the request on another connection", async () => {
+    const seen: string[] = [];
+    const raw = await rawOrigin((socket, request) => {
+      seen.push(request.slice(0, request.indexOf(" HTTP")));
+      if (!request.startsWith("GET /slow ")) socket.write(OK);
+    });
+    const run = start(raw.url);
+    await run.over(run.request({ target: "/first" }));
+    const exchange = run.request({ target: "/slow" });
+    await raw.requested(2);
+    run.abort(exchange);
+    await raw.allClosed();
+    await run.over(run.request({ target: "/last" }));
+    expect(seen).toEqual(["GET /first", "GET /slow", "GET /last"]);
+  });
+
+  test("H21 cancels an upload that the origin does not read", async () => {
+    const raw = await rawOrigin((socket, _request, nth) => nth === 1 && socket.pause());
+    const run = start(raw.url);
+    const exchange = run.request({ method: "POST", body: Buffer.alloc(32 * MIB) });
+    await raw.requested();
+    run.abort(exchange);
+    raw.resumeAll();
+    await raw.allClosed();
+    expect(run.log.types()).toEqual(["origin_failed"]);
+  });
+});
+
+describe("the connection", () => {
+  test("is reused", async () => {
+    const raw = await rawOrigin((socket) => socket.write(OK));
+    const run = start(raw.url);
+    for (let round = 0; round < 5; round++) await run.over(run.request());
+    expect(raw.connections()).toBe(1);
+  });
+
+  test("that the origin was just closing costs a GET one more attempt and a POST its answer, never a second request", async () => {
+    const seen: string[] = [];
+    const raw = await rawOrigin((socket, request, nth) => {
+      seen.push(request.slice(0, request.indexOf(" HTTP")));
+      if (nth === 1) socket.write(OK);
+      else socket.destroy();
+    });
+    const run = start(raw.url);
+    await run.over(run.request({ target: "/first" }));
+    await run.over(run.request({ target: "/again" }));
+    expect(run.log.types().join()).toBe(
+      "origin_head,origin_body,origin_ended,origin_head,origin_body,origin_ended",
+    );
+    await run.over(run.request({ method: "POST", target: "/once", body: Buffer.from("1") }));
+    expect(run.log.events.at(-1)).toMatchObject({ type: "origin_failed", fault: "broken" });
+    expect(seen).toEqual(["GET /first", "GET /again", "GET /again", "POST /once"]);
+  });
+
+  test("that breaks before the response is a failure", async () => {
+    const raw = await rawOrigin((socket) => socket.destroy());
+    const run = start(raw.url);
+    await run.over(run.request());
+    expect(run.log.events).toEqual([{ type: "origin_failed", exchange: 1, fault: "broken" }]);
+  });
+
+  test("is refused where nobody listens", async () => {
+    const server = net.createServer();
+    const host = await listen(server, cleanups);
+    server.close();
+    const run = start(new URL(`http://${host}/`));
+    await run.over(run.request());
+    expect(run.log.events).toEqual([{ type: "origin_failed", exchange: 1, fault: "refused" }]);
+  });
+
+  test("finds no address for a name that does not exist", async () => {
+    const run = start(new URL("http://nobody.invalid/"));
+    await run.over(run.request());
+    expect(run.log.events).toEqual([{ type: "origin_failed", exchange: 1, fault: "name_not_resolved" }]);
+  });
+
+  test("is given up when it does not come up in time", async () => {
+    const silent = await rawOrigin(() => {});
+    const run = start(new URL(`https://${silent.url.host}/`), 50);
+    await run.over(run.request());
+    expect(run.log.events).toEqual([{ type: "origin_failed", exchange: 1, fault: "connect_timeout" }]);
+  });
+
+  test("that came up in time may take its time from then on", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    cleanups.push(() => vi.useRealTimers());
+    const raw = await rawOrigin(() => {});
+    const run = start(raw.url, 10_000);
+    const exchange = run.request();
+    await raw.requested();
+    vi.advanceTimersByTime(10_000);
+    await run.over(exchange, () => raw.answerAll(OK));
+    expect(run.log.types()).toEqual(["origin_head", "origin_body", "origin_ended"]);
+  });
+
+  test("is not made to a certificate that does not verify, nor to a port without TLS", async () => {
+    const secure = await secureOrigin(createCertificate());
+    const run = start(secure.url);
+    await run.over(run.request());
+    const plain = await rawOrigin((socket) => socket.write("HTTP/1.1 400 Bad Request\r\n\r\n"));
+    const other = start(new URL(`https://${plain.url.host}/`));
+    await other.over(other.request());
+    const failed = [{ type: "origin_failed", exchange: 1, fault: "tls_invalid" }];
+    expect(run.log.events).toEqual(failed);
+    expect(other.log.events).toEqual(failed);
+  });
+
+  test("is made over TLS to a certificate that verifies", async () => {
+    const certificate = createCertificate();
+    const trusted = tls.getCACertificates("default");
+    tls.setDefaultCACertificates([...trusted, certificate.cert]);
+    cleanups.push(() => tls.setDefaultCACertificates(trusted));
+    const secure = await secureOrigin(certificate);
+    const run = start(secure.url);
+    for (let round = 0; round < 2; round++) await run.over(run.request());
+    expect(run.log.types().join()).toBe(
+      "origin_head,origin_body,origin_ended,origin_head,origin_body,origin_ended",
+    );
+  });
+
+  test("is cut with all others by close", async () => {
+    const raw = await rawOrigin(() => {});
+    const run = start(raw.url);
+    const exchange = run.request();
+    await raw.requested();
+    run.origin.close();
+    await run.over(exchange);
+    expect(run.log.events).toEqual([{ type: "origin_failed", exchange, fault: "broken" }]);
+  });
+});
