@@ -1,0 +1,244 @@
+/**
+ * What the core relies on in a registry, as tests. They run on every implementation of the port, and they never wait: a
+ * lifetime of 0 has passed already.
+ */
+import { createHash } from "node:crypto";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Registry } from "../../adapters/registry.ts";
+import type { ConnectionRow, RegistryOperation, RegistryOutcome } from "../../core/registry.ts";
+
+const LEASE_MS = 60_000;
+
+/** Names that a careless database would take for one another, break on, or shorten. */
+const AWKWARD_NAMES = [
+  "home",
+  "HOME",
+  "home ",
+  " home",
+  "home\t",
+  "hom\u00e9",
+  "home\u0301",
+  "hom\u{1f3e0}",
+  "'; DROP TABLE connections; --",
+  'ho"me',
+  "ho`me",
+  "ho\\me",
+  "ho\\'me",
+  "%",
+  "h_me",
+  "\u5bb6",
+  "\u00df",
+  "ss",
+  "0",
+  "00",
+  "1e3",
+  "1000",
+  "null",
+  "x".repeat(64),
+  "\u{1f3e0}".repeat(64),
+];
+
+/** Declares the suite; `make` gives a registry of its own, empty, to each test. */
+export function registryContract(name: string, make: () => Promise<Registry> | Registry): void {
+  describe(`registry contract: ${name}`, () => {
+    let registry: Registry;
+    beforeEach(async () => {
+      registry = await make();
+    });
+    afterEach(async () => {
+      await registry.close();
+    });
+
+    const call = (operation: RegistryOperation) => callRegistry(registry, operation);
+    const upsert = (clientId: string, tunnel: string, fence: number, node = "node-a", leaseMs = LEASE_MS) =>
+      call({ type: "upsert_connection", clientId, tunnel, node, fence, leaseMs });
+    const insert = (
+      kind: "client_access" | "signature" | "magic",
+      token: string,
+      clientId: string,
+      lifetimeMs: number | null,
+    ) => call({ type: "insert_token", kind, tokenHash: hash(token), clientId, lifetimeMs });
+    const check = async (kind: "client_access" | "signature", token: string, clientId: string) => {
+      const outcome = await call({ type: "check_token", kind, tokenHash: hash(token), clientId });
+      if (outcome.type !== "token_checked")
+        throw new Error(`check_token answered ${JSON.stringify(outcome)}`);
+      return outcome;
+    };
+    const findMagic = (token: string) => call({ type: "find_magic_token", tokenHash: hash(token) });
+    const rowsOf = async (node = "node-a"): Promise<readonly ConnectionRow[]> => {
+      const outcome = await call({ type: "renew_leases", node, leaseMs: LEASE_MS });
+      if (outcome.type !== "leases_renewed")
+        throw new Error(`renew_leases answered ${JSON.stringify(outcome)}`);
+      return outcome.rows.toSorted((a, b) => (a.clientId < b.clientId ? -1 : 1));
+    };
+
+    describe("tokens", () => {
+      test.each(["client_access", "signature"] as const)(
+        "accepts a stored %s token for its own client id only",
+        async (kind) => {
+          expect(await insert(kind, "t", "home", 3_600_000)).toEqual({ type: "token_inserted" });
+          expect((await check(kind, "t", "home")).valid).toBe(true);
+          expect((await check(kind, "t", "other")).valid).toBe(false);
+          expect((await check(kind, "u", "home")).valid).toBe(false);
+        },
+      );
+
+      test("keeps the kinds of token apart", async () => {
+        await insert("signature", "s", "home", null);
+        await insert("client_access", "c", "home", null);
+        await insert("magic", "m", "home", null);
+        expect((await check("client_access", "s", "home")).valid).toBe(false);
+        expect((await check("signature", "c", "home")).valid).toBe(false);
+        expect((await check("signature", "m", "home")).valid).toBe(false);
+        expect(await findMagic("s")).toEqual({ type: "magic_token_found", clientId: null });
+      });
+
+      test("refuses a token whose lifetime is over", async () => {
+        await insert("signature", "dead", "home", 0);
+        await insert("magic", "dead", "home", 0);
+        expect((await check("signature", "dead", "home")).valid).toBe(false);
+        expect(await findMagic("dead")).toEqual({ type: "magic_token_found", clientId: null });
+      });
+
+      test("finds whose magic token it is", async () => {
+        await insert("magic", "m", "home", null);
+        expect(await findMagic("m")).toEqual({ type: "magic_token_found", clientId: "home" });
+      });
+
+      test("leaves a token that is there already as it is", async () => {
+        await insert("client_access", "t", "home", null);
+        expect(await insert("client_access", "t", "thief", 0)).toEqual({ type: "token_inserted" });
+        expect((await check("client_access", "t", "home")).valid).toBe(true);
+        expect((await check("client_access", "t", "thief")).valid).toBe(false);
+      });
+    });
+
+    describe("fences", () => {
+      test("gives each check a higher fence than the one before, valid or not", async () => {
+        await insert("signature", "t", "home", null);
+        let last = 0;
+        for (let round = 0; round < 200; round++) {
+          const { fence } = await check("signature", round % 2 === 0 ? "t" : "wrong", "home");
+          expect(fence).toBeGreaterThan(last);
+          expect(Number.isSafeInteger(fence)).toBe(true);
+          last = fence;
+        }
+      });
+    });
+
+    describe("connections", () => {
+      test("lets the higher fence own the row, whichever comes first", async () => {
+        expect(await upsert("home", "t1", 10)).toEqual({ type: "connection_upserted", current: true });
+        expect(await upsert("home", "t2", 20)).toEqual({ type: "connection_upserted", current: true });
+        expect(await upsert("home", "t1", 10)).toEqual({ type: "connection_upserted", current: false });
+        expect(await rowsOf()).toEqual([{ clientId: "home", tunnel: "t2" }]);
+      });
+
+      test("answers a repeated upsert as it answered the first", async () => {
+        await upsert("home", "t1", 10);
+        expect(await upsert("home", "t1", 10)).toEqual({ type: "connection_upserted", current: true });
+        expect(await rowsOf()).toEqual([{ clientId: "home", tunnel: "t1" }]);
+      });
+
+      test("lets the later write win between equal fences", async () => {
+        await upsert("home", "t1", 10);
+        expect(await upsert("home", "t2", 10)).toEqual({ type: "connection_upserted", current: true });
+        expect(await rowsOf()).toEqual([{ clientId: "home", tunnel: "t2" }]);
+      });
+
+      test("moves a row to the node of its newest tunnel", async () => {
+        await upsert("home", "t1", 10, "node-a");
+        await upsert("home", "t2", 20, "node-b");
+        expect(await rowsOf("node-a")).toEqual([]);
+        expect(await rowsOf("node-b")).toEqual([{ clientId: "home", tunnel: "t2" }]);
+      });
+
+      test("deletes a row by its tunnel, never by its client id alone", async () => {
+        await upsert("home", "t2", 20);
+        expect(await call({ type: "delete_connection", clientId: "home", tunnel: "t1" })).toEqual({
+          type: "connection_deleted",
+        });
+        expect(await rowsOf()).toEqual([{ clientId: "home", tunnel: "t2" }]);
+        await call({ type: "delete_connection", clientId: "home", tunnel: "t2" });
+        expect(await rowsOf()).toEqual([]);
+      });
+
+      test("sweeps lapsed leases and expired tokens and nothing else", async () => {
+        await upsert("lapsed", "t1", 10, "node-a", 0);
+        await upsert("alive", "t2", 10, "node-a");
+        await insert("signature", "dead", "home", 0);
+        await insert("signature", "alive", "home", 3_600_000);
+        await insert("client_access", "forever", "home", null);
+        expect(await call({ type: "sweep" })).toEqual({ type: "swept" });
+        expect(await rowsOf()).toEqual([{ clientId: "alive", tunnel: "t2" }]);
+        expect((await check("signature", "alive", "home")).valid).toBe(true);
+        expect((await check("client_access", "forever", "home")).valid).toBe(true);
+        // The swept token is really gone: the same one can be stored again, for somebody else.
+        await insert("signature", "dead", "other", 3_600_000);
+        expect((await check("signature", "dead", "other")).valid).toBe(true);
+      });
+
+      test("keeps a row whose lease was renewed in time", async () => {
+        await upsert("home", "t1", 10, "node-a", 0);
+        await rowsOf("node-a");
+        await call({ type: "sweep" });
+        expect(await rowsOf("node-a")).toEqual([{ clientId: "home", tunnel: "t1" }]);
+      });
+    });
+
+    describe("identity (D11)", () => {
+      test("keeps names apart that differ in one byte, and gives them back unchanged", async () => {
+        for (const [index, clientId] of AWKWARD_NAMES.entries()) {
+          expect(await upsert(clientId, `t${index}`, 10)).toEqual({
+            type: "connection_upserted",
+            current: true,
+          });
+          await insert("client_access", `token of ${clientId}`, clientId, null);
+        }
+        const expected = AWKWARD_NAMES.map((clientId, index) => ({ clientId, tunnel: `t${index}` }));
+        expect(await rowsOf()).toEqual(expected.toSorted((a, b) => (a.clientId < b.clientId ? -1 : 1)));
+        for (const owner of AWKWARD_NAMES) {
+          for (const asker of AWKWARD_NAMES) {
+            const { valid } = await check("client_access", `token of ${owner}`, asker);
+            expect(valid, `${asker} with the token of ${owner}`).toBe(owner === asker);
+          }
+        }
+      });
+
+      test("keeps any two different names apart", async () => {
+        const nameOf = fc.string({ unit: "binary", minLength: 1, maxLength: 32 });
+        let token = 0;
+        await fc.assert(
+          fc.asyncProperty(nameOf, nameOf, async (owner, asker) => {
+            const text = `random ${token++}`;
+            await insert("client_access", text, owner, null);
+            expect((await check("client_access", text, owner)).valid).toBe(true);
+            expect((await check("client_access", text, asker)).valid).toBe(owner === asker);
+          }),
+          { numRuns: 100 },
+        );
+      });
+
+      test("refuses what would not be stored unchanged", async () => {
+        const refused = { type: "failed", fault: "refused" };
+        expect(await upsert("x".repeat(65), "t1", 10)).toEqual(refused);
+        expect(await upsert("\u{1f3e0}".repeat(65), "t1", 10)).toEqual(refused);
+        expect(await upsert("home", "t".repeat(65), 10)).toEqual(refused);
+        expect(await upsert("home", "t1", 10, "n".repeat(65))).toEqual(refused);
+        expect(await upsert("half \ud83c", "t1", 10)).toEqual(refused);
+        expect(await insert("magic", "t", "x".repeat(10_000_000), null)).toEqual(refused);
+        expect(await rowsOf()).toEqual([]);
+      });
+    });
+  });
+}
+
+/** One call to the registry as a promise. */
+export function callRegistry(registry: Registry, operation: RegistryOperation): Promise<RegistryOutcome> {
+  return new Promise((resolve) => registry.call(operation, resolve));
+}
+
+function hash(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
