@@ -1,0 +1,30 @@
+/** MySQL keeps the contract that SQLite and the simulator's fake keep, on its own tables and on MoosicBox's. */
+import type { Registry } from "../../adapters/registry.ts";
+import { openMysqlRegistry } from "../../adapters/registry-mysql.ts";
+import { registryContract } from "../helpers/registry-contract.ts";
+import { createDatabase, type Database } from "./database.ts";
+import { makeMoosicBoxTables, TABLES } from "./moosicbox-database.ts";
+
+/** One database for all tests of a suite, emptied before each. */
+function emptied(prepare: (database: Database) => Promise<void>): () => Promise<Registry> {
+  let database: Database | undefined;
+  return async () => {
+    if (database === undefined) {
+      database = await createDatabase();
+      await prepare(database);
+    }
+    const registry = await openMysqlRegistry(database.settings(), () => {});
+    for (const table of TABLES) await database.query(`DELETE FROM ${table}`);
+    return registry;
+  };
+}
+
+registryContract(
+  "MySQL",
+  emptied(async () => {}),
+);
+
+registryContract(
+  "MySQL with tables of MoosicBox, case-insensitive and padded",
+  emptied((database) => makeMoosicBoxTables(database, "utf8mb4 COLLATE utf8mb4_general_ci")),
+);

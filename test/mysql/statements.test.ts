@@ -1,0 +1,318 @@
+/** What the statements cost the database, by its own counters and its own plans; and rows that others made (D10, D11). */
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { statements } from "../../adapters/mysql-statements.ts";
+import type { RegistryOperation } from "../../core/registry.ts";
+import { callRegistry } from "../helpers/registry-contract.ts";
+import { ACCOUNT, asRoot, createDatabase, openRegistry, openSession, setGlobal, until } from "./database.ts";
+import { MoosicBoxServer, makeMoosicBoxTables } from "./moosicbox-database.ts";
+
+const MINUTE_MS = 60_000;
+
+const OPERATIONS: readonly RegistryOperation[] = [
+  { type: "check_token", kind: "signature", tokenHash: "a1", clientId: "home" },
+  { type: "check_token", kind: "client_access", tokenHash: "a1", clientId: "home" },
+  { type: "find_magic_token", tokenHash: "a1" },
+  { type: "insert_token", kind: "client_access", tokenHash: "a1", clientId: "home", lifetimeMs: null },
+  { type: "insert_token", kind: "signature", tokenHash: "a1", clientId: "home", lifetimeMs: MINUTE_MS },
+  { type: "upsert_connection", clientId: "home", tunnel: "t1", node: "n", fence: 1, leaseMs: MINUTE_MS },
+  { type: "delete_connection", clientId: "home", tunnel: "t1" },
+];
+
+describe("a round trip", () => {
+  /**
+   * Every statement and command of the account, a handshake apart, as the server counted them. It counts the last one a moment
+   * after it answered, so this looks until nothing changes any more.
+   */
+  async function commandsSoFar(): Promise<number> {
+    let counted = -1;
+    await until(async () => {
+      const before = counted;
+      const [row] = await asRoot(`
+        SELECT SUM(COUNT_STAR) AS count FROM performance_schema.events_statements_summary_by_account_by_event_name
+        WHERE USER = '${ACCOUNT.user}' AND EVENT_NAME <> 'statement/com/Quit'`);
+      counted = Number(row?.count);
+      return counted === before;
+    });
+    return counted;
+  }
+
+  test.each(OPERATIONS.map((operation) => [operation.type, operation] as const))(
+    "is all that %s takes: one statement, nothing before and nothing after it",
+    async (_type, operation) => {
+      const database = await createDatabase();
+      const { registry } = await openRegistry(database, { pool: 1 });
+      await callRegistry(registry, operation);
+      const before = await commandsSoFar();
+      for (let round = 0; round < 100; round++) await callRegistry(registry, operation);
+      expect((await commandsSoFar()) - before).toBe(100);
+    },
+  );
+
+  test("is one for all leases of a node, and a second one for the list of its rows", async () => {
+    const database = await createDatabase();
+    const { registry } = await openRegistry(database, { pool: 1 });
+    for (let index = 0; index < 50; index++) {
+      await callRegistry(registry, {
+        type: "upsert_connection",
+        ...{ clientId: `home-${index}`, tunnel: `t${index}`, node: "n", fence: 1, leaseMs: MINUTE_MS },
+      });
+    }
+    const before = await commandsSoFar();
+    const outcome = await callRegistry(registry, { type: "renew_leases", node: "n", leaseMs: MINUTE_MS });
+    expect((await commandsSoFar()) - before).toBe(2);
+    expect(outcome.type === "leases_renewed" && outcome.rows).toHaveLength(50);
+  });
+
+  test("is all that a new connection adds to its handshake: no SET, no ping", async () => {
+    const database = await createDatabase();
+    const { registry } = await openRegistry(database, { pool: 1 });
+    const before = await commandsSoFar();
+    await callRegistry(registry, { type: "find_magic_token", tokenHash: "a1" });
+    expect((await commandsSoFar()) - before).toBe(1);
+  });
+});
+
+describe("a plan", () => {
+  const values: readonly (readonly [RegExp, string])[] = [
+    [/:(?:tokenHash|clientId|tunnel|node)\b/g, "X'61'"],
+    [/:(?:leaseUs|lifetimeUs|fence)\b/g, "1000"],
+  ];
+
+  test.each([
+    ["the look-up of a signature", statements.check.signature, ["PRIMARY", "PRIMARY"]],
+    ["the look-up of a client's token", statements.check.client_access, ["PRIMARY", "PRIMARY"]],
+    ["the look-up of a magic token", statements.findMagic, ["PRIMARY"]],
+    ["the deletion of a row", statements.deleteConnection, ["PRIMARY"]],
+    ["the renewal of leases", statements.renew, ["culvert_node"]],
+    ["the list of a node's rows", statements.listNode, ["culvert_node"]],
+  ])(
+    "of %s reads its rows by an index, whatever collation the tables were made with",
+    async (_name, sql, keys) => {
+      const database = await createDatabase();
+      await makeMoosicBoxTables(database, "latin1");
+      await openRegistry(database);
+      for (const table of ["signature_tokens", "client_access_tokens"]) {
+        await database.query(`INSERT INTO ${table} (token_hash, client_id) VALUES ('a', 'a'), ('b', 'b')`);
+      }
+      await database.query(
+        "INSERT INTO magic_tokens (magic_token_hash, client_id) VALUES ('a', 'a'), ('b', 'b')",
+      );
+      await database.query(
+        "INSERT INTO connections (client_id, tunnel_ws_id, node, leased_tunnel) VALUES ('a', 'a', 'a', 'a'), ('b', 'b', 'b', 'b')",
+      );
+      const text = values.reduce((statement, [pattern, value]) => statement.replace(pattern, value), sql);
+      const plan = await database.query(`EXPLAIN FORMAT=TRADITIONAL ${text}`);
+      expect(plan.map(({ key }) => key)).toEqual(keys);
+      for (const { rows } of plan) expect(rows).toBe(1);
+    },
+  );
+});
+
+describe("time (D10)", () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test.each([-1, 1])(
+    "is the database's alone: a node whose clock jumps by %i hours changes nothing",
+    async (hours) => {
+      const database = await createDatabase();
+      const { registry } = await openRegistry(database);
+      const insert = (tokenHash: string, lifetimeMs: number) =>
+        callRegistry(registry, {
+          type: "insert_token",
+          kind: "signature",
+          tokenHash,
+          clientId: "home",
+          lifetimeMs,
+        });
+      const check = (tokenHash: string) =>
+        callRegistry(registry, { type: "check_token", kind: "signature", tokenHash, clientId: "home" });
+      await insert("alive", 10 * MINUTE_MS);
+      await insert("dead", 0);
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + hours * 60 * MINUTE_MS });
+      const [clock] = await asRoot("SELECT UNIX_TIMESTAMP(NOW(6)) AS seconds");
+      const alive = await check("alive");
+      expect(alive).toMatchObject({ valid: true });
+      expect(alive.type === "token_checked" && alive.fence / 1e6 - Number(clock?.seconds)).toBeCloseTo(0, 0);
+      expect(await check("dead")).toMatchObject({ valid: false });
+      await callRegistry(registry, { type: "sweep" });
+      expect(await check("alive")).toMatchObject({ valid: true });
+    },
+  );
+
+  test.each(["+13:00", "-11:00"])(
+    "is UTC as for MoosicBox's server, in a server at %s, too",
+    async (zone) => {
+      await setGlobal("time_zone", zone);
+      const database = await createDatabase();
+      await makeMoosicBoxTables(database, "utf8mb4");
+      const moosicBox = new MoosicBoxServer(database);
+      const { registry } = await openRegistry(database);
+      await callRegistry(registry, {
+        type: "insert_token",
+        ...({ kind: "signature", tokenHash: "ours", clientId: "home", lifetimeMs: 10 * MINUTE_MS } as const),
+      });
+      await database.query(`
+      INSERT INTO signature_tokens (token_hash, client_id, expires)
+      VALUES ('theirs', 'home', UTC_TIMESTAMP() + INTERVAL 10 MINUTE), ('old', 'home', UTC_TIMESTAMP() - INTERVAL 10 MINUTE)`);
+      const check = (tokenHash: string) =>
+        callRegistry(registry, { type: "check_token", kind: "signature", tokenHash, clientId: "home" });
+      expect(await check("theirs")).toMatchObject({ valid: true });
+      expect(await check("old")).toMatchObject({ valid: false });
+      expect(await moosicBox.isValidSignature("ours", "home")).toBe(true);
+    },
+  );
+
+  test("that stands still gives no fence twice", async () => {
+    await setGlobal("init_connect", "SET TIMESTAMP = 1700000000");
+    const database = await createDatabase();
+    const { registry } = await openRegistry(database);
+    for (let round = 0; round < 3; round++) {
+      const checked = await callRegistry(registry, {
+        type: "check_token",
+        ...({ kind: "signature", tokenHash: "none", clientId: "home" } as const),
+      });
+      expect(checked).toMatchObject({ fence: 1_700_000_000_000_000 + round });
+    }
+  });
+
+  test("that goes back, as after a failover, locks nobody out", async () => {
+    const database = await createDatabase();
+    const { registry } = await openRegistry(database);
+    const [clock] = await database.query(
+      "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) AS us",
+    );
+    const tomorrow = Number(clock?.us) + 24 * 60 * MINUTE_MS * 1000;
+    const upsert = (tunnel: string, fence: number) =>
+      callRegistry(registry, {
+        type: "upsert_connection",
+        ...{ clientId: "home", tunnel, node: "n", fence, leaseMs: MINUTE_MS },
+      });
+    await upsert("t1", tomorrow);
+    const checked = await callRegistry(registry, {
+      type: "check_token",
+      ...({ kind: "signature", tokenHash: "none", clientId: "home" } as const),
+    });
+    expect(checked).toMatchObject({ fence: tomorrow + 1 });
+    expect(await upsert("t2", tomorrow + 1)).toMatchObject({ current: true });
+    // Other clients keep to the clock.
+    const other = await callRegistry(registry, {
+      type: "check_token",
+      ...({ kind: "signature", tokenHash: "none", clientId: "other" } as const),
+    });
+    expect(other.type === "token_checked" && other.fence).toBeLessThan(tomorrow);
+  });
+});
+
+describe("rows that others made (D11)", () => {
+  test.each([
+    ["NULL", "NULL"],
+    ["an empty text", "''"],
+    ["ten megabytes", "REPEAT('x', 10000000)"],
+    ["bytes that are no UTF-8", "X'ff00fe'"],
+  ])("with %s for a client id are skipped and reported", async (_name, value) => {
+    await setGlobal("max_allowed_packet", 64 * 1024 * 1024);
+    const database = await createDatabase();
+    const { registry, reports } = await openRegistry(database);
+    await database.query("ALTER TABLE magic_tokens MODIFY client_id LONGBLOB NULL");
+    await database.query(`INSERT INTO magic_tokens (magic_token_hash, client_id) VALUES ('a1', ${value})`);
+    const sentBefore = await bytesSent();
+    expect(await callRegistry(registry, { type: "find_magic_token", tokenHash: "a1" })).toEqual({
+      type: "magic_token_found",
+      clientId: null,
+    });
+    expect((await bytesSent()) - sentBefore).toBeLessThan(10_000);
+    expect(reports).toEqual([{ type: "row_skipped", table: "magic_tokens" }]);
+  });
+
+  /** What the server sent to the account in all. */
+  async function bytesSent(): Promise<number> {
+    const [row] = await asRoot(`
+      SELECT VARIABLE_VALUE AS bytes FROM performance_schema.status_by_account
+      WHERE USER = '${ACCOUNT.user}' AND VARIABLE_NAME = 'Bytes_sent'`);
+    return Number(row?.bytes);
+  }
+
+  test("in connections, of our node and beyond its columns, are skipped and reported, and the good ones kept", async () => {
+    const database = await createDatabase();
+    const { registry, reports } = await openRegistry(database);
+    await database.query(
+      "ALTER TABLE connections MODIFY tunnel_ws_id LONGTEXT, MODIFY leased_tunnel LONGTEXT",
+    );
+    await database.query(`
+      INSERT INTO connections (client_id, tunnel_ws_id, node, leased_tunnel)
+      VALUES ('good', 't1', 'n', 't1'), ('null', NULL, 'n', NULL), ('empty', '', 'n', ''),
+        ('long', REPEAT('x', 65), 'n', REPEAT('x', 65))`);
+    const outcome = await callRegistry(registry, { type: "renew_leases", node: "n", leaseMs: MINUTE_MS });
+    expect(outcome).toEqual({ type: "leases_renewed", rows: [{ clientId: "good", tunnel: "t1" }] });
+    expect(reports).toHaveLength(2);
+  });
+
+  test("with a fence or a lease that is out of all reason are taken over by the next tunnel", async () => {
+    const database = await createDatabase();
+    const { registry } = await openRegistry(database);
+    await database.query(`
+      INSERT INTO connections (client_id, tunnel_ws_id, fence, lease_expires)
+      VALUES ('home', 't0', -9223372036854775808, NULL)`);
+    const upsert = {
+      type: "upsert_connection",
+      clientId: "home",
+      tunnel: "t1",
+      node: "n",
+      fence: 1,
+    } as const;
+    expect(await callRegistry(registry, { ...upsert, leaseMs: MINUTE_MS })).toMatchObject({ current: true });
+  });
+
+  test("keep a name with quotes and backslashes a name, in every sql_mode", async () => {
+    const name = "a'b\"c`d\\'e\\";
+    for (const mode of [
+      "",
+      "NO_BACKSLASH_ESCAPES,ANSI_QUOTES",
+      "PIPES_AS_CONCAT,IGNORE_SPACE",
+      "TRADITIONAL",
+    ]) {
+      await setGlobal("sql_mode", mode);
+      const database = await createDatabase();
+      const { registry } = await openRegistry(database);
+      await callRegistry(registry, {
+        type: "upsert_connection",
+        ...{ clientId: name, tunnel: "t1", node: "n", fence: 1, leaseMs: MINUTE_MS },
+      });
+      const outcome = await callRegistry(registry, { type: "renew_leases", node: "n", leaseMs: MINUTE_MS });
+      expect(outcome, mode).toMatchObject({ rows: [{ clientId: name }] });
+    }
+  });
+});
+
+test("an upsert tells by its affected rows whether the row is ours, at any distance of the fences and times", async () => {
+  const database = await createDatabase();
+  const { registry } = await openRegistry(database, { pool: 1 });
+  const session = await openSession(database.name, ["-FOUND_ROWS"]);
+  const upsert = (tunnel: string, fence: number, leaseMs: number) =>
+    callRegistry(registry, {
+      type: "upsert_connection",
+      clientId: "home",
+      tunnel,
+      node: "n",
+      fence,
+      leaseMs,
+    });
+  const CURRENT = { type: "connection_upserted", current: true };
+  expect(await upsert("t1", 10, 0)).toEqual(CURRENT);
+  for (let round = 0; round < 50; round++) expect(await upsert("t1", 10, 0)).toEqual(CURRENT);
+  expect(await upsert("t2", 9, 0)).toMatchObject({ current: false });
+  // A clock that stands still gives the same lease twice.
+  await session.query("SET TIMESTAMP = 1700000000");
+  const sql = [
+    [/_utf8mb4 :(?:clientId|tunnel|node)\b/g, "_utf8mb4 X'61'"],
+    [/:(?:leaseUs|fence)\b/g, "1000"],
+  ].reduce<string>((text, [pattern, value]) => text.replace(pattern ?? "", String(value)), statements.upsert);
+  for (let round = 0; round < 3; round++) {
+    await session.query(sql);
+    const [count] = await session.query("SELECT ROW_COUNT() AS rows_changed");
+    expect(Number(count?.rows_changed)).toBeGreaterThan(0);
+  }
+  await session.close();
+});
