@@ -1,0 +1,243 @@
+/** The command line as a person or a supervisor meets it: real processes, their output and how they end. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+const ROOT = join(import.meta.dirname, "../..");
+const ACCESS_TOKEN = "canary-access-5d1f";
+
+class Command {
+  readonly #child: ChildProcess;
+  readonly #watchers = new Set<() => void>();
+  readonly ended: Promise<number | null>;
+  stdout = "";
+  stderr = "";
+
+  constructor(args: readonly string[], environment: Readonly<Record<string, string>>) {
+    const { PATH = "" } = process.env;
+    this.#child = spawn(process.execPath, ["--import", "tsx", "adapters/main.ts", ...args], {
+      cwd: ROOT,
+      env: { PATH, HOME: folder, ...environment },
+    });
+    for (const name of ["stdout", "stderr"] as const) {
+      this.#child[name]?.setEncoding("utf8").on("data", (text: string) => {
+        this[name] += text;
+        for (const watcher of this.#watchers) watcher();
+      });
+    }
+    this.ended = once(this.#child, "close").then(([code]) => code);
+  }
+
+  /** Resolves when stdout matches, to the first group; rejects if the process ends first. */
+  printed(pattern: RegExp): Promise<string> {
+    return this.#seen("stdout", pattern);
+  }
+
+  /** The same for stderr. */
+  logged(pattern: RegExp): Promise<string> {
+    return this.#seen("stderr", pattern);
+  }
+
+  #seen(stream: "stdout" | "stderr", pattern: RegExp): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        const match = pattern.exec(this[stream]);
+        if (match === null) return;
+        this.#watchers.delete(look);
+        resolve(match[1] ?? match[0]);
+      };
+      this.#watchers.add(look);
+      this.ended.then(() => reject(new Error(`ended before ${stream} had ${pattern}: ${this.stderr}`)));
+      look();
+    });
+  }
+
+  signal(name: "SIGTERM" | "SIGINT" | "SIGKILL"): void {
+    this.#child.kill(name);
+  }
+}
+
+let folder: string;
+let commands: Command[];
+let origin: Server;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "culvert-main-"));
+  commands = [];
+  origin = createServer((request, response) => response.end(`hello ${request.url}`));
+  await once(origin.listen(0, "127.0.0.1"), "listening");
+});
+
+afterEach(async () => {
+  for (const command of commands) command.signal("SIGKILL");
+  await Promise.all(commands.map(({ ended }) => ended));
+  origin.closeAllConnections();
+  await new Promise((resolve) => origin.close(resolve));
+  rmSync(folder, { recursive: true });
+});
+
+function start(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Command {
+  const command = new Command(args, environment);
+  commands.push(command);
+  return command;
+}
+
+/** A server that takes nothing of the machine but free ports, except where the flags say so. */
+function serve(
+  flags: Readonly<Record<string, string>> = {},
+  environment: Readonly<Record<string, string>> = {},
+): Command {
+  const all = { bind: "127.0.0.1", port: "0", "admin-port": "0", database: "sqlite::memory:", ...flags };
+  return start(["serve", ...Object.entries(all).map(([flag, value]) => `--${flag}=${value}`)], environment);
+}
+
+function agent(server: string, environment: Readonly<Record<string, string>> = {}): Command {
+  const state = join(folder, "agent.json");
+  const to = `http://127.0.0.1:${originPort()}`;
+  return start(
+    ["agent", "--server", server, "--to", to, "--state", state, "--client-id", "home"],
+    environment,
+  );
+}
+
+function clientToken(): string {
+  return JSON.parse(readFileSync(join(folder, "agent.json"), "utf8")).clientToken;
+}
+
+function originPort(): number {
+  const address = origin.address();
+  if (address === null || typeof address === "string") throw new Error("the origin does not listen");
+  return address.port;
+}
+
+describe("culvert serve", () => {
+  test("prints where it listens and exits 0 on SIGTERM", async () => {
+    const server = serve({}, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
+    const url = await server.printed(/^listening on (http:\/\/127\.0\.0\.1:\d+)$/m);
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+    expect(server.stdout.trim().split("\n")).toHaveLength(1);
+    server.signal("SIGTERM");
+    expect(await server.ended).toBe(0);
+  });
+
+  test("makes an access token for the run where it was given none, and prints it once", async () => {
+    const server = serve();
+    const url = await server.printed(/listening on (.*)/);
+    const token = await server.printed(/^access token for this run: (\S+)$/m);
+    const registered = await fetch(`${url}/auth/register-client?clientId=home`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect(registered.status).toBe(200);
+    server.signal("SIGINT");
+    expect(await server.ended).toBe(0);
+    expect((server.stdout + server.stderr).split(token)).toHaveLength(2);
+  });
+
+  test.each([
+    ["a port that is taken", () => ({ port: String(originPort()) }), /for visitors and agents: .*EADDRINUSE/],
+    [
+      "an admin port that is taken",
+      () => ({ "admin-port": String(originPort()) }),
+      /for the operator: .*EADDRINUSE/,
+    ],
+    ["a database that cannot be opened", () => ({ database: `sqlite:${folder}` }), /cannot use the database/],
+    ["a setting that it cannot use", () => ({ limit: "tunnelsMx=1" }), /did you mean tunnelsMax/],
+  ])("exits 1 with one clear line on %s", async (_what, flags, reason) => {
+    const server = serve(flags());
+    expect(await server.ended).toBe(1);
+    expect(server.stderr).toMatch(/^culvert: [^\n]+\n$/);
+    expect(server.stderr).toMatch(reason);
+    expect(server.stdout).toBe("");
+  });
+
+  test("finishes what runs at the first signal and leaves at once at the second", async () => {
+    const server = serve({}, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
+    const url = await server.printed(/listening on (.*)/);
+    const home = agent(url, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
+    await home.printed(/^connected as home$/m);
+    origin.removeAllListeners("request");
+    origin.on("request", (_request, response) => response.write("the beginning"));
+    const headers = { authorization: `Bearer ${clientToken()}` };
+    const answer = await fetch(`${url}/endless?clientId=home`, { headers });
+    server.signal("SIGTERM");
+    await server.logged(/"draining"/);
+    server.signal("SIGTERM");
+    expect(await server.ended).toBe(1);
+    await expect(answer.text()).rejects.toThrow();
+  });
+});
+
+describe("culvert agent", () => {
+  test("says how a visitor reaches it, and no output of either side ever shows a secret (A14)", async () => {
+    const server = serve({ "log-level": "debug" }, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
+    const url = await server.printed(/listening on (.*)/);
+    const home = agent(url, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
+    await home.printed(/^connected as home$/m);
+    expect(await home.printed(/^visitors reach it at (.*)$/m)).toBe(`${url}/?clientId=home`);
+
+    const authorization = `Bearer ${clientToken()}`;
+    const answer = await fetch(`${url}/songs?clientId=home`, { headers: { authorization } });
+    expect(await answer.text()).toContain("hello /songs");
+    const signed = await fetch(`${url}/auth/signature-token?clientId=home`, {
+      method: "POST",
+      headers: { authorization },
+    });
+    const { token: signature } = (await signed.json()) as { token: string };
+    await fetch(`${url}/files/track?clientId=home&signature=${signature}`);
+    await fetch(`${url}/files/track?clientId=home&signature=canary-wrong-5d1f`);
+    await fetch(`${url}/songs?clientId=home`, { headers: { authorization: "Bearer canary-wrong-5d1f" } });
+
+    home.signal("SIGTERM");
+    expect(await home.ended).toBe(0);
+    server.signal("SIGTERM");
+    expect(await server.ended).toBe(0);
+    const output = [server, home].flatMap(({ stdout, stderr }) => [stdout, stderr]).join("");
+    expect(output).toContain("exchange ended");
+    for (const secret of [ACCESS_TOKEN, clientToken(), signature, "canary-wrong-5d1f"]) {
+      expect(output).not.toContain(secret);
+    }
+  });
+
+  test("exits 1 with one clear line when the server refuses its access token", async () => {
+    const server = serve({}, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
+    const home = agent(await server.printed(/listening on (.*)/), {
+      TUNNEL_ACCESS_TOKEN: "canary-wrong-5d1f",
+    });
+    expect(await home.ended).toBe(1);
+    expect(home.stderr).toMatch(/^culvert: [^\n]*access-token[^\n]*$/m);
+    expect(home.stderr).not.toContain("canary-wrong-5d1f");
+  });
+
+  test("keeps trying while there is no server, and stops on SIGTERM with 0", async () => {
+    const home = agent("http://127.0.0.1:1", { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
+    await home.logged(/"trying again"/);
+    home.signal("SIGTERM");
+    expect(await home.ended).toBe(0);
+    expect(home.stdout).toBe("");
+  });
+});
+
+describe("culvert", () => {
+  test.each([
+    [["--version"], /^\d+\.\d+\.\d+\n$/],
+    [["--help"], /culvert serve/],
+    [["serve", "--help"], /--admin-port PORT +ADMIN_PORT/],
+    [["agent", "--help"], /--client-id ID +CULVERT_CLIENT_ID/],
+  ])("answers %j on stdout and exits 0", async (args, expected) => {
+    const command = start(args);
+    expect(await command.ended).toBe(0);
+    expect(command.stdout).toMatch(expected);
+    expect(command.stderr).toBe("");
+  });
+
+  test("names the nearest command for one that it does not know", async () => {
+    const command = start(["sevre"]);
+    expect(await command.ended).toBe(1);
+    expect(command.stderr).toBe("culvert: sevre is no command; did you mean serve?\n");
+  });
+});
