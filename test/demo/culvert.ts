@@ -1,0 +1,133 @@
+/**
+ * A Culvert server and its agent as a person would start them: separate processes, through the command line.
+ *
+ * The access token travels in the environment, because a command line is readable by every user of a machine.
+ */
+import { randomUUID } from "node:crypto";
+import { request } from "node:http";
+import { type Child, type ChildOptions, startChild } from "./child.ts";
+
+/** What `npm start` and `npm run agent` run, once it is built. */
+const COMMAND = "dist/adapters/main.js";
+
+/** As in package.json: a small young generation keeps the packets that are done with from piling up. */
+const NODE_FLAGS = ["--max-semi-space-size=1"];
+
+export type Server = {
+  readonly child: Child;
+  /** Such as `http://127.0.0.1:41234`. */
+  readonly url: string;
+  /** What registers a client; made for this run. */
+  readonly accessToken: string;
+};
+
+export type ServerOptions = Pick<ChildOptions, "nodeFlags" | "channel"> & {
+  /** As in `--database`; in memory by default, empty at the start and gone at the end. */
+  readonly database?: string;
+};
+
+/** A server on free ports of 127.0.0.1. */
+export async function startServer({
+  database,
+  nodeFlags = [],
+  ...childOptions
+}: ServerOptions = {}): Promise<Server> {
+  const accessToken = randomUUID();
+  const child = await startChild({
+    name: "server",
+    file: COMMAND,
+    args: [
+      ...["serve", "--port", "0", "--bind", "127.0.0.1", "--admin-port", "0"],
+      ...["--database", database ?? "sqlite::memory:"],
+    ],
+    ...childOptions,
+    nodeFlags: [...NODE_FLAGS, ...nodeFlags],
+    environment: { TUNNEL_ACCESS_TOKEN: accessToken },
+    readyPrefix: "listening on ",
+  });
+  return { child, url: child.readyText, accessToken };
+}
+
+export type AgentOptions = {
+  readonly server: Server;
+  /** The origin, such as `http://127.0.0.1:3000`. */
+  readonly to: string;
+  readonly clientId: string;
+  /** Where the agent keeps its client token; its folder must exist. */
+  readonly stateFile: string;
+};
+
+/** An agent that has registered itself and holds its tunnel. Rejects at once where the server ends instead. */
+export function startAgent(options: AgentOptions): Promise<Child> {
+  const serverEnded = options.server.child.ended.then((how) =>
+    Promise.reject(new Error(`the server is gone: ${how}`)),
+  );
+  const agent = startChild({
+    name: "agent",
+    file: COMMAND,
+    args: [
+      ...["agent", "--server", options.server.url, "--to", options.to],
+      ...["--client-id", options.clientId, "--state", options.stateFile],
+    ],
+    nodeFlags: NODE_FLAGS,
+    environment: { TUNNEL_ACCESS_TOKEN: options.server.accessToken },
+    readyPrefix: "connected as",
+  });
+  return Promise.race([agent, serverEnded]);
+}
+
+/** A new access token of a client; those that it has already stay valid. */
+export function registerClient(
+  server: Pick<Server, "url" | "accessToken">,
+  clientId: string,
+): Promise<string> {
+  return askForToken(`${server.url}/auth/register-client?${query({ clientId })}`, server.accessToken);
+}
+
+/** A token for URLs that cannot carry a header, such as the source of a media element. */
+export function signatureToken(serverUrl: string, clientId: string, clientToken: string): Promise<string> {
+  return askForToken(`${serverUrl}/auth/signature-token?${query({ clientId })}`, clientToken);
+}
+
+export function query(parameters: Readonly<Record<string, string>>): string {
+  return new URLSearchParams(parameters).toString();
+}
+
+/** Each request on a connection of its own: what stays open afterwards would count in measurements of idle memory. */
+function askForToken(url: string, authorization: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const path = new URL(url).pathname;
+    const call = request(url, {
+      method: "POST",
+      agent: false,
+      headers: { authorization: `Bearer ${authorization}`, "content-length": 0 },
+      signal: AbortSignal.timeout(TOKEN_MS),
+    });
+    call.once("error", (error) => reject(new Error(`${path}: ${error.message}`)));
+    call.once("response", (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (part: string) => {
+        text += part;
+      });
+      response.once("error", reject);
+      response.once("end", () => {
+        const token = response.statusCode === 200 ? tokenOf(text) : null;
+        if (token === null) reject(new Error(`${path}: no token, status ${response.statusCode}`));
+        else resolve(token);
+      });
+    });
+    call.end();
+  });
+}
+
+const TOKEN_MS = 10_000;
+
+function tokenOf(text: string): string | null {
+  try {
+    const answer: unknown = JSON.parse(text);
+    const isObject = typeof answer === "object" && answer !== null && "token" in answer;
+    return isObject && typeof answer.token === "string" ? answer.token : null;
+  } catch {
+    return null;
+  }
+}
