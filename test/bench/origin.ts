@@ -1,0 +1,43 @@
+/**
+ * The bench's origin, a process of its own: `/small` answers 64 bytes, `/bulk?bytes=N` streams N bytes, all from one
+ * buffer, as fast as the connection takes them.
+ */
+import { createServer, type ServerResponse } from "node:http";
+import { listenOnLoopback } from "../demo/listen.ts";
+
+const small = Buffer.alloc(64, "culvert ");
+const piece = Buffer.alloc(64 * 1024, "culvert ");
+
+const server = createServer((request, response) => {
+  const url = new URL(request.url ?? "/", "http://origin");
+  if (url.pathname === "/small") send(response, small.length).end(small);
+  else if (url.pathname === "/bulk") stream(response, Number(url.searchParams.get("bytes")));
+  else response.writeHead(404).end();
+});
+// Longer than the pause between two rounds, so that no kept connection is closed just when it is used again.
+server.keepAliveTimeout = 120_000;
+console.log(`listening on ${await listenOnLoopback(server)}`);
+
+function stream(response: ServerResponse, bytes: number): void {
+  if (!Number.isSafeInteger(bytes) || bytes < 0) {
+    response.writeHead(400).end();
+    return;
+  }
+  let remaining = bytes;
+  const pour = (): void => {
+    while (remaining > 0 && !response.destroyed) {
+      const length = Math.min(piece.length, remaining);
+      remaining -= length;
+      const hasRoom = response.write(length === piece.length ? piece : piece.subarray(0, length));
+      if (!hasRoom) return;
+    }
+    if (remaining === 0) response.end();
+  };
+  send(response, bytes).on("drain", pour);
+  pour();
+}
+
+/** A type that nobody compresses. */
+function send(response: ServerResponse, bytes: number): ServerResponse {
+  return response.writeHead(200, { "content-type": "application/octet-stream", "content-length": bytes });
+}

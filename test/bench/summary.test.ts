@@ -1,0 +1,124 @@
+import { describe, expect, it } from "vitest";
+import { measurementsOf, planOf } from "./plan.ts";
+import { parseCpuSeconds, parseStatusBytes } from "./process-usage.ts";
+import type { Line } from "./rounds.ts";
+import { median, percentile } from "./statistics.ts";
+import { faultsOf, renderSummary, type Summary } from "./summary.ts";
+
+describe("statistics", () => {
+  it("takes the middle value, or the mean of the middle two", () => {
+    expect(median([9, 1, 5])).toBe(5);
+    expect(median([4, 1, 9, 2])).toBe(3);
+    expect(() => median([])).toThrow();
+  });
+
+  it("takes the nearest rank as the percentile", () => {
+    const values = Float64Array.from({ length: 200 }, (_, index) => index + 1);
+    expect(percentile(values, 0.5)).toBe(100);
+    expect(percentile(values, 0.99)).toBe(198);
+    expect(percentile(new Float64Array([7]), 0.99)).toBe(7);
+    expect(percentile(new Float64Array(), 0.5)).toBe(0);
+  });
+});
+
+describe("what the kernel says of a process", () => {
+  it("finds the CPU ticks behind a program name with blanks and brackets in it", () => {
+    expect(parseCpuSeconds("7 (a) b (c) S 1 7 7 0 -1 4194304 100 0 0 0 150 50 0 0 20 0 11 0")).toBe(2);
+  });
+
+  it("finds the memory fields and refuses a text without them", () => {
+    expect(parseStatusBytes("Name:\tx\nVmHWM:\t   2048 kB\nVmRSS:\t    1024 kB\n", "VmHWM")).toBe(
+      2 * 2 ** 20,
+    );
+    expect(() => parseStatusBytes("Name:\tx\n", "VmRSS")).toThrow("VmRSS");
+  });
+});
+
+describe("the plan", () => {
+  it("measures three rounds of requests at 1, 16 and 64, and downloads of 256 MiB at 1 and 8", () => {
+    const plan = planOf({ quick: false, only: null });
+    expect(plan.rounds).toBeGreaterThanOrEqual(3);
+    expect(plan.downloadBytes).toBe(256 * 2 ** 20);
+    const loads = measurementsOf(plan).map(({ section, connections }) => `${section} ${connections}`);
+    expect(loads).toEqual(["small 1", "small 16", "small 64", "bulk 1", "bulk 8"]);
+  });
+
+  it("measures only what it is asked for", () => {
+    const sections = measurementsOf(planOf({ quick: true, only: "bulk" })).map(({ section }) => section);
+    expect(new Set(sections)).toEqual(new Set(["bulk"]));
+    expect(measurementsOf(planOf({ quick: true, only: "idle" }))).toEqual([]);
+  });
+});
+
+describe("the summary", () => {
+  const line: Line = {
+    section: "small",
+    connections: 16,
+    contender: "direct",
+    perSecond: 20_000,
+    p50Ms: 0.5,
+    p99Ms: 2,
+    cpuSecondsPerUnit: null,
+    rounds: [20_000],
+    fault: null,
+  };
+  const oneHop: Line = { ...line, contender: "one hop", perSecond: 10_000, cpuSecondsPerUnit: 0.0001 };
+  const culvert: Line = { ...line, contender: "culvert", perSecond: 8_000, cpuSecondsPerUnit: 0.0002 };
+
+  it("compares each line with the direct one and with the one-hop proxy under the same load", () => {
+    const other = { ...line, connections: 64, perSecond: 1 };
+    const text = renderSummary({ lines: [line, oneHop, culvert, other], memories: [], idle: null });
+    expect(rowOf(text, "culvert")).toEqual([
+      "16",
+      "culvert",
+      "8000",
+      "0.50",
+      "2.00",
+      "0.200",
+      "0.40",
+      "0.80",
+    ]);
+    expect(rowOf(text, "one hop").at(-1)).toBe("1.00");
+  });
+
+  it("shows no number of a load that failed, and names it", () => {
+    const summary: Summary = {
+      lines: [line, oneHop, { ...culvert, fault: "status 502" }],
+      memories: [],
+      idle: null,
+    };
+    const text = renderSummary(summary);
+    expect(rowOf(text, "culvert")).toEqual([
+      "16",
+      "culvert",
+      "failed",
+      "failed",
+      "failed",
+      "failed",
+      "-",
+      "-",
+    ]);
+    expect(faultsOf(summary)).toEqual(["culvert, small, 16 at once: status 502"]);
+  });
+
+  it("tells speed in decimal megabytes and CPU seconds for a gigabyte", () => {
+    const bulk: Line = { ...culvert, section: "bulk", perSecond: 3e8, cpuSecondsPerUnit: 4e-9 };
+    const text = renderSummary({ lines: [bulk], memories: [], idle: null });
+    expect(rowOf(text, "culvert")).toEqual(["16", "culvert", "300", "4.00", "-", "-"]);
+  });
+
+  it("tells what an idle tunnel costs, or why it cannot", () => {
+    const points = [{ tunnels: 100, rss: 2 ** 26, heapUsed: 2 ** 24 }];
+    const idle = { points, rssPerTunnel: 12_288, heapPerTunnel: 4_096, fault: null };
+    const text = renderSummary({ lines: [], memories: [], idle });
+    expect(text).toContain("one tunnel: 12.0 KiB resident, 4.0 KiB of it heap");
+    const failed: Summary = { lines: [], memories: [], idle: { ...idle, fault: "closed" } };
+    expect(renderSummary(failed)).toContain("failed: closed");
+    expect(faultsOf(failed)).toEqual(["idle tunnels: closed"]);
+  });
+
+  function rowOf(text: string, name: string): string[] {
+    const row = text.split("\n").find((candidate) => candidate.includes(` ${name} `)) ?? "";
+    return row.trim().split(/ {2,}/);
+  }
+});
