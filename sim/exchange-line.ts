@@ -1,0 +1,243 @@
+/**
+ * A visitor's HTTP request and its response over one simulated connection, as the shipped HTTP adapter and two kernels
+ * carry them: a response body is read at the visitor's pace, a request body only once the node asks for it, and a
+ * connection that breaks is told apart from a message that ends.
+ */
+import type { Connection, Direction, Path } from "./path.ts";
+import { attentive, type Host, Pipe } from "./pipe.ts";
+import type { Agenda, World } from "./world.ts";
+
+export type RequestHead = {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: readonly string[];
+  readonly hasBody: boolean;
+};
+
+/** What the server's end tells the node. */
+export type NodeSide = {
+  readonly body: (bytes: Uint8Array) => void;
+  readonly bodyEnded: () => void;
+  readonly flushed: (bytes: number) => void;
+  /** Last, and once. */
+  readonly closed: (complete: boolean) => void;
+};
+
+/** What the visitor's end tells the visitor. */
+export type VisitorSide = {
+  readonly head: (status: number, headers: readonly string[]) => void;
+  readonly body: (bytes: Uint8Array) => void;
+  /** Last, and once, unless the visitor left before. */
+  readonly ended: (how: "complete" | "cut") => void;
+};
+
+type LineFrame = {
+  readonly kind: "head" | "body" | "end" | "cut";
+  readonly status: number;
+  readonly headers: readonly string[];
+  readonly bytes: Uint8Array;
+  readonly size: number;
+};
+
+const NO_BYTES = new Uint8Array(0);
+const HEAD_BYTES = 200;
+/** A visitor's kernel gives up a peer that is gone after this long. */
+const KEEP_ALIVE_US = 15_000_000;
+
+export class ExchangeLine implements Connection {
+  readonly request: RequestHead;
+  readonly #agenda: Agenda;
+  readonly #path: Path;
+  readonly #host: Host;
+  readonly #node: NodeSide;
+  readonly #visitor: VisitorSide;
+  readonly #up: Pipe<LineFrame>;
+  readonly #down: Pipe<LineFrame>;
+  /** Nothing more is taken from the node, and nothing but the end is told to it. */
+  #nodeDone = false;
+  /** A stalled node hears of the end later, and before it of all that was flushed. */
+  #closedReported = false;
+  #visitorDone = false;
+
+  constructor(options: {
+    readonly world: World;
+    /** Of its streams; unique in a run. */
+    readonly name: string;
+    readonly path: Path;
+    readonly request: RequestHead;
+    readonly visitor: VisitorSide;
+    /** The process that serves it, which may be stalled. */
+    readonly host: Host;
+    /** Called once, when the request's head has been read. */
+    readonly arrived: (line: ExchangeLine) => NodeSide;
+  }) {
+    const { world, name, path, host } = options;
+    const random = world.random(name);
+    const agenda = world.agenda(name);
+    this.#agenda = agenda;
+    this.#path = path;
+    this.#host = host;
+    this.#visitor = options.visitor;
+    this.request = options.request;
+    this.#up = new Pipe<LineFrame>({
+      world,
+      agenda,
+      path,
+      direction: "up",
+      random,
+      order: "fifo",
+      server: host,
+      reader: host,
+      sent: () => {},
+      arrived: (frame) => this.#onRequestFrame(frame),
+    });
+    this.#down = new Pipe<LineFrame>({
+      world,
+      agenda,
+      path,
+      direction: "down",
+      random,
+      order: "fifo",
+      server: host,
+      reader: attentive,
+      sent: (frame) => this.#onResponseSent(frame),
+      arrived: (frame) => this.#onResponseFrame(frame),
+    });
+    this.#up.pause(true);
+    path.connections.add(this);
+    this.#node = options.arrived(this);
+  }
+
+  // The visitor's end.
+
+  sendBody(bytes: Uint8Array): void {
+    if (!this.#visitorDone) this.#up.send(frameOf("body", bytes.length, { bytes: bytes.slice() }));
+  }
+
+  endBody(): void {
+    if (!this.#visitorDone) this.#up.send(frameOf("end", 0));
+  }
+
+  /** Stops or resumes reading the response. */
+  pauseReading(paused: boolean): void {
+    this.#down.pause(paused);
+  }
+
+  /** The visitor closes its connection. */
+  leave(): void {
+    if (this.#visitorDone) return;
+    this.#visitorDone = true;
+    this.#path.connections.delete(this);
+    this.#down.kill();
+    const { latencyUs } = this.#path.settings;
+    this.#agenda.after(latencyUs, () => this.#path.up.arrive(() => this.#nodeLost()));
+  }
+
+  // The node's end.
+
+  /** Starts reading the request body. */
+  read(): void {
+    this.#up.pause(false);
+  }
+
+  respondHead(status: number, headers: readonly string[]): void {
+    this.#respond(frameOf("head", HEAD_BYTES, { status, headers: [...headers] }));
+  }
+
+  respondBody(bytes: Uint8Array): void {
+    this.#respond(frameOf("body", bytes.length, { bytes: bytes.slice() }));
+  }
+
+  respondEnd(): void {
+    this.#respond(frameOf("end", 0));
+  }
+
+  /** Destroys the connection: what has not left for the kernel is dropped, and the visitor sees no end. */
+  respondCut(): void {
+    this.hangUp();
+    this.#nodeClosed(false);
+  }
+
+  /** The process has died, and its kernel closes the connection. */
+  hangUp(): void {
+    if (this.#nodeDone) return;
+    this.#down.dropUnsent();
+    this.#down.send(frameOf("cut", 0));
+    this.#up.kill();
+  }
+
+  /** The machine has died: the visitor finds out by its own keep-alive. */
+  vanish(): void {
+    this.#nodeDone = true;
+    this.#up.kill();
+    this.#down.kill();
+    this.#agenda.after(KEEP_ALIVE_US, () => this.#visitorEnded("cut"));
+  }
+
+  // The network's part.
+
+  cut({ near, far }: { readonly near: number; readonly far: number }): void {
+    this.#up.kill();
+    this.#down.kill();
+    this.#path.connections.delete(this);
+    this.#agenda.after(near, () => this.#visitorEnded("cut"));
+    this.#agenda.after(far, () => this.#nodeLost());
+  }
+
+  lose(direction: Direction): void {
+    if (direction === "up") this.#up.lose();
+    else this.#down.lose();
+  }
+
+  #respond(frame: LineFrame): void {
+    if (!this.#nodeDone) this.#down.send(frame);
+  }
+
+  #onRequestFrame(frame: LineFrame): void {
+    if (this.#nodeDone) return;
+    if (frame.kind === "body") this.#node.body(frame.bytes);
+    else this.#node.bodyEnded();
+  }
+
+  #onResponseSent(frame: LineFrame): void {
+    if (this.#nodeDone) return;
+    if (frame.kind === "end") this.#nodeClosed(true);
+    if (frame.kind !== "body") return;
+    this.#host.run(() => {
+      if (!this.#closedReported) this.#node.flushed(frame.bytes.length);
+    });
+  }
+
+  #onResponseFrame(frame: LineFrame): void {
+    if (this.#visitorDone) return;
+    if (frame.kind === "head") this.#visitor.head(frame.status, frame.headers);
+    else if (frame.kind === "body") this.#visitor.body(frame.bytes);
+    else this.#visitorEnded(frame.kind === "end" ? "complete" : "cut");
+  }
+
+  #visitorEnded(how: "complete" | "cut"): void {
+    if (this.#visitorDone) return;
+    this.#visitorDone = true;
+    this.#path.connections.delete(this);
+    this.#visitor.ended(how);
+  }
+
+  #nodeLost(): void {
+    this.#down.kill();
+    this.#nodeClosed(false);
+  }
+
+  #nodeClosed(complete: boolean): void {
+    if (this.#nodeDone) return;
+    this.#nodeDone = true;
+    this.#up.kill();
+    this.#host.run(() => {
+      this.#closedReported = true;
+      this.#node.closed(complete);
+    });
+  }
+}
+
+function frameOf(kind: LineFrame["kind"], size: number, content: Partial<LineFrame> = {}): LineFrame {
+  return { kind, status: 0, headers: [], bytes: NO_BYTES, ...content, size };
+}

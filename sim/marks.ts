@@ -1,0 +1,54 @@
+/**
+ * Every situation that a run marks when it comes by: `world.sometimes(mark)`. A CI run must reach all of them, or there
+ * is a hole in the scenarios and what is tested there is nothing.
+ */
+import type { AgentReport, ServerReport } from "../core/report.ts";
+
+const SERVER_REPORTS = [
+  "tunnel_accepted",
+  "tunnel_ended",
+  "upgrade_refused",
+  "exchange_ended",
+  "agent_protocol_error",
+  "registry_failed",
+  "registry_recovered",
+  "draining",
+] as const satisfies readonly ServerReport["type"][];
+
+const AGENT_REPORTS = [
+  "registered",
+  "connected",
+  "disconnected",
+  "retrying",
+  "exchange_failed",
+  "server_protocol_error",
+  "draining",
+] as const satisfies readonly AgentReport["type"][];
+
+const SITUATIONS = [
+  "a drain is finished",
+  "a model agent is told to abort",
+  "a paused tunnel is read on",
+  "a response is compressed",
+  "a tunnel is paused",
+  "a visitor leaves after the head",
+  "a visitor leaves before the head",
+  "a visitor leaves inside the body",
+  "a visitor socket is accepted",
+  "a visitor socket is refused",
+  "an agent drained",
+  "an agent gave up",
+  "an agent stops reading its home",
+] as const;
+
+/** A report that has no place in the lists above does not compile where it is marked. */
+export type Mark =
+  | (typeof SITUATIONS)[number]
+  | `the server reports ${(typeof SERVER_REPORTS)[number]}`
+  | `the agent reports ${(typeof AGENT_REPORTS)[number]}`;
+
+export const MARKS: readonly Mark[] = [
+  ...SITUATIONS,
+  ...SERVER_REPORTS.map((type) => `the server reports ${type}` as const),
+  ...AGENT_REPORTS.map((type) => `the agent reports ${type}` as const),
+];

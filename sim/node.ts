@@ -1,0 +1,284 @@
+/**
+ * A node: one server process after another under one address. Each runs the real state machine of `core/server.ts`; this
+ * file does what the shipped HTTP, WebSocket and registry adapters do, over simulated connections.
+ */
+import type { ServerEffect } from "../core/effects.ts";
+import { NONCE_BYTES, type ServerEvent } from "../core/events.ts";
+import { type ExchangeId, ID_BASE_BYTES, idBaseFrom, type SocketId } from "../core/ids.ts";
+import type { ServerLimits } from "../core/limits.ts";
+import {
+  checkServer,
+  createServer,
+  type ServerState,
+  serverDeadlineMs,
+  serverSnapshot,
+  stepServer,
+} from "../core/server.ts";
+import type { ServerSizes, SteppedServer } from "./checkers/checker.ts";
+import { Ledger } from "./checkers/ledger.ts";
+import type { ExchangeLine, NodeSide } from "./exchange-line.ts";
+import { fakeSha256 } from "./hash.ts";
+import type { LinkEnd, LinkHandler } from "./link.ts";
+import { Process } from "./process.ts";
+import type { Random } from "./random.ts";
+import type { FakeRegistry } from "./registry.ts";
+import type { World } from "./world.ts";
+
+export type NodeSettings = {
+  readonly accessToken: string;
+  readonly corsOrigins: readonly string[] | null;
+  readonly limits: ServerLimits;
+};
+
+export class Node {
+  readonly name: string;
+  /** Null while no process serves the address. */
+  server: ServerProcess | null = null;
+  readonly #world: World;
+  readonly #registry: FakeRegistry;
+  readonly #settings: NodeSettings;
+  #boots = 0;
+
+  constructor(world: World, registry: FakeRegistry, name: string, settings: NodeSettings) {
+    this.#world = world;
+    this.#registry = registry;
+    this.#settings = settings;
+    this.name = name;
+    this.boot();
+  }
+
+  /** Starts a server process, if none runs. */
+  boot(): void {
+    if (this.server !== null) return;
+    const name = this.#boots === 0 ? this.name : `${this.name}.${this.#boots}`;
+    this.#boots++;
+    this.server = new ServerProcess(this.#world, this.#registry, name, this.#settings, () => {
+      this.server = null;
+    });
+    this.server.start();
+  }
+}
+
+export class ServerProcess implements SteppedServer {
+  readonly process: Process<ServerEvent, ServerEffect>;
+  /** False while it takes no new connection. */
+  listening = true;
+  /** Its WebSocket adapter takes no larger message. */
+  readonly messageBytesMax: number;
+  /** With the machine goes the kernel: peers are told nothing. */
+  losesPower = false;
+  readonly ledger: Ledger;
+  readonly #idBase: number;
+  readonly #state: ServerState;
+  /** After the last step; null until somebody asks. */
+  #sizes: ServerSizes | null = null;
+  readonly #world: World;
+  readonly #registry: FakeRegistry;
+  readonly #random: Random;
+  readonly #lines = new Map<ExchangeId, ExchangeLine>();
+  readonly #sockets = new Map<SocketId, LinkEnd>();
+  readonly #onGone: () => void;
+  #exchangesOpened = 0;
+  #socketsOpened = 0;
+
+  constructor(
+    world: World,
+    registry: FakeRegistry,
+    name: string,
+    settings: NodeSettings,
+    onGone: () => void,
+  ) {
+    this.#world = world;
+    this.#registry = registry;
+    this.#random = world.random(`server:${name}`);
+    this.#onGone = onGone;
+    this.messageBytesMax = settings.limits.tunnelMessageBytesMax;
+    this.#idBase = idBaseFrom(this.#random.bytes(ID_BASE_BYTES));
+    this.ledger = new Ledger(this.#idBase);
+    this.#state = createServer({
+      node: name,
+      idBase: this.#idBase,
+      accessToken: settings.accessToken,
+      corsOrigins: settings.corsOrigins,
+      build: "simulated",
+      limits: settings.limits,
+      sha256: fakeSha256,
+    });
+    const state = this.#state;
+    this.process = new Process<ServerEvent, ServerEffect>(world, {
+      name,
+      machine: {
+        step: (nowMs, event, out) => stepServer(state, nowMs, event, out),
+        deadlineMs: () => serverDeadlineMs(state),
+        check: () => checkServer(state),
+      },
+      tick: { type: "tick" },
+      perform: (effect) => this.#perform(effect),
+      onStep: (event, effects, count) => {
+        this.#sizes = null;
+        this.ledger.take(this.nowMs, event, effects, count);
+        world.watch.serverStep(this, event, effects, count);
+      },
+      onDead: () => this.#onDead(),
+    });
+  }
+
+  start(): void {
+    this.#world.trace?.started(this.#world.nowUs, this.process.name, this.#idBase);
+    this.process.dispatch({ type: "tick" });
+  }
+
+  get name(): string {
+    return this.process.name;
+  }
+
+  get nowMs(): number {
+    return this.process.nowMs;
+  }
+
+  snapshot(): ServerSizes {
+    this.#sizes ??= { ...serverSnapshot(this.#state), timersArmed: this.#state.timers.heap.length };
+    return this.#sizes;
+  }
+
+  /** A visitor's request head was read: the node's end of the line from here on. */
+  openExchange(line: ExchangeLine): NodeSide {
+    const exchange = ++this.#exchangesOpened as ExchangeId;
+    this.#lines.set(exchange, line);
+    const { method, target, headers, hasBody } = line.request;
+    const nonce = this.#random.bytes(NONCE_BYTES);
+    this.#dispatch({ type: "exchange_opened", exchange, method, target, headers, hasBody, nonce });
+    return {
+      body: (bytes) => this.#dispatch({ type: "exchange_body", exchange, bytes }),
+      bodyEnded: () => this.#dispatch({ type: "exchange_body_ended", exchange }),
+      flushed: (bytes) => {
+        if (bytes > 0) this.#dispatch({ type: "exchange_flushed", exchange, bytes });
+      },
+      closed: (complete) => {
+        this.#lines.delete(exchange);
+        this.#dispatch({ type: "exchange_closed", exchange, complete });
+      },
+    };
+  }
+
+  /** The handle of a new socket with what its end of the link reports to. */
+  socketHandler(): { readonly socket: SocketId; readonly handler: LinkHandler } {
+    const socket = ++this.#socketsOpened as SocketId;
+    const handler: LinkHandler = {
+      opened: () => this.#dispatch({ type: "socket_opened", socket }),
+      refused: () => {},
+      text: (text) => this.#dispatch({ type: "socket_text", socket, text }),
+      bytes: (bytes) => this.#dispatch({ type: "socket_bytes", socket, bytes }),
+      heard: () => this.#dispatch({ type: "socket_heard", socket }),
+      flushed: (bytes) => this.#dispatch({ type: "socket_flushed", socket, bytes }),
+      closed: (code, reason) => {
+        this.#sockets.delete(socket);
+        this.#dispatch({ type: "socket_closed", socket, code, reason });
+      },
+    };
+    return { socket, handler };
+  }
+
+  /** A request to upgrade was read. */
+  requestUpgrade(socket: SocketId, end: LinkEnd, target: string, headers: readonly string[]): void {
+    this.#sockets.set(socket, end);
+    this.#dispatch({ type: "upgrade_requested", socket, target, headers });
+  }
+
+  drain(): void {
+    this.#dispatch({ type: "drain_requested" });
+  }
+
+  /** Lines and sockets that the process still holds. */
+  get openConnections(): number {
+    return this.#lines.size + this.#sockets.size;
+  }
+
+  #dispatch(event: ServerEvent): void {
+    this.process.dispatch(event);
+  }
+
+  #perform(effect: ServerEffect): void {
+    switch (effect.type) {
+      case "exchange_read":
+        this.#lines.get(effect.exchange)?.read();
+        break;
+      case "respond":
+        this.#respond(effect);
+        break;
+      case "respond_head":
+        if (effect.coding !== null) this.#world.sometimes("a response is compressed");
+        this.#lines.get(effect.exchange)?.respondHead(effect.status, effect.headers);
+        break;
+      case "respond_body":
+        this.#lines.get(effect.exchange)?.respondBody(effect.bytes);
+        break;
+      case "respond_end":
+        this.#lines.get(effect.exchange)?.respondEnd();
+        break;
+      case "respond_cut":
+        this.#lines.get(effect.exchange)?.respondCut();
+        break;
+      case "upgrade_accept":
+        this.#sockets.get(effect.socket)?.accept();
+        break;
+      case "upgrade_refuse":
+        this.#sockets.get(effect.socket)?.refuse(effect.status);
+        break;
+      case "socket_send_text":
+        this.#sockets.get(effect.socket)?.sendText(effect.text);
+        break;
+      case "socket_ping":
+        this.#sockets.get(effect.socket)?.ping();
+        break;
+      case "socket_close":
+        this.#sockets.get(effect.socket)?.close(effect.code, effect.reason);
+        break;
+      case "socket_terminate":
+        this.#sockets.get(effect.socket)?.terminate();
+        break;
+      case "socket_pause":
+        this.#world.sometimes(effect.paused ? "a tunnel is paused" : "a paused tunnel is read on");
+        this.#sockets.get(effect.socket)?.pause(effect.paused);
+        break;
+      case "registry_call": {
+        const { call, operation } = effect;
+        this.#registry.call(this.process.name, operation, (outcome) =>
+          this.process.run(() => this.#dispatch({ type: "registry_answered", call, outcome })),
+        );
+        break;
+      }
+      case "listener_close":
+        this.listening = false;
+        break;
+      case "drained":
+        this.#world.sometimes("a drain is finished");
+        this.process.kill();
+        break;
+      case "report":
+        this.#world.sometimes(`the server reports ${effect.report.type}`);
+        break;
+    }
+  }
+
+  #respond(effect: Extract<ServerEffect, { type: "respond" }>): void {
+    const line = this.#lines.get(effect.exchange);
+    if (line === undefined) return;
+    line.respondHead(effect.status, effect.headers);
+    for (const part of effect.body) line.respondBody(part);
+    line.respondEnd();
+  }
+
+  #onDead(): void {
+    this.listening = false;
+    for (const line of this.#lines.values()) {
+      if (this.losesPower) line.vanish();
+      else line.hangUp();
+    }
+    for (const end of this.#sockets.values()) {
+      if (this.losesPower) end.vanish();
+      else end.hangUp();
+    }
+    this.#onGone();
+  }
+}

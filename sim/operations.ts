@@ -1,0 +1,266 @@
+/** What visitors do in a run: requests of every kind, visitor sockets, and messages that homes send unasked. */
+import { type AnswerQuirk, HARMLESS_ANSWERS, MALFORMED_ANSWERS } from "./answers.ts";
+import { ODD_REQUESTS } from "./odd-requests.ts";
+import { type RequestQuirk, SOCKET_QUIRKS, type SocketQuirk, TUNNEL_QUIRKS } from "./quirks.ts";
+import type { Random } from "./random.ts";
+import type {
+  AnswerSpec,
+  Credential,
+  Endpoint,
+  HomeSpec,
+  LeaveSpec,
+  Operation,
+  RequestSpec,
+  SocketOperation,
+  VisitOperation,
+} from "./scenario.ts";
+
+const KIB = 1024;
+/** Operations begin when even a slow agent has registered and connected. */
+export const FIRST_OPERATION_MS = 4_000;
+/** A visit that uses a magic token comes this long after the one that stores it. */
+const MAGIC_GAP_MS = 2_000;
+
+/** Of one answer: with the longest pause between two of them it is still over before the run is. */
+const CHUNKS_MAX = 256;
+
+export type OperationSetting = {
+  readonly homes: readonly HomeSpec[];
+  readonly faultyMs: number;
+  /** Nobody leaves early, and nobody is slower than any deadline. */
+  readonly calm: boolean;
+};
+
+export function drawOperations(random: Random, setting: OperationSetting): Operation[] {
+  const operations: Operation[] = [];
+  // Two ids for each, since a magic token takes two visits.
+  const nextId = () => operations.length * 2;
+  const visits = random.between(20, 160);
+  for (let index = 0; index < visits; index++) {
+    const own = random.stream(`visit ${index}`);
+    operations.push(...drawVisit(own, nextId(), setting));
+  }
+  const sockets = random.between(0, 12);
+  for (let index = 0; index < sockets; index++) {
+    operations.push(drawSocket(random.stream(`socket ${index}`), nextId(), setting));
+  }
+  const pushes = random.between(0, 12);
+  for (let index = 0; index < pushes; index++) {
+    const own = random.stream(`push ${index}`);
+    const to = own.pick(["all", "some", "all_but_some", "unknown"] as const);
+    operations.push({
+      kind: "push",
+      id: nextId(),
+      atMs: drawTime(own, setting),
+      home: drawHome(own, setting),
+      to,
+    });
+  }
+  return operations;
+}
+
+function drawVisit(random: Random, id: number, setting: OperationSetting): VisitOperation[] {
+  const visit: VisitOperation = {
+    kind: "visit",
+    id,
+    atMs: drawTime(random, setting),
+    home: drawHome(random, setting),
+    request: drawRequest(random, drawEndpoint(random)),
+    answer: drawAnswer(random, setting.calm),
+    readBytesPerMs: drawPace(random),
+    leaves: setting.calm || random.chance(9, 10) ? null : drawLeave(random),
+  };
+  if (visit.request.endpoint !== "magic_token_use") return [visit];
+  const store = drawRequest(random, "magic_token_store");
+  const storing = { ...visit, request: store, leaves: null };
+  return [storing, { ...visit, id: id + 1, atMs: visit.atMs + MAGIC_GAP_MS }];
+}
+
+/** Most read as fast as it comes. The slowest still takes a whole packet in less than any deadline for a visitor. */
+function drawPace(random: Random): number {
+  return random.chance(5, 6) ? 0 : random.between(20, random.pick([60, 500]));
+}
+
+function drawTime(random: Random, { faultyMs }: OperationSetting): number {
+  return random.between(FIRST_OPERATION_MS, faultyMs);
+}
+
+function drawHome(random: Random, { homes }: OperationSetting): number {
+  return random.below(homes.length);
+}
+
+function drawEndpoint(random: Random): Endpoint {
+  return random.weighted<Endpoint>([
+    [40, "tunnel"],
+    [10, "track"],
+    [1, "health"],
+    [2, "signature_token"],
+    [2, "validate_signature"],
+    [3, "magic_token_use"],
+    [1, "register"],
+    [1, "preflight"],
+    [1, "bad_target"],
+    [1, "no_client_id"],
+    [1, "not_json"],
+    [3, "odd"],
+  ]);
+}
+
+function drawRequest(random: Random, endpoint: Endpoint): RequestSpec {
+  const method = drawMethod(random, endpoint);
+  const takesBody = endpoint === "tunnel" && method !== "GET" && method !== "HEAD";
+  const first = random.skewed(0, 50_000);
+  const quirks = drawQuirks(random.stream("quirks"), { endpoint, method, takesBody });
+  return {
+    endpoint,
+    method,
+    credential: drawCredential(random, endpoint),
+    bodyBytes: takesBody ? random.skewed(0, 20 * KIB) : 0,
+    uploadPieceBytes: random.pick([100, 1_000, 16 * KIB]),
+    range: random.chance(1, 5) ? { first, last: first + random.skewed(0, 100_000) } : null,
+    blocking: random.chance(1, 4),
+    acceptEncoding: random.pick(["", "", "gzip", "br, gzip;q=0.5", "identity"]),
+    ...(quirks.length === 0 ? {} : { quirks }),
+    ...(endpoint === "odd" ? { odd: random.pick(ODD_REQUESTS) } : {}),
+  };
+}
+
+function drawQuirks(
+  random: Random,
+  {
+    endpoint,
+    method,
+    takesBody,
+  }: { readonly endpoint: Endpoint; readonly method: string; readonly takesBody: boolean },
+): RequestQuirk[] {
+  if (endpoint === "track") return method !== "OPTIONS" && random.chance(1, 4) ? ["cover"] : [];
+  if (endpoint !== "tunnel" || random.chance(2, 3)) return [];
+  const quirks: RequestQuirk[] = [random.pick(TUNNEL_QUIRKS)];
+  if (takesBody && random.chance(1, 2)) quirks.push(random.pick(["empty_body", "wide_body"] as const));
+  return quirks;
+}
+
+function drawMethod(random: Random, endpoint: Endpoint): string {
+  switch (endpoint) {
+    case "tunnel":
+      return random.weighted([
+        [10, "GET"],
+        [4, "POST"],
+        [1, "PUT"],
+        [1, "DELETE"],
+        [1, "PATCH"],
+        [1, "HEAD"],
+        [1, "OPTIONS"],
+      ]);
+    case "track":
+      return random.weighted([
+        [10, "GET"],
+        [2, "HEAD"],
+        [1, "OPTIONS"],
+      ]);
+    case "not_json":
+    case "register":
+    case "signature_token":
+    case "validate_signature":
+    case "magic_token_store":
+      return "POST";
+    case "preflight":
+      return "OPTIONS";
+    default:
+      return "GET";
+  }
+}
+
+function drawCredential(random: Random, endpoint: Endpoint): Credential {
+  if (endpoint === "magic_token_store" || endpoint === "odd") return "client";
+  const right: Credential =
+    endpoint === "track" || endpoint === "validate_signature"
+      ? "signature"
+      : endpoint === "register"
+        ? "access"
+        : random.chance(1, 5)
+          ? "bare"
+          : "client";
+  return random.weighted<Credential>([
+    [20, right],
+    [1, "none"],
+    [1, "wrong"],
+    [1, "foreign"],
+    [1, "expired"],
+  ]);
+}
+
+function drawAnswer(random: Random, calm: boolean): AnswerSpec {
+  const quirks = drawAnswerQuirks(random.stream("quirks"), calm);
+  const isSlow = !calm && random.stream("slow").chance(1, 8);
+  const bodyBytes = random.weighted([
+    [2, 0],
+    [7, random.skewed(1, 4 * KIB)],
+    [3, random.skewed(4 * KIB, 64 * KIB)],
+    [1, random.between(64 * KIB, 256 * KIB)],
+  ]);
+  const chunkBytes = Math.max(random.skewed(16, 64 * KIB), Math.ceil(bodyBytes / CHUNKS_MAX));
+  return {
+    status: random.weighted([
+      [20, 200],
+      [1, 201],
+      [1, 204],
+      [1, 304],
+      [1, 404],
+      [1, 500],
+    ]),
+    contentType: random.pick(["audio/flac", "application/json", "text/event-stream"]),
+    bodyBytes,
+    declaresLength: random.chance(1, 2),
+    chunkBytes,
+    headAfterUs: isSlow ? random.between(0, 20_000_000) : random.skewed(0, 2_000_000),
+    chunkEveryUs: random.chance(1, 2) ? 0 : random.skewed(0, isSlow ? 250_000 : 25_000),
+    ...(quirks.length === 0 ? {} : { quirks }),
+  };
+}
+
+function drawAnswerQuirks(random: Random, calm: boolean): AnswerQuirk[] {
+  if (random.chance(3, 4)) return [];
+  if (!calm && random.chance(1, 5)) return [random.pick(MALFORMED_ANSWERS)];
+  return [random.pick(HARMLESS_ANSWERS)];
+}
+
+function drawLeave(random: Random): LeaveSpec {
+  return random.weighted<LeaveSpec>([
+    [2, { when: "after", us: random.skewed(0, 3_000_000) }],
+    [1, { when: "at_head" }],
+    [2, { when: "at_bytes", bytes: random.skewed(1, 100_000) }],
+  ]);
+}
+
+function drawSocket(random: Random, id: number, setting: OperationSetting): SocketOperation {
+  const atMs = drawTime(random, setting);
+  const quirk = random.stream("quirk").chance(1, 4) ? random.stream("which").pick(SOCKET_QUIRKS) : null;
+  const messages = Array.from({ length: quirk === "reads_nothing" ? 8 : random.skewed(0, 8) }, () => ({
+    atMs: atMs + random.skewed(100, 10_000),
+    json: !random.chance(1, 12),
+    wideCharacters: drawWideCharacters(random, quirk),
+  }));
+  return {
+    kind: "socket",
+    id,
+    atMs,
+    home: drawHome(random, setting),
+    credential: random.weighted<Credential>([
+      [12, "signature"],
+      [1, "none"],
+      [1, "wrong"],
+      [1, "foreign"],
+      [1, "expired"],
+    ]),
+    messages,
+    closesAtMs: atMs + random.between(500, 12_000),
+    ...(quirk === null ? {} : { quirk }),
+  };
+}
+
+/** Who reads nothing asks for much, so that the answers have to wait. */
+function drawWideCharacters(random: Random, quirk: SocketQuirk | null): number {
+  if (quirk === "reads_nothing") return random.between(50, 500);
+  return random.chance(1, 3) ? random.skewed(1, 600) : 0;
+}
