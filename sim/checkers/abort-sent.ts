@@ -1,0 +1,24 @@
+/** An agent that still owes something to an exchange that is over is told to stop, in the same step. */
+import type { Property } from "./checker.ts";
+
+export const abortSent: Property = {
+  name: "abort_sent",
+  create: (violate, judged) => {
+    return {
+      serverStep: ({ name, ledger }, event) => {
+        for (const exchange of ledger.touched) {
+          const gone = !ledger.exchanges.has(exchange.id);
+          const endsNow = exchange.endedStep === ledger.steps || (gone && exchange.phase !== "over");
+          if (!endsNow || !exchange.owed || exchange.tunnel === null) continue;
+          if (ledger.sockets.get(exchange.tunnel)?.phase !== "open") continue;
+          judged();
+          if (ledger.aborts.has(`${exchange.tunnel} ${exchange.requestId}`)) continue;
+          violate(
+            "safety",
+            `exchange ${exchange.id} of ${name} is over on ${event.type}, and its agent was not told to stop`,
+          );
+        }
+      },
+    };
+  },
+};

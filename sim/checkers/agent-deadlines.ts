@@ -1,0 +1,143 @@
+/**
+ * An agent waits for nobody longer than its limits: neither for its home's answer nor for a server that is gone. And it
+ * drops no server for a silence that was its own.
+ */
+import type { AgentLimits } from "../../core/limits.ts";
+import type { AgentEffect, AgentEvent, Property } from "./checker.ts";
+
+type Origin = { headed: boolean; paused: boolean; heardMs: number };
+
+type Waits = {
+  socket: number | null;
+  heardMs: number;
+  /** Until then its own stall excuses the server's silence. */
+  excusedMs: number;
+  /** And until then it surely does. */
+  grantedMs: number;
+  lastMs: number;
+  drainAskedMs: number | null;
+  readonly origins: Map<number, Origin>;
+};
+
+/** The closing handshake of a drained agent gets this long. */
+const CLOSING_MS = 6_000;
+
+export const agentDeadlines: Property = {
+  name: "agent_deadlines",
+  create: (violate, judged) => {
+    let limits: AgentLimits | null = null;
+    const processes = new Map<string, Waits>();
+    return {
+      begun: ({ agentLimits }) => {
+        limits = agentLimits;
+      },
+      agentStep: ({ name, nowMs }, event, effects, count) => {
+        if (limits === null) return;
+        const waits = processes.get(name) ?? newWaits(nowMs);
+        processes.set(name, waits);
+        if (nowMs - waits.lastMs > limits.stallMs / 2) waits.excusedMs = nowMs + limits.pingMs;
+        if (nowMs - waits.lastMs > limits.stallMs + limits.pingMs) waits.grantedMs = nowMs + limits.pingMs;
+        waits.lastMs = nowMs;
+        hear(waits, event, nowMs);
+        for (let index = 0; index < count; index++) {
+          const effect = effects[index];
+          if (effect === undefined) continue;
+          const silentMs = nowMs - waits.heardMs;
+          if (effect.type === "socket_terminate" && effect.socket === waits.socket) {
+            if (silentMs < limits.silenceMs || nowMs < waits.grantedMs)
+              violate(
+                "safety",
+                `${name} drops its tunnel, which was silent for ${silentMs} ms while it listened`,
+              );
+          }
+          note(waits, effect, nowMs);
+        }
+        if (event.type !== "tick") return;
+        judged();
+        for (const late of lateIn(waits, nowMs, limits)) violate("liveness", `${name} ${late}`);
+      },
+    };
+  },
+};
+
+function newWaits(nowMs: number): Waits {
+  return {
+    socket: null,
+    heardMs: nowMs,
+    excusedMs: 0,
+    grantedMs: 0,
+    lastMs: nowMs,
+    drainAskedMs: null,
+    origins: new Map(),
+  };
+}
+
+function hear(waits: Waits, event: AgentEvent, nowMs: number): void {
+  switch (event.type) {
+    case "drain_requested":
+      waits.drainAskedMs ??= nowMs;
+      break;
+    case "socket_opened":
+      waits.socket = event.socket;
+      waits.heardMs = nowMs;
+      break;
+    case "socket_text":
+    case "socket_bytes":
+    case "socket_heard":
+      if (event.socket === waits.socket) waits.heardMs = nowMs;
+      break;
+    case "socket_closed":
+      if (event.socket === waits.socket) waits.socket = null;
+      break;
+    case "origin_head":
+    case "origin_body": {
+      const origin = waits.origins.get(event.exchange);
+      if (origin === undefined) break;
+      origin.headed = true;
+      origin.heardMs = nowMs;
+      break;
+    }
+    case "origin_ended":
+    case "origin_failed":
+      waits.origins.delete(event.exchange);
+      break;
+    default:
+  }
+}
+
+function note(waits: Waits, effect: AgentEffect, nowMs: number): void {
+  switch (effect.type) {
+    case "socket_terminate":
+    case "socket_close":
+      if (effect.socket === waits.socket) waits.socket = null;
+      break;
+    case "origin_request":
+      waits.origins.set(effect.exchange, { headed: false, paused: false, heardMs: nowMs });
+      break;
+    case "origin_abort":
+      waits.origins.delete(effect.exchange);
+      break;
+    case "origin_pause": {
+      const origin = waits.origins.get(effect.exchange);
+      if (origin === undefined) break;
+      origin.paused = effect.paused;
+      origin.heardMs = nowMs;
+      break;
+    }
+    default:
+  }
+}
+
+function* lateIn(waits: Waits, nowMs: number, limits: AgentLimits): Generator<string> {
+  for (const [exchange, { headed, paused, heardMs }] of waits.origins) {
+    const dueMs = heardMs + (headed ? limits.originIdleMs : limits.originHeadMs);
+    // A home that is not read from is silent because the agent wants it so.
+    if (!paused && nowMs >= dueMs)
+      yield `waits for the home since ${nowMs - heardMs} ms in exchange ${exchange}`;
+  }
+  const silentMs = nowMs - waits.heardMs;
+  if (waits.socket !== null && silentMs >= limits.silenceMs && nowMs >= waits.excusedMs)
+    yield `keeps its tunnel, silent since ${silentMs} ms`;
+  if (waits.drainAskedMs !== null && nowMs > waits.drainAskedMs + limits.drainMs + CLOSING_MS)
+    yield `still drains after ${nowMs - waits.drainAskedMs} ms`;
+}

@@ -1,0 +1,176 @@
+/**
+ * An agent's orders name live things only, and its packets are what the protocol says: numbered from 1 without a gap, with
+ * one last, none after the last or an ABORT, none above the size limit. What lost its tunnel is aborted at the origin.
+ */
+import type { AgentEffect, AgentEvent, Property } from "./checker.ts";
+import { seenPacket } from "./packet.ts";
+
+/** What one agent's process has going. */
+type Going = {
+  readonly sockets: Map<number, "connecting" | "open">;
+  readonly origins: Set<number>;
+  /** By request id: the next packet's number; 0 when nothing more may be sent. */
+  readonly responses: Map<number, number>;
+  lastSocket: number;
+  /** The request that the event of this step makes; null where it makes none. */
+  asked: number | null;
+  /** It was asked to stop: nothing new is taken. */
+  drains: boolean;
+};
+
+export const agentOrders: Property = {
+  name: "agent_orders",
+  create: (violate, judged) => {
+    const processes = new Map<string, Going>();
+    const packetBytesMax = new Map<string, number>();
+    return {
+      begun: ({ scenario }) => {
+        for (const home of scenario.homes) packetBytesMax.set(home.clientId, home.packetBytes);
+      },
+      agentStep: ({ name }, event, effects, count) => {
+        const going = processes.get(name) ?? newGoing();
+        processes.set(name, going);
+        going.asked = null;
+        const aborted = hear(going, event);
+        const max = packetBytesMax.get(/^agent:([^.]+)/.exec(name)?.[1] ?? "") ?? Number.POSITIVE_INFINITY;
+        for (let index = 0; index < count; index++) {
+          const effect = effects[index];
+          const wrong = effect === undefined ? null : wrongWith(going, effect, max);
+          if (wrong !== null) violate("safety", `${name} ${wrong} on ${event.type}`);
+        }
+        if (going.asked !== null && effects.slice(0, count).some(isComplaint)) leaveAside(going);
+        if (
+          event.type === "drain_requested" &&
+          effects.slice(0, count).some((each) => each?.type === "origin_abort")
+        )
+          violate("safety", `${name} was asked to stop and does not finish what runs`);
+        if (count > 0) judged();
+        if (going.sockets.size === 0 && going.origins.size > 0)
+          violate(
+            "safety",
+            `${name} lost its tunnel on ${event.type} and lets ${going.origins.size} requests run`,
+          );
+        if (aborted && !effects.slice(0, count).some((effect) => effect?.type === "origin_abort"))
+          violate("safety", `${name} was told to abort and let its home work on`);
+      },
+    };
+  },
+};
+
+function newGoing(): Going {
+  return {
+    sockets: new Map(),
+    origins: new Set(),
+    responses: new Map(),
+    lastSocket: 0,
+    asked: null,
+    drains: false,
+  };
+}
+
+function isComplaint(effect: AgentEffect | undefined): boolean {
+  return effect?.type === "report" && effect.report.type === "server_protocol_error";
+}
+
+/** What was asked in this step is nothing that it answers, or answers any more. */
+function leaveAside({ asked, responses }: Going): void {
+  if (asked !== null) responses.set(asked, 0);
+}
+
+/** Whether it was told to abort something that runs. */
+function hear(going: Going, event: AgentEvent): boolean {
+  switch (event.type) {
+    case "drain_requested":
+      going.drains = true;
+      return false;
+    case "socket_opened":
+      if (going.sockets.has(event.socket)) going.sockets.set(event.socket, "open");
+      return false;
+    case "socket_refused":
+    case "socket_closed":
+      if (going.sockets.delete(event.socket)) going.responses.clear();
+      return false;
+    case "origin_ended":
+    case "origin_failed":
+      going.origins.delete(event.exchange);
+      return false;
+    case "socket_text":
+      return going.sockets.has(event.socket) && hearText(going, event.text);
+    default:
+      return false;
+  }
+}
+
+function hearText(going: Going, text: string): boolean {
+  const { responses, origins } = going;
+  const frame = /^\{"type":"(HTTP|ABORT)","request_id":(\d+)/.exec(text);
+  if (frame === null) return false;
+  const requestId = Number(frame[2]);
+  if (frame[1] === "HTTP") {
+    // One that is over may be asked for again; one that runs is left alone.
+    if ((responses.get(requestId) ?? 0) === 0) {
+      going.asked = requestId;
+      responses.set(requestId, 1);
+    }
+    return false;
+  }
+  if (!responses.has(requestId)) return false;
+  const isRunning = (responses.get(requestId) ?? 0) > 0 && origins.size > 0;
+  responses.set(requestId, 0);
+  return isRunning;
+}
+
+function wrongWith(going: Going, effect: AgentEffect, packetBytesMax: number): string | null {
+  const { sockets, origins } = going;
+  switch (effect.type) {
+    case "socket_connect":
+      if (effect.socket <= going.lastSocket || sockets.size > 0)
+        return `opens socket ${effect.socket} beside others`;
+      going.lastSocket = effect.socket;
+      sockets.set(effect.socket, "connecting");
+      return null;
+    case "socket_terminate":
+      going.responses.clear();
+      return sockets.delete(effect.socket) ? null : `cuts socket ${effect.socket}, which is not there`;
+    case "socket_send_text":
+    case "socket_ping":
+    case "socket_close":
+    case "socket_send_packet":
+      if (sockets.get(effect.socket) !== "open") return `orders ${effect.type} for a socket that is not open`;
+      if (effect.type === "socket_send_packet") return wrongPacket(going, effect, packetBytesMax);
+      if (effect.type === "socket_send_text") sentText(going, effect.text);
+      return null;
+    case "origin_request":
+      origins.add(effect.exchange);
+      return going.drains ? `takes request ${effect.exchange} while it drains` : null;
+    case "origin_abort":
+      return origins.delete(effect.exchange) ? null : `aborts request ${effect.exchange}, which does not run`;
+    case "origin_pause":
+      return origins.has(effect.exchange) ? null : `paces request ${effect.exchange}, which does not run`;
+    default:
+      return null;
+  }
+}
+
+function sentText({ responses }: Going, text: string): void {
+  const requestId = /^\{"type":"ABORT","request_id":(\d+)/.exec(text)?.[1];
+  if (requestId !== undefined) responses.set(Number(requestId), 0);
+}
+
+function wrongPacket(
+  { responses }: Going,
+  { header, body }: Extract<AgentEffect, { readonly type: "socket_send_packet" }>,
+  packetBytesMax: number,
+): string | null {
+  const packet = seenPacket(header);
+  if (packet === null) return "sends bytes that are no packet";
+  const { requestId, packetId, last } = packet;
+  const bytes = body.reduce((sum, part) => sum + part.length, header.length);
+  if (bytes > packetBytesMax) return `sends a packet of ${bytes} bytes`;
+  const next = responses.get(requestId);
+  if (next === undefined) return `answers request ${requestId}, which nobody made`;
+  if (next === 0) return `goes on with request ${requestId}, which is over`;
+  if (next !== packetId) return `sends packet ${packetId} of request ${requestId} where ${next} is due`;
+  responses.set(requestId, last ? 0 : next + 1);
+  return null;
+}

@@ -1,0 +1,196 @@
+/**
+ * What a checker is, and what it may look at.
+ *
+ * A checker states one property. It watches from outside, at every hop: what each machine is told and orders, what
+ * crosses the wire, what the registry's rows were, what visitors got and what homes were asked. It knows the model of
+ * `sim/model.ts` and nothing of how `core/` works: of `core/` only the types of events and effects are known here.
+ */
+import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
+import type { AgentEvent, ServerEvent } from "../../core/events.ts";
+import type { AgentLimits, ServerLimits } from "../../core/limits.ts";
+import type { HomeCall } from "../home.ts";
+import type { ConnectionEntry, RegistryChange } from "../registry.ts";
+import type { Scenario } from "../scenario.ts";
+import type { Visit } from "../visitor.ts";
+import type { VisitorSocket } from "../visitor-socket.ts";
+import type { World } from "../world.ts";
+import type { Ledger } from "./ledger.ts";
+
+export type {
+  AgentEffect,
+  AgentEvent,
+  HomeCall,
+  RegistryChange,
+  ServerEffect,
+  ServerEvent,
+  Visit,
+  VisitorSocket,
+};
+
+/** A process as a checker sees it. */
+export type SteppedProcess = {
+  /** Unique in a run; a restarted process has another. */
+  readonly name: string;
+  /** What its own clock showed at the step. */
+  readonly nowMs: number;
+};
+
+/** A server process: what is written down of it, and what it says of itself. */
+export type SteppedServer = SteppedProcess & {
+  /** With the step that is looked at. */
+  readonly ledger: Ledger;
+  readonly snapshot: () => ServerSizes;
+};
+
+export type ServerSizes = {
+  readonly tunnels: number;
+  readonly visitorSockets: number;
+  readonly exchanges: number;
+  readonly heldBytes: number;
+  readonly timersArmed: number;
+  readonly counters: {
+    readonly outcomes: ReadonlyMap<string, number>;
+    readonly exchangesOpened: number;
+    readonly tunnelsAccepted: number;
+    readonly bytesOut: number;
+    readonly abortsSent: number;
+    readonly tunnelPauses: number;
+  };
+};
+
+/** What a run is made of; handed to `begun` before anything happens. */
+export type Setting = {
+  readonly scenario: Scenario;
+  readonly serverLimits: ServerLimits;
+  /** Those of the homes' own agents, but for the packet size, which is each home's. */
+  readonly agentLimits: AgentLimits;
+};
+
+/** How the bytes of a visitor's response stopped. */
+export type VisitEnd =
+  /** The message was complete by its framing. */
+  | "complete"
+  /** The connection broke first. */
+  | "cut"
+  /** No connection could be made. */
+  | "refused"
+  /** The visitor itself went away. */
+  | "left";
+
+/** What the run looks like when it is over; handed to `finished`. */
+export type Finish = {
+  readonly world: World;
+  /** Every visit to a home that healed. */
+  readonly visits: readonly Visit[];
+  readonly visitorSockets: readonly VisitorSocket[];
+  readonly homeCalls: readonly HomeCall[];
+  /** What the live server processes still hold, by the name of the process and of the thing: all zero when idle. */
+  readonly held: readonly { readonly process: string; readonly what: string; readonly count: number }[];
+  /** No fault was injected: everything must have succeeded. */
+  readonly faultFree: boolean;
+  /** The server processes that are alive. */
+  readonly servers: readonly SteppedServer[];
+  /** The rows of the registry whose lease has not lapsed, by client id. */
+  readonly rows: ReadonlyMap<string, ConnectionEntry>;
+};
+
+/** The hooks of one property; each is called at its hop, and any may report a violation. */
+export type Checker = {
+  readonly begun?: (setting: Setting) => void;
+  /** After each step of a machine, before its effects are obeyed. `effects` holds `count` of them. */
+  readonly serverStep?: ServerStepped;
+  readonly agentStep?: AgentStepped;
+  readonly registryChanged?: (change: RegistryChange) => void;
+  readonly visitStarted?: (visit: Visit) => void;
+  readonly visitHead?: (visit: Visit, status: number, headers: readonly string[]) => void;
+  /** Before the bytes are added to `visit.bytesReceived`. */
+  readonly visitBody?: (visit: Visit, bytes: Uint8Array) => void;
+  readonly visitEnded?: (visit: Visit, end: VisitEnd) => void;
+  readonly visitorSocketText?: (socket: VisitorSocket, text: string) => void;
+  readonly homeCalled?: (call: HomeCall) => void;
+  readonly homeCallEnded?: (call: HomeCall) => void;
+  /** The faulty phase is over: from now on the chosen core of the world is healthy. */
+  readonly healed?: () => void;
+  /** A minute after the healing. */
+  readonly settled?: (finish: Finish) => void;
+  readonly finished?: (finish: Finish) => void;
+};
+
+export type ServerStepped = Stepped<SteppedServer, ServerEvent, ServerEffect>;
+export type AgentStepped = Stepped<SteppedProcess, AgentEvent, AgentEffect>;
+
+type Stepped<Process, Event, Effect> = (
+  process: Process,
+  event: Event,
+  effects: readonly (Effect | undefined)[],
+  count: number,
+) => void;
+
+export type Violate = (kind: "safety" | "liveness", message: string) => void;
+
+/**
+ * To be called each time something was really held against the property, and not merely looked at: a property that
+ * judged nothing in a whole CI run fails it, since it proves nothing.
+ */
+export type Judged = () => void;
+
+/** One property: its name in a failure report, and its watcher, made anew for each run. */
+export type Property = {
+  readonly name: string;
+  readonly create: (violate: Violate, judged: Judged) => Checker;
+};
+
+/** Hands each observation to the checkers that have a hook for it, in the order of the properties. */
+export class Watch {
+  readonly begun: (setting: Setting) => void;
+  readonly serverStep: ServerStepped;
+  readonly agentStep: AgentStepped;
+  readonly registryChanged: (change: RegistryChange) => void;
+  readonly visitStarted: (visit: Visit) => void;
+  readonly visitHead: (visit: Visit, status: number, headers: readonly string[]) => void;
+  readonly visitBody: (visit: Visit, bytes: Uint8Array) => void;
+  readonly visitEnded: (visit: Visit, end: VisitEnd) => void;
+  readonly visitorSocketText: (socket: VisitorSocket, text: string) => void;
+  readonly homeCalled: (call: HomeCall) => void;
+  readonly homeCallEnded: (call: HomeCall) => void;
+  readonly healed: () => void;
+  readonly settled: (finish: Finish) => void;
+  readonly finished: (finish: Finish) => void;
+
+  constructor(checkers: readonly Checker[]) {
+    this.begun = fan(checkers.map((checker) => checker.begun));
+    this.serverStep = fanSteps(checkers.map((checker) => checker.serverStep));
+    this.agentStep = fanSteps(checkers.map((checker) => checker.agentStep));
+    this.registryChanged = fan(checkers.map((checker) => checker.registryChanged));
+    this.visitStarted = fan(checkers.map((checker) => checker.visitStarted));
+    this.visitHead = fan(checkers.map((checker) => checker.visitHead));
+    this.visitBody = fan(checkers.map((checker) => checker.visitBody));
+    this.visitEnded = fan(checkers.map((checker) => checker.visitEnded));
+    this.visitorSocketText = fan(checkers.map((checker) => checker.visitorSocketText));
+    this.homeCalled = fan(checkers.map((checker) => checker.homeCalled));
+    this.homeCallEnded = fan(checkers.map((checker) => checker.homeCallEnded));
+    this.healed = fan(checkers.map((checker) => checker.healed));
+    this.settled = fan(checkers.map((checker) => checker.settled));
+    this.finished = fan(checkers.map((checker) => checker.finished));
+  }
+}
+
+/** The same as `fan`, for what is called so often that a list of its arguments would cost. */
+function fanSteps<Process, Event, Effect>(
+  hooks: readonly (Stepped<Process, Event, Effect> | undefined)[],
+): Stepped<Process, Event, Effect> {
+  const wanted = hooks.filter((hook) => hook !== undefined);
+  return (process, event, effects, count) => {
+    for (const hook of wanted) hook(process, event, effects, count);
+  };
+}
+
+/** One function that calls all those that are there. */
+function fan<Arguments extends readonly unknown[]>(
+  hooks: readonly (((...observed: Arguments) => void) | undefined)[],
+): (...observed: Arguments) => void {
+  const wanted = hooks.filter((hook) => hook !== undefined);
+  return (...observed) => {
+    for (const hook of wanted) hook(...observed);
+  };
+}

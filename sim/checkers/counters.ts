@@ -1,0 +1,80 @@
+/** What a server says of itself is so: its sizes are those of the sets they count, its sums those of what happened. */
+import type { Property, ServerEffect, SteppedServer } from "./checker.ts";
+
+/** Sums over the life of one process. */
+type Sums = {
+  opened: number;
+  accepted: number;
+  bytesOut: number;
+  aborts: number;
+  pauses: number;
+  ended: number;
+  readonly outcomes: Map<string, number>;
+};
+
+export const counters: Property = {
+  name: "counters",
+  create: (violate, judged) => {
+    const processes = new Map<string, Sums>();
+    return {
+      serverStep: (server, event, effects, count) => {
+        const sums = processes.get(server.name) ?? newSums();
+        processes.set(server.name, sums);
+        if (event.type === "exchange_opened") sums.opened++;
+        for (let index = 0; index < count; index++) {
+          const effect = effects[index];
+          if (effect !== undefined) add(sums, effect);
+        }
+        sums.aborts += server.ledger.aborts.size;
+        judged();
+        const tell = (what: string, said: number, counted: number): void => {
+          if (said === counted) return;
+          violate("safety", `${server.name} says ${said} ${what} after ${event.type}, and it is ${counted}`);
+        };
+        compareSums(server, sums, tell);
+        // They change when an exchange ends; a look at every tick finds those that changed at another time.
+        if (event.type === "exchange_closed" || event.type === "tick") compareOutcomes(server, sums, tell);
+      },
+    };
+  },
+};
+
+function newSums(): Sums {
+  return { opened: 0, accepted: 0, bytesOut: 0, aborts: 0, pauses: 0, ended: 0, outcomes: new Map() };
+}
+
+function add(sums: Sums, effect: ServerEffect): void {
+  if (effect.type === "respond_body") sums.bytesOut += effect.bytes.length;
+  if (effect.type === "respond") for (const part of effect.body) sums.bytesOut += part.length;
+  if (effect.type === "socket_pause" && effect.paused) sums.pauses++;
+  if (effect.type !== "report") return;
+  const { report } = effect;
+  if (report.type === "tunnel_accepted") sums.accepted++;
+  if (report.type !== "exchange_ended") return;
+  sums.ended++;
+  sums.outcomes.set(report.outcome, (sums.outcomes.get(report.outcome) ?? 0) + 1);
+}
+
+type Tell = (what: string, said: number, counted: number) => void;
+
+function compareSums(server: SteppedServer, sums: Sums, tell: Tell): void {
+  const { ledger } = server;
+  const { exchanges, tunnels, visitorSockets, counters: said } = server.snapshot();
+  tell("exchanges", exchanges, ledger.exchanges.size);
+  tell("tunnels", tunnels, ledger.tunnels);
+  tell("visitor sockets", visitorSockets, ledger.sockets.size - ledger.tunnels);
+  tell("opened exchanges", said.exchangesOpened, sums.opened);
+  tell("exchanges under way", said.exchangesOpened - sums.ended, ledger.exchanges.size);
+  tell("accepted tunnels", said.tunnelsAccepted, sums.accepted);
+  tell("bytes to visitors", said.bytesOut, sums.bytesOut);
+  tell("aborts", said.abortsSent, sums.aborts);
+  tell("pauses", said.tunnelPauses, sums.pauses);
+}
+
+function compareOutcomes(server: SteppedServer, sums: Sums, tell: Tell): void {
+  const { outcomes } = server.snapshot().counters;
+  let total = 0;
+  for (const each of outcomes.values()) total += each;
+  tell("outcomes", total, sums.ended);
+  for (const [name, counted] of sums.outcomes) tell(`outcomes ${name}`, outcomes.get(name) ?? 0, counted);
+}

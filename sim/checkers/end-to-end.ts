@@ -1,0 +1,64 @@
+/**
+ * Of a home's headers the visitor gets those that are for him, unchanged, and none that were for a hop on the way; who may
+ * read an answer across sites is the server's to say, and the same for every answer.
+ */
+import { extraHeaders } from "../answers.ts";
+import type { Scenario } from "../scenario.ts";
+import { headerOf } from "../visitor.ts";
+import type { Property, Visit } from "./checker.ts";
+
+/** Fields of one connection, and one that a home nominates as such (RFC 9110 section 7.6.1). */
+const HOP_BY_HOP = ["connection", "keep-alive", "transfer-encoding", "upgrade", "x-hop"];
+/** Of the others, those that a compressed answer keeps as well. */
+const UNCHANGED = ["cache-control", "x-title"];
+/** And those that only an answer keeps which is sent as it is. */
+const OF_THE_BODY = ["etag", "content-digest", "vary"];
+
+export const endToEnd: Property = {
+  name: "end_to_end",
+  create: (violate, judged) => {
+    let origins: Scenario["corsOrigins"];
+    return {
+      begun: ({ scenario }) => {
+        origins = scenario.corsOrigins;
+      },
+      serverStep: ({ name, ledger }, _event, effects, count) => {
+        for (let index = 0; index < count; index++) {
+          const effect = effects[index];
+          if (effect?.type !== "respond" && effect?.type !== "respond_head") continue;
+          const exchange = ledger.exchanges.get(effect.exchange);
+          if (exchange === undefined) continue;
+          judged();
+          const origin = headerOf(exchange.opened.headers, "origin");
+          const may = origin !== undefined && (origins === undefined || origins.includes(origin));
+          const said = headerOf(effect.headers, "access-control-allow-origin");
+          if (said === (may ? origin : undefined)) continue;
+          violate(
+            "safety",
+            `${name} lets ${said ?? "nobody"} read the answer that ${origin ?? "nobody"} asked for`,
+          );
+        }
+      },
+      visitHead: (visit, _status, headers) => {
+        if (headerOf(headers, "x-home-answer") === undefined || visit.tampered) return;
+        judged();
+        const wrong = wrongIn(visit, headers);
+        if (wrong !== null) violate("safety", `visit ${visit.operation.id} got ${wrong}`);
+      },
+    };
+  },
+};
+
+function wrongIn({ operation }: Visit, headers: readonly string[]): string | null {
+  const hop = HOP_BY_HOP.find((name) => headerOf(headers, name) !== undefined);
+  if (hop !== undefined) return `${hop}, which was for a hop on the way`;
+  const sent = extraHeaders(operation.answer.quirks ?? []);
+  const isCoded = headerOf(headers, "content-encoding") !== undefined;
+  for (const name of isCoded ? UNCHANGED : [...UNCHANGED, ...OF_THE_BODY]) {
+    const wanted = headerOf(sent, name);
+    // A field that comes in pieces may be joined, and the server may vary by something of its own.
+    if (wanted === undefined || (headerOf(headers, name) ?? "").includes(wanted)) continue;
+    return `${name} ${headerOf(headers, name) ?? "missing"} where the home said ${wanted}`;
+  }
+  return null;
+}

@@ -1,0 +1,189 @@
+/**
+ * A server lets in on the registry's word and on nothing else: no request goes on, no socket is served, before its token was
+ * found valid; while the registry fails, only tokens that it accepted a short while ago are good. An error grants nothing.
+ */
+import type { SocketId } from "../../core/ids.ts";
+import type { ServerLimits } from "../../core/limits.ts";
+import { ACCESS_TOKEN } from "../request.ts";
+import type { Property, ServerEffect, ServerEvent, SteppedServer } from "./checker.ts";
+import { neededCredential, signatureKey, tokenKey } from "./credential.ts";
+import type { LedgerExchange } from "./ledger-exchange.ts";
+
+type Operation = Extract<ServerEffect, { readonly type: "registry_call" }>["operation"];
+
+/** What the registry told one process. */
+type Told = {
+  readonly operations: Map<number, Operation>;
+  /** Tokens that it found valid, with the last time. */
+  readonly accepted: Map<string, number>;
+  readonly magic: Map<string, string>;
+  /** Tunnels whose row was written, and is theirs. */
+  readonly claimed: Set<string>;
+  failing: boolean;
+  /** When it failed last. */
+  failedMs: number;
+  readonly granted: WeakSet<LedgerExchange>;
+  /** Sockets that were accepted only to be told why they cannot be served. */
+  readonly doomed: Set<SocketId>;
+};
+
+export const granted: Property = {
+  name: "granted",
+  create: (violate, judged) => {
+    const processes = new Map<string, Told>();
+    let limits: ServerLimits | null = null;
+    return {
+      begun: (setting) => {
+        limits = setting.serverLimits;
+      },
+      serverStep: (server, event, effects, count) => {
+        const told = processes.get(server.name) ?? toldNothing();
+        processes.set(server.name, told);
+        if (event.type === "registry_answered") hear(told, event, server.nowMs);
+        for (let index = 0; index < count; index++) {
+          const effect = effects[index];
+          if (effect === undefined || limits === null) continue;
+          note(told, effect, server);
+          const wrong = wrongWith(told, effect, server, limits);
+          if (wrong === undefined) continue;
+          judged();
+          if (wrong !== null) violate("safety", `${server.name} ${wrong} on ${event.type}`);
+        }
+      },
+    };
+  },
+};
+
+function toldNothing(): Told {
+  return {
+    operations: new Map(),
+    accepted: new Map(),
+    magic: new Map(),
+    claimed: new Set(),
+    failing: false,
+    failedMs: Number.NEGATIVE_INFINITY,
+    granted: new WeakSet(),
+    doomed: new Set(),
+  };
+}
+
+function hear(
+  told: Told,
+  { call, outcome }: Extract<ServerEvent, { readonly type: "registry_answered" }>,
+  nowMs: number,
+): void {
+  const operation = told.operations.get(call);
+  told.operations.delete(call);
+  if (operation === undefined || outcome.type === "failed") return;
+  if (outcome.type === "token_checked" && outcome.valid && operation.type === "check_token")
+    told.accepted.set(tokenKey(operation.kind, operation.tokenHash, operation.clientId), nowMs);
+  if (
+    outcome.type === "magic_token_found" &&
+    operation.type === "find_magic_token" &&
+    outcome.clientId !== null
+  )
+    told.magic.set(operation.tokenHash, outcome.clientId);
+  if (outcome.type === "connection_upserted" && operation.type === "upsert_connection" && outcome.current)
+    told.claimed.add(operation.tunnel);
+}
+
+function note(told: Told, effect: ServerEffect, server: SteppedServer): void {
+  if (effect.type === "registry_call") told.operations.set(effect.call, effect.operation);
+  if (effect.type === "report" && effect.report.type === "registry_failed") {
+    told.failing ||= effect.report.fault !== "refused";
+    told.failedMs = server.nowMs;
+  }
+  if (effect.type === "report" && effect.report.type === "registry_recovered") told.failing = false;
+  if (effect.type === "upgrade_accept" && !isSocketGranted(told, effect.socket, server))
+    told.doomed.add(effect.socket);
+}
+
+/** What is wrong with an effect that grants something; null where it is right, undefined where it grants nothing. */
+function wrongWith(
+  told: Told,
+  effect: ServerEffect,
+  server: SteppedServer,
+  limits: ServerLimits,
+): string | null | undefined {
+  switch (effect.type) {
+    case "exchange_read":
+    case "respond": {
+      const exchange = server.ledger.exchanges.get(effect.exchange);
+      if (exchange === undefined || (effect.type === "respond" && !isOwnSuccess(exchange, effect.status)))
+        return undefined;
+      return wrongGrant(told, exchange, server, limits);
+    }
+    case "socket_send_text": {
+      if (told.doomed.has(effect.socket)) return `serves socket ${effect.socket}, which nobody let in`;
+      const exchange = server.ledger.asked.find((each) => each.tunnel === effect.socket);
+      if (exchange === undefined) return undefined;
+      const clientId = server.ledger.sockets.get(effect.socket)?.clientId ?? "";
+      return wrongHome(told, exchange, clientId) ?? wrongGrant(told, exchange, server, limits);
+    }
+    case "socket_ping":
+      return told.doomed.has(effect.socket)
+        ? `keeps socket ${effect.socket}, which nobody let in`
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** An answer of the server itself to somebody who needed a token. */
+function isOwnSuccess({ tunnel, opened }: LedgerExchange, status: number): boolean {
+  return tunnel === null && status < 400 && opened.method !== "OPTIONS";
+}
+
+/** A request goes to the home that its token opens, and to no other. */
+function wrongHome(told: Told, exchange: LedgerExchange, clientId: string): string | null {
+  const needed = neededCredential(exchange.opened);
+  const wanted =
+    needed.kind === "magic"
+      ? told.magic.get(needed.tokenHash)
+      : "clientId" in needed
+        ? needed.clientId
+        : undefined;
+  return wanted === clientId ? null : `sends exchange ${exchange.id} to ${clientId}, which it is not for`;
+}
+
+function wrongGrant(
+  told: Told,
+  exchange: LedgerExchange,
+  server: SteppedServer,
+  limits: ServerLimits,
+): string | null {
+  if (told.granted.has(exchange)) return null;
+  told.granted.add(exchange);
+  const needed = neededCredential(exchange.opened);
+  const name = `exchange ${exchange.id}`;
+  switch (needed.kind) {
+    case "none":
+      return null;
+    case "access":
+      return needed.token === ACCESS_TOKEN ? null : `lets ${name} in with a wrong access token`;
+    case "magic": {
+      const clientId = told.magic.get(needed.tokenHash);
+      return clientId !== undefined ? null : `lets ${name} in with a magic token that nobody found`;
+    }
+    default: {
+      const acceptedMs = told.accepted.get(tokenKey(needed.kind, needed.tokenHash, needed.clientId));
+      if (acceptedMs === undefined) return `lets ${name} in with a token that the registry never accepted`;
+      const ageMs = server.nowMs - acceptedMs;
+      // A server's own endpoint has been at work since, with the registry.
+      const workMs = exchange.phase === "over" ? limits.registryVisitorMs : 0;
+      // It failed for this exchange, if no more for the next.
+      const failed = told.failing || told.failedMs >= exchange.openedMs;
+      const trustMs = workMs + (failed || workMs > 0 ? limits.tokenTrustMs : limits.tokenFreshMs);
+      if (ageMs === 0 || ageMs < trustMs) return null;
+      return `lets ${name} in with a token that was accepted ${ageMs} ms ago`;
+    }
+  }
+}
+
+function isSocketGranted(told: Told, id: SocketId, { ledger }: SteppedServer): boolean {
+  const socket = ledger.sockets.get(id);
+  if (socket === undefined) return true;
+  const acceptedMs = told.accepted.get(signatureKey(socket.target));
+  if (acceptedMs === undefined || acceptedMs < socket.requestedMs) return false;
+  return socket.kind === "visitor" || told.claimed.has(String(ledger.idBase + socket.id));
+}

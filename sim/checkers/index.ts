@@ -1,0 +1,94 @@
+/** All properties that a run is checked for, each in a file of its own; `never_throws` and `livelock` are the world's. */
+
+import { abortSent } from "./abort-sent.ts";
+import { agentDeadlines } from "./agent-deadlines.ts";
+import { agentOrders } from "./agent-orders.ts";
+import { agentPace } from "./agent-pace.ts";
+import { atMostOnce } from "./at-most-once.ts";
+import { authorized } from "./authorized.ts";
+import { bodyPrefix } from "./body-prefix.ts";
+import { callsPaced } from "./calls-paced.ts";
+import type { Property } from "./checker.ts";
+import { cleanEnd } from "./clean-end.ts";
+import { codedRightly } from "./coded-rightly.ts";
+import { contradictions } from "./contradictions.ts";
+import { counters } from "./counters.ts";
+import { deadlines } from "./deadlines.ts";
+import { delivered } from "./delivered.ts";
+import { drains } from "./drains.ts";
+import { endToEnd } from "./end-to-end.ts";
+import { granted } from "./granted.ts";
+import { headOnce } from "./head-once.ts";
+import { heartbeat } from "./heartbeat.ts";
+import { heldBytes } from "./held-bytes.ts";
+import { listens } from "./listens.ts";
+import { liveThings } from "./live-things.ts";
+import { messageLimit } from "./message-limit.ts";
+import { neighbours } from "./neighbours.ts";
+import { noSecrets } from "./no-secrets.ts";
+import { oneOwner } from "./one-owner.ts";
+import { outcomeOnce } from "./outcome-once.ts";
+import { outcomeTrue } from "./outcome-true.ts";
+import { patience } from "./patience.ts";
+import { quiescence } from "./quiescence.ts";
+import { recovers } from "./recovers.ts";
+import { refusedRightly } from "./refused-rightly.ts";
+import { relayed } from "./relayed.ts";
+import { requestIntact } from "./request-intact.ts";
+import { returnsInTime } from "./returns-in-time.ts";
+import { rowsTrue } from "./rows-true.ts";
+import { settles } from "./settles.ts";
+import { taint } from "./taint.ts";
+import { timersOwned } from "./timers-owned.ts";
+import { tokensKept } from "./tokens-kept.ts";
+import { toldAgain } from "./told-again.ts";
+import { unharmed } from "./unharmed.ts";
+import { upkeep } from "./upkeep.ts";
+import { withinLimits } from "./within-limits.ts";
+
+export const properties: readonly Property[] = [
+  taint,
+  headOnce,
+  bodyPrefix,
+  cleanEnd,
+  outcomeOnce,
+  outcomeTrue,
+  endToEnd,
+  authorized,
+  granted,
+  atMostOnce,
+  requestIntact,
+  relayed,
+  liveThings,
+  delivered,
+  abortSent,
+  heldBytes,
+  counters,
+  timersOwned,
+  deadlines,
+  heartbeat,
+  neighbours,
+  contradictions,
+  messageLimit,
+  drains,
+  listens,
+  patience,
+  oneOwner,
+  refusedRightly,
+  withinLimits,
+  noSecrets,
+  tokensKept,
+  codedRightly,
+  toldAgain,
+  upkeep,
+  callsPaced,
+  agentPace,
+  agentOrders,
+  agentDeadlines,
+  returnsInTime,
+  rowsTrue,
+  recovers,
+  unharmed,
+  settles,
+  quiescence,
+];

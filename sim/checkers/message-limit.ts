@@ -1,0 +1,28 @@
+/** A visitor's message that is larger than the limit, in bytes as they cross the wire, closes its socket and goes nowhere. */
+import { utf8Length } from "../frame.ts";
+import type { Property } from "./checker.ts";
+
+export const messageLimit: Property = {
+  name: "message_limit",
+  create: (violate, judged) => {
+    let bytesMax = 0;
+    return {
+      begun: ({ serverLimits }) => {
+        bytesMax = serverLimits.visitorMessageBytesMax;
+      },
+      serverStep: ({ name, ledger }, event) => {
+        if (event.type !== "socket_text") return;
+        const socket = ledger.sockets.get(event.socket);
+        if (socket === undefined || socket.kind !== "visitor") return;
+        const bytes = utf8Length(event.text);
+        if (bytes <= bytesMax) return;
+        judged();
+        if (socket.phase === "leaving") return;
+        violate(
+          "safety",
+          `${name} took ${bytes} bytes from visitor socket ${socket.id}, above its ${bytesMax}`,
+        );
+      },
+    };
+  },
+};

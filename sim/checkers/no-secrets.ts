@@ -1,0 +1,54 @@
+/** No token is in anything that people read or strangers get: reports, problems, reasons of a close. */
+import { latin1Text } from "../text.ts";
+import type { AgentEffect, Property, ServerEffect } from "./checker.ts";
+
+/** The shape of every token in a run. */
+const TOKEN = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/;
+
+export const noSecrets: Property = {
+  name: "no_secrets",
+  create: (violate, judged) => {
+    const judge = (
+      name: string,
+      effects: readonly (ServerEffect | AgentEffect | undefined)[],
+      count: number,
+    ): void => {
+      for (let index = 0; index < count; index++) {
+        const effect = effects[index];
+        const text = effect === undefined ? null : publicText(effect);
+        if (effect === undefined || text === null) continue;
+        judged();
+        if (TOKEN.test(text)) violate("safety", `${name} shows a token in its ${effect.type}`);
+      }
+    };
+    return {
+      serverStep: ({ name }, _event, effects, count) => judge(name, effects, count),
+      agentStep: ({ name }, _event, effects, count) => judge(name, effects, count),
+    };
+  },
+};
+
+/** What others than the token's owner may come to see of an effect. */
+function publicText(effect: ServerEffect | AgentEffect): string | null {
+  switch (effect.type) {
+    case "report":
+      return Object.values(effect.report).join("\n");
+    case "socket_close":
+      return effect.reason;
+    case "stopped":
+      return effect.failure;
+    case "upgrade_refuse":
+      return `${effect.headers.join("\n")}\n${textOf([effect.body])}`;
+    case "respond":
+      return effect.status < 400 ? null : `${effect.headers.join("\n")}\n${textOf(effect.body)}`;
+    default:
+      return null;
+  }
+}
+
+/** Of a problem; a home's own failing answer may be long, and is nobody's secret. */
+function textOf(parts: readonly Uint8Array[]): string {
+  let text = "";
+  for (const part of parts) text += latin1Text(part.subarray(0, 2_000));
+  return text;
+}

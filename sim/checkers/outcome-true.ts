@@ -1,0 +1,38 @@
+/** What a server reports of an exchange is what happened: its status, its bytes, and that it was complete where it was. */
+import type { Property } from "./checker.ts";
+
+export const outcomeTrue: Property = {
+  name: "outcome_true",
+  create: (violate, judged) => {
+    /** By process and exchange: the status that was ordered. */
+    const statuses = new Map<string, number>();
+    return {
+      serverStep: ({ name, ledger }, event, effects, count) => {
+        for (let index = 0; index < count; index++) {
+          const effect = effects[index];
+          if (effect?.type === "respond" || effect?.type === "respond_head")
+            statuses.set(`${name} ${effect.exchange}`, effect.status);
+          if (effect?.type !== "report" || effect.report.type !== "exchange_ended") continue;
+          if (event.type !== "exchange_closed") continue;
+          const { report } = effect;
+          const exchange = [...ledger.touched].find(({ id }) => id === report.exchange);
+          if (exchange === undefined) continue;
+          judged();
+          const status = statuses.get(`${name} ${report.exchange}`) ?? 0;
+          statuses.delete(`${name} ${report.exchange}`);
+          const told = `${report.outcome}, ${report.status}, ${report.bytesOut} bytes`;
+          const isOver = exchange.phase === "over" && !exchange.isCut;
+          const isTrue =
+            report.status === status &&
+            report.bytesOut === exchange.writtenBytes &&
+            report.method === exchange.opened.method &&
+            (report.outcome !== "completed" || (event.complete && isOver)) &&
+            (report.outcome !== "visitor_left" || !event.complete);
+          if (isTrue) continue;
+          const was = `${event.complete ? "complete" : "not complete"}, ${status}, ${exchange.writtenBytes} bytes`;
+          violate("safety", `${name} reports ${told} of exchange ${exchange.id}, which was ${was}`);
+        }
+      },
+    };
+  },
+};

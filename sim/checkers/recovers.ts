@@ -1,0 +1,28 @@
+/** A home whose world has healed is reached again: the visit that proves it succeeds. */
+import { isAsExpected } from "../expectation.ts";
+import { PROBES_FROM } from "../scenario.ts";
+import type { Property, Visit } from "./checker.ts";
+
+const TOO_MANY = 429;
+
+export const recovers: Property = {
+  name: "recovers",
+  create: (violate, judged) => ({
+    finished: ({ visits }) => {
+      for (const visit of visits) {
+        if (visit.operation.id < PROBES_FROM) continue;
+        // Where limits are tight, an answer that takes a minute may leave no room for another.
+        if (visit.status === TOO_MANY && visits.some((other) => runsBeside(visit, other))) continue;
+        judged();
+        if (isAsExpected(visit)) continue;
+        const { clientId, end, status } = visit;
+        violate("liveness", `the home ${clientId} is not reached again: ${end}, status ${status}`);
+      }
+    },
+  }),
+};
+
+function runsBeside({ operation, startedUs }: Visit, other: Visit): boolean {
+  const endedUs = other.endedUs ?? Number.POSITIVE_INFINITY;
+  return other.operation.home === operation.home && other.startedUs < startedUs && endedUs > startedUs;
+}

@@ -1,0 +1,103 @@
+/**
+ * Nobody is turned away without a cause: a tunnel is superseded only by one that is newer by the registry's clock, a token
+ * refused only on the registry's word, a limit named only when it is reached.
+ */
+import type { Scenario } from "../scenario.ts";
+import { headerOf } from "../visitor.ts";
+import type { Property, ServerEffect, ServerEvent, Setting, SteppedServer } from "./checker.ts";
+import type { LedgerSocket } from "./ledger.ts";
+
+const SUPERSEDED = 4001;
+
+/** By client id and tunnel: the highest fence that the tunnel claimed its row with. */
+type Claims = Map<string, Map<string, number>>;
+
+export const refusedRightly: Property = {
+  name: "refused_rightly",
+  create: (violate, judged) => {
+    let setting: Setting | null = null;
+    const claims: Claims = new Map();
+    return {
+      begun: (begun) => {
+        setting = begun;
+      },
+      serverStep: (server, event, effects, count) => {
+        for (let index = 0; index < count; index++) {
+          const effect = effects[index];
+          if (effect?.type === "registry_call") note(claims, effect.operation);
+          const refusal = refusalOf(effect);
+          const socket = refusal === null ? undefined : server.ledger.sockets.get(refusal.socket);
+          if (refusal === null || socket === undefined || setting === null) continue;
+          judged();
+          const isRight =
+            refusal.cause === "superseded"
+              ? isSuperseded(claims.get(socket.clientId), String(server.ledger.idBase + socket.id))
+              : isCause(refusal.cause, server, event, socket, setting);
+          if (isRight) continue;
+          violate(
+            "safety",
+            `${server.name} turned socket ${socket.id} of ${socket.clientId} away as ${refusal.cause} on ${event.type}, and it is not so`,
+          );
+        }
+      },
+    };
+  },
+};
+
+function note(
+  claims: Claims,
+  operation: Extract<ServerEffect, { readonly type: "registry_call" }>["operation"],
+): void {
+  if (operation.type !== "upsert_connection") return;
+  const { clientId, tunnel, fence } = operation;
+  const fences = claims.get(clientId) ?? new Map<string, number>();
+  claims.set(clientId, fences);
+  fences.set(tunnel, Math.max(fence, fences.get(tunnel) ?? 0));
+}
+
+function isSuperseded(fences: ReadonlyMap<string, number> | undefined, tunnel: string): boolean {
+  const own = fences?.get(tunnel) ?? 0;
+  return [...(fences ?? [])].some(([other, fence]) => other !== tunnel && fence > own);
+}
+
+/** What an effect tells a socket that is turned away; null where it does something else. */
+function refusalOf(
+  effect: ServerEffect | undefined,
+): { readonly socket: LedgerSocket["id"]; readonly cause: string } | null {
+  if (effect?.type === "report" && effect.report.type === "upgrade_refused") return effect.report;
+  if (effect?.type === "socket_close" && effect.code === SUPERSEDED)
+    return { socket: effect.socket, cause: "superseded" };
+  return null;
+}
+
+function isCause(
+  cause: string,
+  { ledger }: SteppedServer,
+  event: ServerEvent,
+  socket: LedgerSocket,
+  { scenario, serverLimits: limits }: Setting,
+): boolean {
+  switch (cause) {
+    case "unauthorized":
+      if (event.type === "upgrade_requested")
+        return isForeignPage(event.headers, scenario) || !/[?&]signature=[^&]/i.test(socket.target);
+      return (
+        event.type === "registry_answered" && event.outcome.type === "token_checked" && !event.outcome.valid
+      );
+    case "draining":
+      return ledger.drainAskedMs !== null;
+    case "limit_tunnels":
+      return ledger.tunnels > limits.tunnelsMax;
+    case "limit_visitor_sockets":
+      return ledger.sockets.size - ledger.tunnels > limits.visitorSocketsMax;
+    default:
+      // A handshake that cannot be understood, and calls to the registry that nobody outside can count.
+      return event.type === "upgrade_requested";
+  }
+}
+
+/** A page of an origin that may not read answers is not let in either. */
+function isForeignPage(headers: readonly string[], { corsOrigins }: Scenario): boolean {
+  const origin = headerOf(headers, "origin");
+  return origin !== undefined && corsOrigins !== undefined && !corsOrigins.includes(origin);
+}

@@ -1,0 +1,165 @@
+/**
+ * An agent is back in its bound: it tries again at once after it lost a tunnel that had lasted, and never later than the
+ * limit for what it met; an attempt that gets no answer is given up in time. Nor does it hammer: it waits a little after
+ * two failures in a row, and longer where another agent took over.
+ */
+import type { AgentLimits } from "../../core/limits.ts";
+import type { HomeSpec } from "../scenario.ts";
+import type { AgentEffect, AgentEvent, Property } from "./checker.ts";
+
+const SUPERSEDED = 4001;
+/** No wait but the first is shorter. */
+const WAIT_MS_MIN = 200;
+
+type Way = {
+  /** The next attempt has begun by then, or the present one has come to something. */
+  dueMs: number;
+  /** And does not begin before. */
+  notBeforeMs: number;
+  /** Attempts in a row that led to no lasting tunnel. */
+  failures: number;
+  socket: number | null;
+  call: number | null;
+  /** It is given up then. */
+  callDueMs: number;
+  openedMs: number | null;
+  /** It is being stopped, or was set up in a way that makes it give up. */
+  stops: boolean;
+};
+
+export const returnsInTime: Property = {
+  name: "returns_in_time",
+  create: (violate, judged) => {
+    let limits: AgentLimits | null = null;
+    let homes: readonly HomeSpec[] = [];
+    const ways = new Map<string, Way>();
+    return {
+      begun: ({ agentLimits, scenario }) => {
+        limits = agentLimits;
+        homes = scenario.homes;
+      },
+      agentStep: ({ name, nowMs }, event, effects, count) => {
+        if (limits === null) return;
+        const way =
+          ways.get(name) ??
+          newWay(
+            nowMs,
+            homes.some((home) => isMisfit(home) && isAgentOf(home, name)),
+          );
+        ways.set(name, way);
+        hear(way, event, nowMs, limits);
+        for (let index = 0; index < count; index++) {
+          const effect = effects[index];
+          if (effect === undefined) continue;
+          const begins = effect.type === "socket_connect" || effect.type === "api_call";
+          if (begins && nowMs < way.notBeforeMs)
+            violate("safety", `${name} tries again ${way.notBeforeMs - nowMs} ms before it should`);
+          note(way, effect, nowMs, limits);
+        }
+        if (event.type !== "tick" || way.stops) return;
+        judged();
+        if (nowMs < way.dueMs) return;
+        violate(
+          "liveness",
+          `${name} has no tunnel and does nothing for one, ${nowMs - way.dueMs} ms after it should`,
+        );
+      },
+    };
+  },
+};
+
+/** An expired token is replaced by whoever may register; all the others need a person. */
+function isMisfit({ misfit }: HomeSpec): boolean {
+  return misfit !== undefined && misfit !== "expired_client";
+}
+
+function isAgentOf({ clientId }: HomeSpec, name: string): boolean {
+  return name.startsWith(`agent:${clientId}`);
+}
+
+function newWay(nowMs: number, stops: boolean): Way {
+  return {
+    dueMs: nowMs,
+    notBeforeMs: nowMs,
+    failures: 0,
+    socket: null,
+    call: null,
+    callDueMs: 0,
+    openedMs: null,
+    stops,
+  };
+}
+
+function hear(way: Way, event: AgentEvent, nowMs: number, limits: AgentLimits): void {
+  switch (event.type) {
+    case "tick":
+      if (way.call === null || nowMs < way.callDueMs) break;
+      way.call = null;
+      fail(way, nowMs, limits.retryDownMs);
+      break;
+    case "drain_requested":
+      way.stops = true;
+      break;
+    case "socket_opened":
+      if (event.socket !== way.socket) break;
+      way.openedMs = nowMs;
+      way.dueMs = Number.POSITIVE_INFINITY;
+      break;
+    case "socket_refused":
+      if (event.socket !== way.socket) break;
+      way.socket = null;
+      fail(way, nowMs, limits.retryMs);
+      break;
+    case "socket_closed":
+      if (event.socket === way.socket) lose(way, event.code, nowMs, limits);
+      break;
+    // A late answer, of a call that was given up, changes nothing.
+    case "api_answered":
+    case "api_failed":
+      if (event.call !== way.call) break;
+      way.call = null;
+      if (event.type === "api_answered" && hasToken(event.body)) way.dueMs = nowMs;
+      else fail(way, nowMs, limits.retryDownMs);
+      break;
+    default:
+  }
+}
+
+/** A portal in between may answer with a token that is empty. */
+function hasToken(body: string): boolean {
+  return body.startsWith('{"token":"') && !body.startsWith('{"token":""');
+}
+
+function note(way: Way, effect: AgentEffect, nowMs: number, limits: AgentLimits): void {
+  if (effect.type === "socket_terminate" && effect.socket === way.socket) lose(way, 1006, nowMs, limits);
+  if (effect.type === "api_call") {
+    way.call = effect.call;
+    way.callDueMs = nowMs + limits.apiCallMs;
+    way.dueMs = way.callDueMs + limits.retryDownMs;
+  }
+  if (effect.type !== "socket_connect") return;
+  way.call = null;
+  way.socket = effect.socket;
+  way.openedMs = null;
+  way.dueMs = nowMs + limits.connectMs;
+}
+
+function lose(way: Way, code: number, nowMs: number, limits: AgentLimits): void {
+  const { openedMs } = way;
+  way.socket = null;
+  way.openedMs = null;
+  if (openedMs !== null && nowMs - openedMs >= limits.retryResetMs) way.failures = 0;
+  if (openedMs === null) fail(way, nowMs, limits.retryDownMs);
+  else if (code === SUPERSEDED) {
+    fail(way, nowMs, limits.retrySupersededMs);
+    way.dueMs = nowMs + limits.retrySupersededMs;
+    way.notBeforeMs = nowMs + Math.floor(limits.retrySupersededMs / 2);
+  } else fail(way, nowMs, limits.retryMs);
+}
+
+/** The next attempt comes at once after the first failure, and then after a wait of at most that long. */
+function fail(way: Way, nowMs: number, waitMsMax: number): void {
+  way.dueMs = nowMs + (way.failures === 0 ? 0 : waitMsMax);
+  way.notBeforeMs = nowMs + (way.failures === 0 ? 0 : WAIT_MS_MIN);
+  way.failures++;
+}

@@ -1,0 +1,56 @@
+/**
+ * A minute after the healing, and from then on, the registry's rows are the truth: every home that is back has one live
+ * tunnel, and its row names that; and no row of a living node names a tunnel that is not there.
+ */
+import type { SocketId } from "../../core/ids.ts";
+import type { Finish, Property, Setting, SteppedServer, Violate } from "./checker.ts";
+import type { LedgerSocket } from "./ledger.ts";
+
+export const rowsTrue: Property = {
+  name: "rows_true",
+  create: (violate, judged) => {
+    let homes: Setting["scenario"]["homes"] = [];
+    const judge = (finish: Finish) => {
+      for (const home of homes) {
+        if (!home.heals) continue;
+        judged();
+        judgeHome(home.clientId, finish, violate);
+      }
+      for (const [clientId, row] of finish.rows) {
+        const node = finish.servers.find(({ name }) => name === row.node);
+        if (node === undefined || tunnelNamed(node, row.tunnel) !== undefined) continue;
+        violate("liveness", `the row of ${clientId} names ${row.tunnel}, which ${row.node} does not have`);
+      }
+    };
+    return {
+      begun: ({ scenario }) => {
+        homes = scenario.homes;
+      },
+      settled: judge,
+      finished: judge,
+    };
+  },
+};
+
+function judgeHome(clientId: string, { servers, rows }: Finish, violate: Violate): void {
+  const tunnels = servers.flatMap((server) =>
+    [...server.ledger.sockets.values()]
+      .filter(
+        ({ kind, phase, clientId: whose }) => kind === "tunnel" && phase === "open" && whose === clientId,
+      )
+      .map((tunnel) => ({ server, tunnel })),
+  );
+  const [owner] = tunnels;
+  if (owner === undefined || tunnels.length > 1) {
+    violate("liveness", `${clientId} has ${tunnels.length} live tunnels`);
+    return;
+  }
+  const row = rows.get(clientId);
+  const name = String(owner.server.ledger.idBase + owner.tunnel.id);
+  if (row?.tunnel === name && row.node === owner.server.name) return;
+  violate("liveness", `${clientId} is at ${owner.server.name}, its row says ${row?.node ?? "nothing"}`);
+}
+
+function tunnelNamed({ ledger }: SteppedServer, name: string): LedgerSocket | undefined {
+  return ledger.sockets.get((Number(name) - ledger.idBase) as SocketId);
+}

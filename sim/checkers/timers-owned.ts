@@ -1,0 +1,52 @@
+/** A server has no timer without an owner: there are never more than live things could have. */
+import type { Property, SteppedServer } from "./checker.ts";
+
+export const timersOwned: Property = {
+  name: "timers_owned",
+  create: (violate, judged) => {
+    /** Of each process: when each call was made that may be under way, or wait to be made again under another number. */
+    const processes = new Map<string, Map<number, number>>();
+    let callMs = 0;
+    let patienceMs = 0;
+    return {
+      begun: ({ serverLimits }) => {
+        callMs = serverLimits.registryCallMs;
+        patienceMs = callMs + Math.max(serverLimits.registryTunnelMs, serverLimits.registryVisitorMs);
+      },
+      serverStep: (server, event, effects, count) => {
+        const { name, nowMs } = server;
+        const calls = processes.get(name) ?? new Map<number, number>();
+        processes.set(name, calls);
+        if (event.type === "registry_answered" && event.outcome.type !== "failed") {
+          // A later answer comes to a call that was given up already.
+          if (nowMs - (calls.get(event.call) ?? 0) < callMs) calls.delete(event.call);
+        }
+        // Only then: a stalled process has timers that are long due and have not fired yet.
+        if (event.type === "tick")
+          for (const [call, madeMs] of calls) if (madeMs + patienceMs <= nowMs) calls.delete(call);
+        for (let index = 0; index < count; index++) {
+          const effect = effects[index];
+          if (effect?.type === "registry_call") calls.set(effect.call, nowMs);
+        }
+        judged();
+        const { timersArmed } = server.snapshot();
+        const owners = ownersOf(server) + calls.size;
+        if (timersArmed <= owners) return;
+        violate(
+          "safety",
+          `${name} has ${timersArmed} timers after ${event.type} and ${owners} things to time`,
+        );
+      },
+    };
+  },
+};
+
+/** The lease, the sweep and the drain; each exchange; each socket, and its pause. */
+function ownersOf({ ledger }: SteppedServer): number {
+  let owners = ledger.drainAskedMs === null ? 2 : 3;
+  for (const exchange of ledger.exchanges.values()) if (exchange.phase !== "arrived") owners++;
+  for (const socket of ledger.sockets.values()) {
+    if (socket.phase === "accepted" || socket.phase === "open") owners += socket.paused ? 2 : 1;
+  }
+  return owners;
+}

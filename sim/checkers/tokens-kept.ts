@@ -1,0 +1,53 @@
+/**
+ * A token that a server hands out is one that the registry has: it was stored, for that client id, before it was shown. And
+ * none is stored but for who asks for it: a HEAD does not.
+ */
+import { fakeSha256 } from "../hash.ts";
+import type { Property, ServerEffect } from "./checker.ts";
+import { parsedTarget } from "./credential.ts";
+import type { Ledger } from "./ledger.ts";
+
+const TOKEN = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/;
+
+type Operation = Extract<ServerEffect, { readonly type: "registry_call" }>["operation"];
+
+export const tokensKept: Property = {
+  name: "tokens_kept",
+  create: (violate, judged) => {
+    const asked = new Map<string, Operation>();
+    /** Hash and client id of each token that was stored. */
+    const stored = new Set<string>();
+    return {
+      serverStep: ({ name, ledger }, event, effects, count) => {
+        if (event.type === "registry_answered" && event.outcome.type === "token_inserted") {
+          const operation = asked.get(`${name} ${event.call}`);
+          if (operation?.type === "insert_token") stored.add(`${operation.tokenHash} ${operation.clientId}`);
+        }
+        for (let index = 0; index < count; index++) {
+          const effect = effects[index];
+          if (effect?.type === "registry_call") {
+            asked.set(`${name} ${effect.call}`, effect.operation);
+            if (effect.operation.type === "insert_token" && !isAskedFor(ledger))
+              violate("safety", `${name} stores a token that nobody asked for`);
+          }
+          if (effect?.type !== "respond" || effect.status >= 400) continue;
+          const exchange = ledger.exchanges.get(effect.exchange);
+          if (exchange === undefined || exchange.tunnel !== null) continue;
+          const token = TOKEN.exec(String.fromCharCode(...(effect.body[0] ?? [])))?.[0];
+          if (token === undefined) continue;
+          judged();
+          const clientId = parsedTarget(exchange.opened.target).query.get("clientid") ?? "";
+          if (stored.has(`${fakeSha256(token)} ${clientId}`)) continue;
+          violate("safety", `${name} hands out a token for ${clientId} that was never stored`);
+        }
+      },
+    };
+  },
+};
+
+function isAskedFor({ exchanges }: Ledger): boolean {
+  for (const { phase, opened } of exchanges.values()) {
+    if (phase === "arrived" && opened.method === "POST" && opened.target.includes("/auth/")) return true;
+  }
+  return false;
+}

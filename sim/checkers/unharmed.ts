@@ -1,0 +1,96 @@
+/**
+ * Bad input and bad luck harm only those whom they hit: a visit that no fault could touch, from the start of the run to its
+ * own end, comes to what it comes to in a calm world; where limits are drawn tight, to a limit's failure at the worst.
+ */
+import { isAsExpected } from "../expectation.ts";
+import { targetOf } from "../faults/index.ts";
+import { isTight } from "../limits.ts";
+import { magicTokenOf } from "../request.ts";
+import { ADDED_VISITS_FROM, type Scenario } from "../scenario.ts";
+import type { Property, Setting, Visit } from "./checker.ts";
+
+export const unharmed: Property = {
+  name: "unharmed",
+  create: (violate, judged) => {
+    let setting: Setting | null = null;
+    /** How exchanges came out, as the server says, by what tells their visits apart. */
+    const outcomes = new Map<string, string>();
+    return {
+      begun: (begun) => {
+        setting = begun;
+      },
+      serverStep: ({ ledger }, event, effects, count) => {
+        if (event.type !== "exchange_closed") return;
+        for (let index = 0; index < count; index++) {
+          const effect = effects[index];
+          if (effect?.type !== "report" || effect.report.type !== "exchange_ended") continue;
+          for (const { opened } of ledger.touched) {
+            outcomes.set(tellingPart(opened.method, opened.target), effect.report.outcome);
+          }
+        }
+      },
+      finished: ({ visits }) => {
+        if (setting === null) return;
+        const touchedMs = setting.scenario.homes.map((_, home) => firstTouchMs(setting?.scenario, home));
+        for (const visit of visits) {
+          const { id, home, request } = visit.operation;
+          const endedMs = (visit.endedUs ?? Number.POSITIVE_INFINITY) / 1000;
+          const isMagic = request.endpoint === "magic_token_use";
+          // All share tight limits: too much of one visit leaves too little for another, or for the storing of its token.
+          if (isMagic && isTight(setting.serverLimits)) continue;
+          if (id >= ADDED_VISITS_FROM || endedMs >= (touchedMs[home] ?? 0)) continue;
+          judged();
+          const part = isMagic ? `GET ${magicTokenOf(id - 1)}` : `${request.method} ${id}`;
+          const outcome = outcomes.get(part) ?? "";
+          if (isAsExpected(visit) || (isTight(setting.serverLimits) && isLimit(outcome, visit.status)))
+            continue;
+          // Its agent had as much to do as it may, and said so, or could not even say so.
+          if (isBusy(visit, setting)) continue;
+          violate("liveness", `${describe(visit)} came to ${outcome || visit.end} and no fault was near`);
+        }
+      },
+    };
+  },
+};
+
+function tellingPart(method: string, target: string): string {
+  return `${method} ${/[?&](?:visit|magicToken)=([^&]+)/.exec(target)?.[1] ?? ""}`;
+}
+
+/** When the first fault begins that could touch visits of the home. */
+function firstTouchMs(scenario: Scenario | undefined, home: number): number {
+  let firstMs = Number.POSITIVE_INFINITY;
+  for (const fault of scenario?.faults ?? []) {
+    if (scenario !== undefined && touches(scenario, fault.kind, fault.target, home))
+      firstMs = Math.min(firstMs, fault.fromMs);
+  }
+  return firstMs;
+}
+
+function touches({ homes, operations }: Scenario, kind: string, target: number, home: number): boolean {
+  switch (targetOf(kind)) {
+    case "home":
+      return target === home;
+    case "node":
+      return target === homes[home]?.node;
+    case "visit":
+      return operations.some(({ id, home: whose }) => id === target && whose === home);
+    case "world":
+      return true;
+  }
+}
+
+function isBusy({ status }: Visit, { agentLimits }: Setting): boolean {
+  return (status === 503 || status === 504) && agentLimits.exchangesMax < 100;
+}
+
+/** By its status where nothing else is known of an exchange. */
+function isLimit(outcome: string, status: number | null): boolean {
+  if (outcome === "") return status === 429 || status === 503;
+  // What finds no parking place breaks the protocol, and no more.
+  return outcome.startsWith("limit_") || outcome === "agent_protocol";
+}
+
+function describe({ operation: { id, request }, clientId, status }: Visit): string {
+  return `visit ${id} (${request.method} ${request.endpoint}) to ${clientId}, status ${status},`;
+}
