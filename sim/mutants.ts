@@ -1,0 +1,107 @@
+/**
+ * The planted bugs: each a patch of `core/` in `mutants/`, one plausible mistake, and what has to notice it. They are
+ * applied to scratch copies only; a simulator that finds none of them proves nothing by being green.
+ */
+
+export type Mutant = {
+  /** Name of its patch. */
+  readonly id: string;
+  readonly mistake: string;
+  /** The invariants that it breaks, in words. */
+  readonly kind: string;
+  /** The checkers that state them. Anything else that goes off is a wrong alarm, and no find. */
+  readonly shownBy: readonly string[];
+};
+
+export const MUTANTS: readonly Mutant[] = [
+  mutant(
+    "PB01",
+    "the packet that exactly fills the parking place is dropped",
+    "byte-exact delivery, or the request ends by its deadline",
+    ["delivered", "body_prefix", "clean_end", "deadlines", "unharmed"],
+  ),
+  mutant(
+    "PB02",
+    "on disconnect the row goes by client id, whoever owns it now",
+    "one live owner; the owner stays reachable",
+    ["one_owner", "rows_true"],
+  ),
+  mutant(
+    "PB03",
+    "a second last packet ends the stream again, and counts its end twice",
+    "one outcome; counters equal the counted sets",
+    ["outcome_once", "counters", "live_things"],
+  ),
+  mutant(
+    "PB04",
+    "a packet without a byte is taken for the end of the stream",
+    "no clean end on a short body",
+    ["clean_end", "delivered"],
+  ),
+  mutant(
+    "PB05",
+    "a visitor who leaves frees the server's part, and the agent is told nothing",
+    "an abort reaches the agent",
+    ["abort_sent", "quiescence"],
+  ),
+  mutant(
+    "PB06",
+    "what is parked at an abort stays until the tunnel is closed",
+    "bounded memory; zero at quiescence",
+    ["held_bytes", "quiescence"],
+  ),
+  mutant(
+    "PB07",
+    "a packet for an exchange that has ended begins a fresh one",
+    "effects name live things; zero at quiescence",
+    ["live_things", "counters", "quiescence"],
+  ),
+  mutant(
+    "PB08",
+    "an exchange's deadline is not cancelled with its last packet",
+    "no timer without an owner; no second outcome",
+    ["timers_owned", "outcome_once"],
+  ),
+  mutant(
+    "PB09",
+    "a token that could not be looked up passes",
+    "nothing before authorization; an error grants nothing",
+    ["granted", "authorized"],
+  ),
+  mutant(
+    "PB10",
+    "a row whose write was not confirmed is inserted anew, and its own unique key refuses it",
+    "every healthy agent is connected again",
+    ["refused_rightly", "recovers", "returns_in_time", "rows_true"],
+  ),
+  mutant("PB11", "a ping that is sent counts as a sign of life", "half-open peers are dropped in time", [
+    "heartbeat",
+    "deadlines",
+  ]),
+  mutant(
+    "PB12",
+    "a packet that comes twice is dropped, and its bytes stay counted",
+    "bytes are conserved; a healthy request succeeds",
+    ["held_bytes", "unharmed"],
+  ),
+  mutant(
+    "PB13",
+    "status and headers are those of whichever packet comes first",
+    "status and headers equal the model",
+    ["head_once", "clean_end"],
+  ),
+  mutant("PB14", "a body whose agent is lost is ended as if it were whole", "no clean end on a short body", [
+    "clean_end",
+    "delivered",
+  ]),
+  mutant(
+    "PB15",
+    "the wait before a reconnect grows with each loss and never starts anew",
+    "an agent reconnects within its bound",
+    ["returns_in_time", "recovers"],
+  ),
+];
+
+function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {
+  return { id, mistake, kind, shownBy };
+}
