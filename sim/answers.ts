@@ -1,0 +1,58 @@
+/** What is unusual about a home's answer, each under a name that a scenario lists. */
+
+/** Headers that must not confuse anybody, and a body where none belongs. */
+export const HARMLESS_ANSWERS = [
+  "etag",
+  "weak_etag",
+  "vary",
+  "no_transform",
+  "digest",
+  "hop_headers",
+  "cors_of_its_own",
+  "wide_header",
+  "list_header",
+  "body_for_nobody",
+] as const;
+
+/** What no agent can carry, or only in part. */
+export const MALFORMED_ANSWERS = [
+  "bad_length",
+  "two_lengths",
+  "bad_header",
+  "two_cookies",
+  "long_header",
+  "bad_status",
+  "ends_early",
+  "ends_late",
+] as const;
+
+export type AnswerQuirk = (typeof HARMLESS_ANSWERS)[number] | (typeof MALFORMED_ANSWERS)[number];
+
+/** Whether what the visitor gets of it depends on who carries it. */
+export function isMalformed(quirks: readonly AnswerQuirk[]): boolean {
+  return quirks.some((quirk) => (MALFORMED_ANSWERS as readonly AnswerQuirk[]).includes(quirk));
+}
+
+/** Headers that the home sends besides those of the model. */
+export function extraHeaders(quirks: readonly AnswerQuirk[]): readonly string[] {
+  return quirks.flatMap((quirk) => EXTRA_HEADERS[quirk] ?? []);
+}
+
+const LONG_HEADER_CHARACTERS = 1_500;
+
+const EXTRA_HEADERS: Readonly<Partial<Record<AnswerQuirk, readonly string[]>>> = {
+  etag: ["etag", '"v1"'],
+  weak_etag: ["etag", 'W/"v1"'],
+  vary: ["vary", "Accept-Encoding, Cookie"],
+  no_transform: ["cache-control", "max-age=60, no-transform"],
+  digest: ["content-digest", "sha-256=:AAAA:"],
+  hop_headers: ["connection", "x-hop, content-type, close", "x-hop", "1", "keep-alive", "timeout=5"],
+  cors_of_its_own: ["access-control-allow-origin", "*"],
+  wide_header: ["x-title", "caf\u00e9"],
+  bad_length: ["content-length", "12x"],
+  two_lengths: ["content-length", "7", "content-length", "8"],
+  bad_header: ["x-bad", "line\nbreak"],
+  two_cookies: ["set-cookie", "a=1", "set-cookie", "b=2"],
+  list_header: ["x-list", "a", "x-list", "b"],
+  long_header: ["x-long", "l".repeat(LONG_HEADER_CHARACTERS)],
+};
