@@ -1,0 +1,238 @@
+/** The README says what is: its commands run, its tables are those of the code. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { settingsOf } from "../adapters/config.ts";
+import { AGENT_PROBLEMS } from "../core/agent/problem.ts";
+import { FAILURES } from "../core/failure.ts";
+import { startOrigin } from "./helpers/origin.ts";
+import { ACCESS_TOKEN, startServer, startTunnel, temporaryFolder } from "./helpers/tunnel.ts";
+import { ask } from "./helpers/visitor.ts";
+import { Watch } from "./helpers/watch.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+const README = readFileSync(join(ROOT, "README.md"), "utf8");
+const CI = readFileSync(join(ROOT, ".ci/run"), "utf8");
+const PACKAGE: {
+  readonly scripts: Readonly<Record<string, string>>;
+  readonly dependencies: object;
+  readonly devDependencies: object;
+} = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+
+/** The command lines of all `sh` blocks, without their comments. */
+function commandLines(): string[] {
+  const blocks = [...README.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = ""]) => block);
+  const lines = blocks.join("").replaceAll("\\\n", " ").split("\n");
+  return lines.map((line) => line.replace(/\s+#.*$/, "").trim()).filter((line) => line !== "");
+}
+
+/** What stands in for the machines of the README when a command is run here. */
+type Place = Readonly<Record<string, string>>;
+
+/** Runs a command line in a shell, from the top of the repository, with these texts of it replaced. */
+function run(line: string, replacements: Place, environment: Place = {}) {
+  let command = line;
+  for (const [text, standIn] of Object.entries(replacements)) command = command.replaceAll(text, standIn);
+  // In a group of its own, so that one signal ends npm and all that it started.
+  const child = spawn("bash", ["-c", command], {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH ?? "", HOME: temporaryFolder(), ...environment },
+    detached: true,
+  });
+  const watch = new Watch();
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+      watch.changed();
+    });
+  }
+  let code: number | null | undefined;
+  const ended = once(child, "close").then(([exitCode]) => {
+    code = exitCode;
+    watch.changed();
+    return code;
+  });
+  onTestFinished(async () => {
+    endGroup(child);
+    await ended;
+  });
+  return {
+    /** Until its output matches: the first group. Rejects where it ends without. */
+    printed: (pattern: RegExp) =>
+      watch.until(() => {
+        const match = pattern.exec(output);
+        if (match === null && code !== undefined) throw new Error(`it ended with ${code}: ${output}`);
+        return match?.[1] ?? match?.[0];
+      }),
+    async succeeded(): Promise<string> {
+      if ((await ended) !== 0) throw new Error(`it ended with ${code}: ${output}`);
+      return output;
+    },
+  };
+}
+
+function endGroup({ pid, exitCode }: ChildProcess): void {
+  if (pid === undefined || exitCode !== null) return;
+  try {
+    process.kill(-pid, "SIGTERM");
+  } catch {
+    // It ended by itself meanwhile.
+  }
+}
+
+/** How each command of the README is known to work. One that is not here fails the test. */
+const COMMANDS: Readonly<Record<string, (line: string) => Promise<void> | void>> = {
+  "npm ci && npm run demo": () => {
+    expect(CI).toMatch(/^npm ci$/m);
+    expect(CI).toMatch(/^npm run demo -- --once$/m);
+  },
+  "npm ci && npm test": (line) => {
+    expect(CI).toContain(line);
+  },
+  "npm run check": () => {
+    // What it is made of runs in CI one by one.
+    expect(PACKAGE.scripts.check).toBe("npm run lint && npm run typecheck && npm test");
+    expect(CI).toMatch(/^npm run lint$/m);
+    expect(CI).toMatch(/^npm run typecheck$/m);
+  },
+  "npm run test:mysql": () => {
+    // In CI the project runs with the others, and cannot be left out.
+    expect(PACKAGE.scripts["test:mysql"]).toContain("vitest run --project mysql");
+    expect(CI).toMatch(/TEST_MYSQL_IMAGE=/);
+  },
+  "npm run sim -- --seed 42": async (line) => {
+    expect(await run(line, {}).succeeded()).toMatch(/^hash [0-9a-f]{16} /m);
+  },
+  "npm run sim -- --seeds 2000": async (line) => {
+    expect(await run(line, { "2000": "4" }).succeeded()).toContain("4 seeds in ");
+  },
+  "npm run sim -- --seed 42 --html seed.html": async (line) => {
+    const file = join(temporaryFolder(), "seed.html");
+    await run(line, { "seed.html": file }).succeeded();
+    expect(readFileSync(file, "utf8")).toMatch(/^<!doctype html>/i);
+  },
+  "npm run sim -- --seed 42 --shrink": async (line) => {
+    // There is nothing to shrink in a seed that passes, and it says so.
+    await run(line, {}).succeeded();
+  },
+  "npm run sim -- --mutants": () => {
+    // Minutes: its table is kept in the repository, and test/sim/mutants.test.ts hunts one of them.
+    expect(readFileSync(join(ROOT, "sim/mutants/RESULTS.md"), "utf8")).toContain("PB15");
+  },
+  "npm run sim -- --ci": (line) => {
+    expect(CI).toContain(line);
+  },
+  "npm run build": async (line) => {
+    await run(line, {}).succeeded();
+  },
+  "npm run bench": async (line) => {
+    // The shortest of its parts: the whole takes minutes.
+    const output = await run(line, { bench: "bench -- --quick --only idle" }).succeeded();
+    expect(output).toContain("one tunnel:");
+  },
+  'npm start -- --port 8000 --access-token "$(openssl rand -hex 32)" --database sqlite:./culvert.db': async (
+    line,
+  ) => {
+    const server = run(line, {
+      "--port 8000": "--port 0 --bind 127.0.0.1 --admin-port 0",
+      "sqlite:./culvert.db": `sqlite:${temporaryFolder()}/culvert.db`,
+    });
+    const url = await server.printed(/^listening on (.*)$/m);
+    expect((await ask(`${url}/health`)).status).toBe(200);
+  },
+  "TUNNEL_ACCESS_TOKEN=... npm run agent -- --server https://tunnel.example.net --to http://127.0.0.1:3000":
+    async (line) => {
+      const origin = await startOrigin((_request, response) => response.end());
+      const server = await startServer();
+      const agent = run(line, {
+        "...": ACCESS_TOKEN,
+        "https://tunnel.example.net": server.url,
+        "http://127.0.0.1:3000": origin.url,
+      });
+      await agent.printed(/^connected as home-/m);
+      await agent.printed(/^visitors reach it at /m);
+    },
+  'curl -H "Authorization: Bearer $CLIENT_TOKEN" "https://tunnel.example.net/some/path?clientId=$CLIENT_ID"':
+    async (line) => {
+      const tunnel = await startTunnel((request, response) => response.end(`you asked for ${request.url}`));
+      const place = { "https://tunnel.example.net": tunnel.server.url };
+      const variables = { CLIENT_TOKEN: tunnel.clientToken, CLIENT_ID: tunnel.clientId };
+      const output = await run(line, place, variables).succeeded();
+      expect(output).toContain("you asked for /some/path?clientId=home");
+    },
+};
+
+describe("the commands of the README", () => {
+  test.each(commandLines())("%s", { timeout: 60_000 }, async (line) => {
+    const check = COMMANDS[line];
+    if (check === undefined) throw new Error("no test and no CI step runs this command");
+    await check(line);
+  });
+
+  test("are all that are known here", () => {
+    expect(new Set(commandLines())).toEqual(new Set(Object.keys(COMMANDS)));
+  });
+});
+
+describe("the tables of the README", () => {
+  test("have every failure with its status, close code and title", () => {
+    const expected = Object.entries(FAILURES).map(
+      ([code, { status, closeCode, title }]) => `| \`${code}\` | ${status} | ${closeCode} | ${title} |`,
+    );
+    expect(between("failures")).toEqual(expected);
+  });
+
+  test("have every problem of the agent with its status and title", () => {
+    const expected = Object.entries(AGENT_PROBLEMS).map(
+      ([code, { status, title }]) => `| \`${code}\` | ${status} | ${title} |`,
+    );
+    expect(between("agent problems")).toEqual(expected);
+  });
+
+  test("name no limit that is not a failure's", () => {
+    const known = { ...FAILURES, ...AGENT_PROBLEMS };
+    for (const [, code = ""] of README.matchAll(/`(limit_\w+)`/g)) expect(known).toHaveProperty(code);
+  });
+
+  test.each([
+    ["serve", "npm start --"],
+    ["agent", "npm run agent --"],
+  ] as const)("have every setting of %s, and no other", (command, heading) => {
+    const rows = tableUnder(`| \`${heading}\` | environment | default |`);
+    const shown = rows.map(([flag = "", variable = ""]) => ({
+      flag: /^`--([\w-]+)/.exec(flag)?.[1],
+      variable: /^`(\w+)`$/.exec(variable)?.[1],
+    }));
+    const known = settingsOf(command).map(({ flag, variable }) => ({ flag, variable }));
+    expect(shown).toEqual(expect.arrayContaining(known));
+    expect(shown).toHaveLength(known.length);
+  });
+
+  test("have every dependency, and no other", () => {
+    const rows = tableUnder("| package | why we do not write it ourselves |");
+    const shown = rows.flatMap(([names = ""]) => [...names.matchAll(/`([^`]+)`/g)].map(([, name]) => name));
+    const known = [...Object.keys(PACKAGE.dependencies), ...Object.keys(PACKAGE.devDependencies)];
+    expect(shown.toSorted()).toEqual(known.toSorted());
+  });
+});
+
+/** The lines between a pair of markers. */
+function between(name: string): string[] {
+  const [, lines] = new RegExp(`<!-- ${name} -->\n([\\s\\S]*?)<!-- /${name} -->`).exec(README) ?? [];
+  return (lines ?? "").trim().split("\n");
+}
+
+/** The cells of a table's rows, by its first line. */
+function tableUnder(heading: string): string[][] {
+  const lines = README.slice(README.indexOf(heading)).split("\n").slice(2);
+  const end = lines.findIndex((line) => !line.startsWith("|"));
+  return lines.slice(0, end).map((line) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
