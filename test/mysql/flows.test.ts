@@ -13,7 +13,7 @@ import { Relay } from "./relay.ts";
 const BLOCKING = { "culvert-response": "blocking" };
 
 /** A node notices within these that its row is somebody else's. */
-const QUICK_LEASES = { leaseMs: 2_000, leaseRenewMs: 200 };
+const QUICK_LEASES = { leaseMs: 4_000, leaseRenewMs: 500, registryCallMs: 500 };
 
 async function rowsOf(
   database: Database,
