@@ -67,7 +67,7 @@ describe("two nodes (D06, D07)", () => {
         nodes.map(async ({ registry }, index) => {
           const checked = await callRegistry(registry, check("none", clientId));
           if (checked.type !== "token_checked") throw new Error("the check failed");
-          return { registry, tunnel: `t${index}`, fence: checked.fence + (index === 0 ? 0 : 1) };
+          return { registry, tunnel: `t${index}`, fence: 2 * checked.fence + index };
         }),
       );
       await Promise.all(
