@@ -8,7 +8,39 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const SECOND = 1000;
 
+/** Of the native protocol, the same at both ends (`wire/native.md`, Flow control). */
+const sessionLimits = {
+  /** Credit of an exchange at its start, per direction. */
+  windowBytes: 512 * KIB,
+  /** Credit that a measured bandwidth-delay product may grow to. */
+  windowBytesMax: 16 * MIB,
+  /** Credit of all exchanges of a tunnel together, per direction; above it new ones start with `windowBytesMin`. */
+  tunnelWindowBytes: 32 * MIB,
+  windowBytesMin: 16 * KIB,
+  /** Ordered to be sent on a socket and not yet flushed: enough to keep a link busy, little enough to stay overtakable. */
+  socketBytesMax: 256 * KIB,
+  /** Body bytes in one frame. */
+  frameBytesMax: 64 * KIB,
+  /** Above this much queued for one exchange its source is paused. */
+  queueBytesMax: 128 * KIB,
+  /** A lone acknowledgement waits this long for others. */
+  ackDelayMs: 25,
+  /** The other side's first frame after the handshake. */
+  helloMs: 10 * SECOND,
+  /** Interim responses of one exchange that are passed on; more are dropped. */
+  interimsMax: 16,
+};
+
 export const serverLimits = {
+  ...sessionLimits,
+  /** For this long a session waits for its agent to return. */
+  graceMs: 30 * SECOND,
+  /** For this long a request waits for a home that was lost a moment ago. */
+  waitMs: 10 * SECOND,
+  /** Of one client id. */
+  waitingMax: 100,
+  /** A visitor that expects `100 Continue` is told so after this time although the home said nothing. */
+  continueMs: 1 * SECOND,
   /** Tunnels of one node. An idle one costs the server about 20 KiB. */
   tunnelsMax: 10_000,
   visitorSocketsMax: 10_000,
@@ -89,7 +121,19 @@ const SERVER_PERIODS = ["pingMs", "leaseRenewMs", "sweepMs", "pauseMsMax", "regi
 
 export type ServerLimits = { readonly [Name in keyof typeof serverLimits]: number };
 
+export type SessionLimits = { readonly [Name in keyof typeof sessionLimits]: number };
+
+function assertSessionLimits(limits: SessionLimits): void {
+  assert(
+    limits.frameBytesMax >= 1 && limits.windowBytesMin >= 1,
+    "a frame or a window has no room for a byte",
+  );
+  assert(limits.windowBytesMin <= limits.windowBytes, "windowBytesMin is above windowBytes");
+  assert(limits.windowBytes <= limits.windowBytesMax, "windowBytes is above windowBytesMax");
+}
+
 export function assertServerLimits(limits: ServerLimits): void {
+  assertSessionLimits(limits);
   for (const [name, value] of Object.entries(limits)) {
     assert(Number.isSafeInteger(value) && value >= 0, `${name} is not a whole number of at least 0`);
   }
@@ -116,6 +160,7 @@ export function assertServerLimits(limits: ServerLimits): void {
 }
 
 export const agentLimits = {
+  ...sessionLimits,
   exchangesMax: 1_000,
   /** A packet with its header (protocol-moosicbox.md, Agent to server: binary frames). */
   packetBytesMax: 64 * KIB,
@@ -156,6 +201,7 @@ const AGENT_PERIODS = [
 export type AgentLimits = { readonly [Name in keyof typeof agentLimits]: number };
 
 export function assertAgentLimits(limits: AgentLimits): void {
+  assertSessionLimits(limits);
   for (const [name, value] of Object.entries(limits)) {
     assert(Number.isSafeInteger(value) && value >= 0, `${name} is not a whole number of at least 0`);
   }
