@@ -20,8 +20,14 @@ export type ExchangeOpened = {
   /** The request target as received, any form (RFC 9112 section 3.2). */
   readonly target: string;
   readonly headers: HeaderList;
-  /** Whether the message has a body (RFC 9112 section 6.3): content-length above 0, or chunked. */
+  /** Whether the message has a body (RFC 9112 section 6.3): content-length above 0, or chunked. True for an upgrade. */
   readonly hasBody: boolean;
+  /** A well-formed WebSocket handshake that `upgrade_forward` sent this way: bytes flow both ways after its 101. */
+  readonly upgrade: boolean;
+  /** Whether the body comes only after `100 Continue` (RFC 9110 section 10.1.1). */
+  readonly expectsContinue: boolean;
+  /** IP address of the TCP peer, as the system prints it. */
+  readonly peer: string;
   readonly nonce: Uint8Array;
 };
 
@@ -35,8 +41,6 @@ export type UpgradeRequested = {
 
 /** WebSocket events that the server and the agent share. */
 export type SocketEvent =
-  /** The handshake is complete. */
-  | { readonly type: "socket_opened"; readonly socket: SocketId }
   /** A whole text message, valid UTF-8. */
   | { readonly type: "socket_text"; readonly socket: SocketId; readonly text: string }
   /** A whole binary message. */
@@ -59,7 +63,12 @@ export type ServerEvent =
   | ExchangeOpened
   | { readonly type: "exchange_body"; readonly exchange: ExchangeId; readonly bytes: Uint8Array }
   /** The request body is complete. Comes only after `exchange_read`, and never when `hasBody` was false. */
-  | { readonly type: "exchange_body_ended"; readonly exchange: ExchangeId }
+  | {
+      readonly type: "exchange_body_ended";
+      readonly exchange: ExchangeId;
+      /** Trailer section as received (RFC 9110 section 6.5), empty where there is none. */
+      readonly trailers: HeaderList;
+    }
   /**
    * `bytes` of response body have left for the kernel, those of `respond` included. Sums up to all bytes ordered, if the
    * visitor stays; may still come after a cut.
@@ -68,6 +77,8 @@ export type ServerEvent =
   /** The last event of an exchange: the response went out whole (`complete`), or the connection is gone. */
   | { readonly type: "exchange_closed"; readonly exchange: ExchangeId; readonly complete: boolean }
   | UpgradeRequested
+  /** The handshake is complete. */
+  | { readonly type: "socket_opened"; readonly socket: SocketId; readonly nonce: Uint8Array }
   | SocketEvent
   | { readonly type: "registry_answered"; readonly call: CallId; readonly outcome: RegistryOutcome }
   /** The process was asked to stop: finish what runs, take nothing new. */
@@ -86,14 +97,33 @@ export type OriginFault =
 
 export type AgentEvent =
   | { readonly type: "tick" }
+  /** The handshake is complete. `protocol` is the subprotocol that the server chose; null where it chose none. */
+  | { readonly type: "socket_opened"; readonly socket: SocketId; readonly protocol: string | null }
   | SocketEvent
-  /** The server answered the handshake with a status other than 101. Followed by `socket_closed`. */
-  | { readonly type: "socket_refused"; readonly socket: SocketId; readonly status: number }
+  /**
+   * The server answered the handshake with a status other than 101. Followed by `socket_closed`. `body` is cut at the
+   * adapter's limit.
+   */
+  | {
+      readonly type: "socket_refused";
+      readonly socket: SocketId;
+      readonly status: number;
+      readonly body: string;
+    }
   /** The server answered an `api_call`. `body` is cut at the adapter's limit. */
   | { readonly type: "api_answered"; readonly call: CallId; readonly status: number; readonly body: string }
   /** An `api_call` got no answer. */
   | { readonly type: "api_failed"; readonly call: CallId; readonly reason: string }
-  /** The origin's final response head (1xx are not reported). */
+  /** An interim response (RFC 9110 section 15.2), 100 included. */
+  | {
+      readonly type: "origin_interim";
+      readonly exchange: ExchangeId;
+      readonly status: number;
+      readonly headers: HeaderList;
+    }
+  /** `bytes` of the request body have left for the kernel. Sums up to all that was ordered, if the origin takes it. */
+  | { readonly type: "origin_flushed"; readonly exchange: ExchangeId; readonly bytes: number }
+  /** The origin's final response head; 101 where it took an upgrade, and bytes flow both ways from then on. */
   | {
       readonly type: "origin_head";
       readonly exchange: ExchangeId;
@@ -102,7 +132,12 @@ export type AgentEvent =
     }
   | { readonly type: "origin_body"; readonly exchange: ExchangeId; readonly bytes: Uint8Array }
   /** The response is complete by its own framing. Last event of an origin request. */
-  | { readonly type: "origin_ended"; readonly exchange: ExchangeId }
+  | {
+      readonly type: "origin_ended";
+      readonly exchange: ExchangeId;
+      /** Trailer section as received, empty where there is none. */
+      readonly trailers: HeaderList;
+    }
   /** The request failed. Last event of an origin request; nothing follows an `origin_abort` but this. */
   | { readonly type: "origin_failed"; readonly exchange: ExchangeId; readonly fault: OriginFault }
   | { readonly type: "drain_requested" };

@@ -33,6 +33,7 @@ export const FAILURES = {
   agent_lost: failure(502, 1012, "The connection to the home was lost before it answered."),
   agent_protocol: failure(502, 1002, "The home's answer broke the tunnel protocol."),
   agent_gave_up: failure(502, 1011, "The home's service broke off its answer."),
+  upgrade_unsupported: failure(501, 1011, "The home's agent carries no WebSocket of this kind."),
   response_timeout: failure(504, 1008, "The home did not answer in time."),
   registry_down: failure(503, 1013, "The server cannot reach its database.", 5),
   draining: failure(503, 1001, "The server is shutting down.", 5),

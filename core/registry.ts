@@ -37,6 +37,8 @@ export type RegistryOperation =
       readonly node: string;
       readonly fence: number;
       readonly leaseMs: number;
+      /** Who may visit, as the agent's `Culvert-Access` says it, in at most `ACCESS_LENGTH_MAX` characters of ASCII. */
+      readonly access: string;
     }
   /** Deletes the row if it still names this tunnel. */
   | { readonly type: "delete_connection"; readonly clientId: string; readonly tunnel: string }
@@ -44,6 +46,9 @@ export type RegistryOperation =
   | { readonly type: "renew_leases"; readonly node: string; readonly leaseMs: number }
   /** Deletes expired tokens and rows whose lease has lapsed. */
   | { readonly type: "sweep" };
+
+/** What the column `access` has room for. */
+export const ACCESS_LENGTH_MAX = 255;
 
 export type ConnectionRow = { readonly clientId: string; readonly tunnel: string };
 

@@ -6,7 +6,16 @@ import type { ExchangeId, SocketId } from "./ids.ts";
 import type { RegistryFault } from "./registry.ts";
 
 export type ServerReport =
-  | { readonly type: "tunnel_accepted"; readonly socket: SocketId; readonly clientId: string }
+  | {
+      readonly type: "tunnel_accepted";
+      readonly socket: SocketId;
+      readonly clientId: string;
+      readonly protocol: "moosicbox" | "native";
+    }
+  /** An agent came back to its session; so many exchanges go on. */
+  | { readonly type: "session_resumed"; readonly clientId: string; readonly exchanges: number }
+  /** A session ended with so many exchanges that were still owed an answer. */
+  | { readonly type: "session_lost"; readonly clientId: string; readonly exchanges: number }
   | {
       readonly type: "tunnel_ended";
       readonly socket: SocketId;
@@ -25,7 +34,7 @@ export type ServerReport =
       readonly bytesOut: number;
       readonly durationMs: number;
     }
-  /** Something came from an agent that the protocol has no place for; the tunnel lives on. */
+  /** Something came from an agent that the protocol has no place for; a tunnel of MoosicBox's protocol lives on. */
   | { readonly type: "agent_protocol_error"; readonly socket: SocketId; readonly detail: string }
   | { readonly type: "registry_failed"; readonly operation: string; readonly fault: RegistryFault }
   | { readonly type: "registry_recovered" }
@@ -33,7 +42,13 @@ export type ServerReport =
 
 export type AgentReport =
   | { readonly type: "registered"; readonly clientId: string }
-  | { readonly type: "connected"; readonly clientId: string }
+  /** `resumed`: exchanges of before go on. */
+  | {
+      readonly type: "connected";
+      readonly clientId: string;
+      readonly protocol: "moosicbox" | "native";
+      readonly resumed: boolean;
+    }
   | { readonly type: "disconnected"; readonly code: number; readonly cause: string }
   | { readonly type: "retrying"; readonly inMs: number; readonly cause: string }
   | { readonly type: "exchange_failed"; readonly method: string; readonly fault: string }

@@ -54,6 +54,14 @@ export function validHeader(name: string, value: string): boolean {
   return TOKEN.test(name) && !NOT_FIELD_CONTENT.test(value);
 }
 
+/** Whether each field of the list may be sent. */
+export function validHeaders(headers: HeaderList): boolean {
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    if (!validHeader(headers[index] ?? "", headers[index + 1] ?? "")) return false;
+  }
+  return true;
+}
+
 /**
  * The body's length by `Content-Length`, null where it is not given. Equal values, in one field or several, count as one
  * (RFC 9112 section 6.3); anything else that is not a whole number of bytes is "invalid".

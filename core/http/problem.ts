@@ -23,13 +23,18 @@ export type ProblemResponse = {
   readonly body: Uint8Array;
 };
 
-/** The whole response for a failure of the server's table. */
+/** The whole response for a failure of the server's table, `status` in place of the table's where it is given. */
 export function problemResponse(
   code: FailureCode,
-  options: { readonly requestId: number | null; readonly html: boolean; readonly detail?: string },
+  options: {
+    readonly requestId: number | null;
+    readonly html: boolean;
+    readonly detail?: string;
+    readonly status?: number;
+  },
 ): ProblemResponse {
-  const { status, title, retryAfterSeconds } = failureOf(code);
-  const { requestId, html, detail = null } = options;
+  const { title, retryAfterSeconds } = failureOf(code);
+  const { requestId, html, detail = null, status = failureOf(code).status } = options;
   return renderProblem({ status, code, title, detail, requestId, retryAfterSeconds }, html);
 }
 

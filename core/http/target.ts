@@ -15,13 +15,34 @@ export type Target = {
  * that no target has, and for a query that is not UTF-8 behind its percent-escapes.
  */
 export function parseTarget(target: string): Target | null {
-  if (!TARGET.test(target)) return null;
-  const local = target.startsWith("/") ? target : afterAuthority(target);
-  if (local === null) return null;
+  const local = originForm(target);
+  return local === null ? null : parseOriginForm(local);
+}
+
+/** `parseTarget` for what `originForm` gave; null where the query is not UTF-8 behind its percent-escapes. */
+export function parseOriginForm(local: string): Target | null {
   const mark = local.indexOf("?");
   const query = parseQuery(mark < 0 ? "" : local.slice(mark + 1));
   if (query === null) return null;
   return { path: (mark < 0 ? local : local.slice(0, mark)).slice(1), query };
+}
+
+/**
+ * The target in origin form, byte by byte as received: path and query, with the slash that an absolute form may leave out
+ * (RFC 9112 section 3.2.1). Null for the other forms, and for characters that no target has.
+ */
+export function originForm(target: string): string | null {
+  if (!TARGET.test(target)) return null;
+  if (target.startsWith("/")) return target;
+  const authority = SCHEME_AND_AUTHORITY.exec(target);
+  if (authority === null) return null;
+  const local = target.slice(authority[0].length);
+  return local.startsWith("/") ? local : `/${local}`;
+}
+
+/** The authority of a target in absolute form, undefined for the other forms. */
+export function authorityOf(target: string): string | undefined {
+  return SCHEME_AND_AUTHORITY.exec(target)?.[1];
 }
 
 /** The target in origin form; null where the path is not one that can be sent, or a query cannot be encoded. */
@@ -50,13 +71,7 @@ export function queryValue(query: ReadonlyMap<string, string>, name: string): st
 const TARGET = /^[\x21\x22\x24-\x7e]+$/;
 /** The same without `?`, which would begin the query. */
 const PATH = /^[\x21\x22\x24-\x3e\x40-\x7e]*$/;
-const SCHEME_AND_AUTHORITY = /^https?:\/\/[^/?]+/i;
-
-/** What follows the authority of an absolute form: a path, a query, or nothing. */
-function afterAuthority(target: string): string | null {
-  const authority = SCHEME_AND_AUTHORITY.exec(target);
-  return authority === null ? null : target.slice(authority[0].length);
-}
+const SCHEME_AND_AUTHORITY = /^https?:\/\/([^/?]+)/i;
 
 function parseQuery(raw: string): Map<string, string> | null {
   const query = new Map<string, string>();

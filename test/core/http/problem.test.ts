@@ -37,6 +37,13 @@ describe("problemResponse", () => {
     expect(headerValue(response.headers, "retry-after")).toBe(retryAfter);
   });
 
+  it("takes another status where the asker knows a better one", () => {
+    const response = problemResponse("agent_not_connected", { requestId: 7, html: false, status: 503 });
+    expect(response.status).toBe(503);
+    expect(JSON.parse(textOf(response))).toMatchObject({ status: 503, code: "agent_not_connected" });
+    expect(headerValue(response.headers, "retry-after")).toBe("5");
+  });
+
   it.each(FAILURE_CODES)("sends headers that HTTP allows with %s", (code) => {
     for (const html of [false, true]) {
       const { headers } = problemResponse(code, { requestId: null, html });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeTarget, parseTarget, queryValue } from "../../../core/http/target.ts";
+import { authorityOf, encodeTarget, originForm, parseTarget, queryValue } from "../../../core/http/target.ts";
 
 const anyText = fc.string({ unit: "binary", maxLength: 12 });
 const anyQuery = fc.array(fc.tuple(anyText, anyText), { maxLength: 5 }).map((pairs) => new Map(pairs));
@@ -127,5 +127,33 @@ describe("queryValue", () => {
     query.delete("clientId");
     expect(queryValue(query, "clientId")).toBe("1");
     expect(queryValue(query, "client")).toBeUndefined();
+  });
+});
+
+describe("originForm", () => {
+  it.each([
+    ["/", "/"],
+    ["//a/../%2e?x=%ff&&y#", null],
+    ["//a/../%2e?x=%ff&&y", "//a/../%2e?x=%ff&&y"],
+    ['/a"<>\\^`{|}?"', '/a"<>\\^`{|}?"'],
+    ["http://host", "/"],
+    ["http://host/", "/"],
+    ["http://host?a=1", "/?a=1"],
+    ["HTTPS://host:1//a?b", "//a?b"],
+    ["*", null],
+    ["host:443", null],
+    ["/caf\u00e9", null],
+    ["/a b", null],
+  ])("H16 gives of %j the bytes as they came, %j", (target, local) => {
+    expect(originForm(target)).toBe(local);
+  });
+});
+
+describe("authorityOf", () => {
+  it("is there in absolute form only", () => {
+    expect(authorityOf("http://User@Host:80/a@b")).toBe("User@Host:80");
+    expect(authorityOf("https://host?a")).toBe("host");
+    expect(authorityOf("/http://host/")).toBeUndefined();
+    expect(authorityOf("*")).toBeUndefined();
   });
 });

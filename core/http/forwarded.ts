@@ -1,0 +1,183 @@
+/**
+ * What the home is told of the visitor's side of the tunnel: the de facto `X-Forwarded-*` and `Forwarded` (RFC 7239).
+ *
+ * Anybody can write these fields, so they count only where a trusted proxy is the peer. They are read, checked and written
+ * anew, always all of them and always in agreement: an origin that reads one sort is never told another story by the other.
+ */
+import type { ExchangeOpened } from "../events.ts";
+import { endToEnd, type HeaderList, headerValue, headerValues, withoutHeaders } from "./headers.ts";
+import { type Host, hostText, parseAuthority, requestHost } from "./host.ts";
+import { formatIp, type IpAddress, type IpBlock, isInBlock, parseIp } from "./ip.ts";
+
+export type Hop = {
+  /** IP address of the TCP peer, as the system prints it. */
+  readonly peer: string;
+  /** From `parseIpBlock`. */
+  readonly trustedProxies: readonly IpBlock[];
+  /** Whether the visitor's connection to this server is encrypted. */
+  readonly secure: boolean;
+  /** Whom the request names as its host; null where it names none. */
+  readonly host: Host | null;
+};
+
+/**
+ * The request's headers for the home: hop-by-hop fields removed, forwarding fields set. In this order, for `Connection` could
+ * name the latter. An upgrade's own `Connection` and `Upgrade` are the caller's to add again.
+ */
+export function forwardHeaders(
+  request: Pick<ExchangeOpened, "target" | "headers" | "peer">,
+  config: Pick<Hop, "trustedProxies">,
+): HeaderList {
+  const { target, headers, peer } = request;
+  const host = requestHost(target, headers) ?? null;
+  return forwardedHeaders(endToEnd(headers), {
+    peer,
+    trustedProxies: config.trustedProxies,
+    secure: false,
+    host,
+  });
+}
+
+/** The list with forwarding fields that tell of this hop, and of those before it as far as trusted proxies tell of them. */
+export function forwardedHeaders(headers: HeaderList, hop: Hop): HeaderList {
+  const peer = parseIp(hop.peer.replace(ZONE, ""));
+  const isTrusted = peer !== null && hop.trustedProxies.some((block) => isInBlock(peer, block));
+  const told = isTrusted ? storyOf(headers) : NO_STORY;
+  const clients = [...told.clients, peer];
+  const proto = told.proto ?? (hop.secure ? "https" : "http");
+  const host = told.host ?? hop.host;
+  const kept = withoutHeaders(headers, isForwarding);
+  const realIp = isTrusted ? parseNode(headerValue(headers, "x-real-ip")) : null;
+  if (realIp !== null) kept.push("X-Real-IP", formatIp(realIp));
+  kept.push("X-Forwarded-For", clients.map(plainText).join(", "), "X-Forwarded-Proto", proto);
+  if (host !== null) kept.push("X-Forwarded-Host", hostText(host));
+  kept.push("Forwarded", forwardedValue(clients, proto, host));
+  return kept;
+}
+
+/** What came before this hop; the nearest client is the last one. */
+type Story = {
+  readonly clients: readonly IpAddress[];
+  readonly proto: string | null;
+  readonly host: Host | null;
+};
+
+const NO_STORY: Story = { clients: [], proto: null, host: null };
+
+/**
+ * `X-Forwarded-*` counts where it is there, since most proxies set that one and pass on a visitor's `Forwarded` unread. What
+ * stands to the left of something that is no address was put there by nobody who is trusted.
+ */
+function storyOf(headers: HeaderList): Story {
+  const chain = elementsOf(headerValues(headers, "x-forwarded-for"), ",");
+  const proto = firstOf(headers, "x-forwarded-proto");
+  const host = firstOf(headers, "x-forwarded-host");
+  if (chain.length > 0 || proto !== undefined || host !== undefined) {
+    return { clients: lastAddresses(chain), proto: protoOf(proto), host: hostOf(host) };
+  }
+  const hops = elementsOf(headerValues(headers, "forwarded"), ",").map(parametersOf);
+  const clients = lastAddresses(hops.map((hop) => hop.get("for") ?? ""));
+  const told = hops.slice(hops.length - clients.length);
+  return {
+    clients,
+    proto: protoOf(told.find((hop) => hop.has("proto"))?.get("proto")),
+    host: hostOf(told.find((hop) => hop.has("host"))?.get("host")),
+  };
+}
+
+/** The first element is the outermost proxy's, which the visitor talked to. */
+function firstOf(headers: HeaderList, name: string): string | undefined {
+  return elementsOf(headerValues(headers, name), ",")[0];
+}
+
+function lastAddresses(nodes: readonly string[]): readonly IpAddress[] {
+  const addresses: IpAddress[] = [];
+  for (const node of nodes.toReversed()) {
+    const address = parseNode(node);
+    if (address === null) break;
+    addresses.push(address);
+  }
+  return addresses.reverse();
+}
+
+/** An address as proxies write it: IPv6 in brackets or bare, either perhaps with a port. */
+function parseNode(text: string | undefined): IpAddress | null {
+  if (text === undefined) return null;
+  return parseIp(BRACKETED.exec(text)?.[1] ?? WITH_PORT.exec(text)?.[1] ?? text);
+}
+
+function protoOf(text: string | undefined): string | null {
+  const lowerCase = text?.toLowerCase();
+  return lowerCase === "http" || lowerCase === "https" ? lowerCase : null;
+}
+
+function hostOf(text: string | undefined): Host | null {
+  return text === undefined ? null : parseAuthority(text);
+}
+
+/** RFC 7239 section 4: `for=192.0.2.43;proto=https`, names in any case, values perhaps quoted. */
+function parametersOf(element: string): ReadonlyMap<string, string> {
+  const parameters = new Map<string, string>();
+  for (const pair of elementsOf([element], ";")) {
+    const equals = pair.indexOf("=");
+    if (equals < 0) continue;
+    const value = pair.slice(equals + 1);
+    const quoted = QUOTED.exec(value)?.[1];
+    parameters.set(pair.slice(0, equals).toLowerCase(), quoted?.replace(/\\(.)/g, "$1") ?? value);
+  }
+  return parameters;
+}
+
+/** The elements of a list in all its fields, split outside of quotes, without the empty ones. */
+function elementsOf(fields: readonly string[], separator: "," | ";"): string[] {
+  const elements: string[] = [];
+  for (const field of fields) {
+    let start = 0;
+    let isQuoted = false;
+    for (let index = 0; index <= field.length; index++) {
+      const character = field[index] ?? separator;
+      if (character === "\\" && isQuoted && index + 1 < field.length) index++;
+      else if (character === '"') isQuoted = !isQuoted;
+      else if (character === separator && (!isQuoted || index === field.length)) {
+        const element = field.slice(start, index).trim();
+        if (element !== "") elements.push(element);
+        start = index + 1;
+      }
+    }
+  }
+  return elements;
+}
+
+/** One element for each client; what the outermost proxy was asked for stands with the first one. */
+function forwardedValue(clients: readonly (IpAddress | null)[], proto: string, host: Host | null): string {
+  const elements = clients.map((client) => `for=${quotedIfNeeded(nodeText(client))}`);
+  elements[0] += `;proto=${proto}`;
+  if (host !== null) elements[0] += `;host=${quotedIfNeeded(hostText(host))}`;
+  return elements.join(", ");
+}
+
+/** RFC 7239 section 6: an IPv6 address is written in brackets, and a peer without an address is `unknown`. */
+function nodeText(client: IpAddress | null): string {
+  return client?.family === 6 ? `[${formatIp(client)}]` : plainText(client);
+}
+
+function plainText(client: IpAddress | null): string {
+  return client === null ? "unknown" : formatIp(client);
+}
+
+function quotedIfNeeded(text: string): string {
+  return TOKEN.test(text) ? text : `"${text}"`;
+}
+
+/** Servers that know headers as variables take an underscore for a hyphen. */
+function isForwarding(name: string): boolean {
+  const hyphened = name.replaceAll("_", "-");
+  return hyphened === "forwarded" || hyphened === "x-real-ip" || hyphened.startsWith("x-forwarded-");
+}
+
+/** `fe80::1%eth0`: the interface means nothing to anybody else. */
+const ZONE = /%.*$/s;
+const BRACKETED = /^\[([^\]]+)\](?::\d{1,5})?$/;
+const WITH_PORT = /^([^:]+):\d{1,5}$/;
+const QUOTED = /^"(.*)"$/s;
+const TOKEN = /^[0-9A-Za-z._-]+$/;
