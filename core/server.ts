@@ -2,12 +2,13 @@
  * The server: every decision of the public process, as a function of what was reported to it and when.
  *
  * This file only tells events apart. `server/exchange.ts` has the life of a request, `server/sockets.ts` that of a
- * WebSocket, `server/tunnel.ts` who owns a client id, `server/door.ts` who may come in, `server/backpressure.ts` what a slow
+ * WebSocket, `server/tunnel.ts` who owns a client id, `server/sessions.ts` what outlives the tunnel of a native agent, `server/door.ts` who may come in, `server/backpressure.ts` what a slow
  * visitor costs and whom.
  */
 import { assert, unreachable } from "./assert.ts";
 import type { ServerEffect } from "./effects.ts";
 import type { ServerEvent } from "./events.ts";
+import { type IpBlock, parseIpBlock } from "./http/ip.ts";
 import type { CallId, SocketId } from "./ids.ts";
 import { assertServerLimits } from "./limits.ts";
 import type { Outbox } from "./outbox.ts";
@@ -21,9 +22,11 @@ import { advanceDrain, onDrainRequested, onDrainTimer } from "./server/drain.ts"
 import { onHomeFound, onTokenIssued } from "./server/endpoints.ts";
 import { closeExchange, createExchange, exchangeOf, onExchangeTimer } from "./server/exchange.ts";
 import { onLeasesRenewed, onLeaseTimer, onSweepTimer } from "./server/leases.ts";
+import { onHelloTimer } from "./server/native.ts";
 import { onVisitorText } from "./server/relay.ts";
 import { onRequestBody, onRequestEnded } from "./server/request.ts";
 import { onResponseFlushed } from "./server/response.ts";
+import { onGraceTimer, onPumpTimer, pumpSessions } from "./server/sessions.ts";
 import {
   closeSocket,
   onHeard,
@@ -52,11 +55,16 @@ export function createServer(config: ServerConfig): ServerState {
   const state: ServerState = {
     config,
     accessTokenHash: config.sha256(config.accessToken),
+    trustedProxies: config.trustedProxies.map(trustedProxy),
     nowMs: 0,
     timers,
     exchanges: new Map(),
     sockets: new Map(),
     homes: new Map(),
+    sessions: new Map(),
+    touched: new Set(),
+    away: new Map(),
+    waiting: 0,
     questions: new Map(),
     questionsAsked: 0,
     calls: new Map(),
@@ -64,6 +72,7 @@ export function createServer(config: ServerConfig): ServerState {
     trusted: new Map(),
     registryUp: null,
     heldBytes: 0,
+    sessionBytes: 0,
     tunnels: 0,
     visitorSockets: 0,
     lease: createTimer({ kind: "lease" }),
@@ -81,11 +90,18 @@ export function createServer(config: ServerConfig): ServerState {
       abortsSent: 0,
       agentProtocolErrors: 0,
       tunnelPauses: 0,
+      resumptions: 0,
     },
   };
   arm(timers, state.lease, 0);
   arm(timers, state.sweep, config.limits.sweepMs);
   return state;
+}
+
+function trustedProxy(text: string): IpBlock {
+  const block = parseIpBlock(text);
+  assert(block !== null, "a trusted proxy is neither an address nor a block of them");
+  return block;
 }
 
 /** When the next `tick` is due, in the milliseconds of `nowMs`; Infinity when nothing is armed. */
@@ -117,7 +133,7 @@ export function stepServer(
       onRequestBody(state, exchangeOf(state, event.exchange), event.bytes, out);
       break;
     case "exchange_body_ended":
-      onRequestEnded(state, exchangeOf(state, event.exchange), out);
+      onRequestEnded(state, exchangeOf(state, event.exchange), event.trailers, out);
       break;
     case "exchange_flushed":
       onResponseFlushed(state, exchangeOf(state, event.exchange), event.bytes, out);
@@ -129,7 +145,7 @@ export function stepServer(
       onUpgradeRequested(state, event, out);
       break;
     case "socket_opened":
-      onSocketOpened(state, socketOf(state, event.socket), out);
+      onSocketOpened(state, socketOf(state, event.socket), event.nonce, out);
       break;
     case "socket_text":
     case "socket_bytes":
@@ -137,7 +153,7 @@ export function stepServer(
       onSocketFrame(state, socketOf(state, event.socket), event, out);
       break;
     case "socket_flushed":
-      onSocketFlushed(socketOf(state, event.socket), event.bytes);
+      onSocketFlushed(state, socketOf(state, event.socket), event.bytes);
       break;
     case "socket_closed":
       onSocketClosed(state, socketOf(state, event.socket), event.code, out);
@@ -152,6 +168,7 @@ export function stepServer(
       unreachable(event);
   }
   if (state.drainPhase !== "none") advanceDrain(state, out);
+  if (state.touched.size > 0) pumpSessions(state, out);
 }
 
 function onTick(state: ServerState, out: Outbox<ServerEffect>): void {
@@ -173,6 +190,15 @@ function onTimer(state: ServerState, owner: TimerOwner, out: Outbox<ServerEffect
       assert(tunnel.kind === "tunnel", "a visitor socket is paused");
       return endPause(state, tunnel, out);
     }
+    case "hello": {
+      const tunnel = socketOf(state, owner.socket);
+      assert(tunnel.kind === "tunnel", "a visitor socket owes a hello");
+      return onHelloTimer(state, tunnel, out);
+    }
+    case "grace":
+      return onGraceTimer(state, owner.clientId, out);
+    case "pump":
+      return onPumpTimer(state, owner.clientId);
     case "call": {
       const ended = onCallTimer(state, owner.call, (purpose) => isWanted(state, purpose), out);
       if (ended !== undefined) onResult(state, ended.purpose, ended.result, out);

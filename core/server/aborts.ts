@@ -3,15 +3,23 @@
  * at most once in `abortRepeatMs` per request id (protocol-moosicbox.md, Agent to server).
  */
 import type { ServerEffect } from "../effects.ts";
+import type { FailureCode } from "../failure.ts";
 import type { Outbox } from "../outbox.ts";
 import { encodeAbortFrame } from "../wire/frames.ts";
 import type { WireId } from "../wire/packet.ts";
 import { tunnelOf } from "./homes.ts";
+import { leaveStream } from "./native-request.ts";
 import { sendText } from "./sending.ts";
 import type { Exchange, ServerState, Tunnel } from "./state.ts";
 
 /** The exchange needs nothing more from its tunnel, if it has one. */
-export function abortExchange(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
+export function abortExchange(
+  state: ServerState,
+  exchange: Exchange,
+  code: FailureCode | "visitor_left",
+  out: Outbox<ServerEffect>,
+): void {
+  if (exchange.native !== null) return leaveStream(state, exchange, exchange.native, code, out);
   const tunnel = tunnelOf(state, exchange.tunnel);
   if (tunnel?.phase === "live") sendAbort(state, tunnel, state.config.idBase + exchange.id, out);
 }

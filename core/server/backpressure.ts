@@ -13,7 +13,6 @@
  * for ever.
  */
 import type { ServerEffect } from "../effects.ts";
-import type { FailureCode } from "../failure.ts";
 import type { Outbox } from "../outbox.ts";
 import { arm, disarm } from "../timers.ts";
 import { tunnelOf } from "./homes.ts";
@@ -67,27 +66,6 @@ export function readUntil(
 ): void {
   tunnel.readUntilMs = untilMs;
   updatePause(state, tunnel, out);
-}
-
-/** Whom to give up because too much is held, and why; undefined while everything is within bounds. */
-export function overLimit(
-  state: ServerState,
-  exchange: Exchange,
-): { readonly victim: Exchange; readonly code: FailureCode } | undefined {
-  const { heldBytesHard, heldBytesTotal } = state.config.limits;
-  if (exchange.unflushedBytes > heldBytesHard) return { victim: exchange, code: "limit_slow_visitor" };
-  if (state.heldBytes <= heldBytesTotal) return undefined;
-  let victim = exchange;
-  for (const other of state.exchanges.values()) {
-    if (other.heldBytes > victim.heldBytes) victim = other;
-  }
-  return { victim, code: holderCode(victim) };
-}
-
-function holderCode(exchange: Exchange): FailureCode {
-  if (exchange.phase === "reading") return "limit_exchanges";
-  const gathers = exchange.route.forward.blocking && exchange.phase !== "closing";
-  return gathers ? "limit_response_buffer" : "limit_slow_visitor";
 }
 
 function pauseMs(state: ServerState, tunnel: Tunnel): number {

@@ -1,8 +1,10 @@
 /** What must hold in every state between two steps. The simulator checks it after each. */
 import { assert } from "../assert.ts";
+import { checkSession } from "../session/check.ts";
+import { heldBytes } from "../session/state.ts";
 import { isArmed } from "../timers.ts";
 import { DUTY_CALLS_MAX } from "./calls.ts";
-import type { Exchange, ServerState, Socket, Tunnel } from "./state.ts";
+import type { Exchange, ServerState, Socket, Tunnel, TunnelSession } from "./state.ts";
 
 export function checkServer(state: ServerState): void {
   let heldBytes = 0;
@@ -29,6 +31,13 @@ export function checkServer(state: ServerState): void {
   );
   assert(questions === state.questions.size, "a question is kept for a visitor socket that is gone");
   checkHomes(state);
+  let sessionBytes = 0;
+  for (const [clientId, session] of state.sessions) {
+    checkTunnelSession(state, clientId, session);
+    sessionBytes += session.heldBytes;
+  }
+  assert(sessionBytes === state.sessionBytes, "the held bytes of sessions are not their sum");
+  assert(state.touched.size === 0, "something was queued in a step and did not leave at its end");
   checkTimers(state);
   assert(
     state.trusted.size <= state.config.limits.trustedTokensMax,
@@ -50,7 +59,20 @@ function checkExchange(state: ServerState, exchange: Exchange): void {
   assert(exchange.order.parked.size <= limits.parkedPacketsMax, "more packets are parked than may be");
   assert(exchange.order.parkedBytes <= limits.parkedBytesMax, "more bytes are parked than may be");
   const sent = exchange.phase === "waiting" || exchange.phase === "responding";
-  assert(sent === (exchange.tunnel !== null), "an exchange has a tunnel exactly while it is owed an answer");
+  const owed = (exchange.tunnel !== null ? 1 : 0) + (exchange.native !== null ? 1 : 0);
+  assert(owed === (sent ? 1 : 0), "an exchange has a tunnel or a stream exactly while it is owed an answer");
+  const home = exchange.clientId === null ? undefined : state.homes.get(exchange.clientId);
+  assert(
+    (exchange.phase === "queued") === (home?.waiting.has(exchange.id) ?? false),
+    "an exchange waits for its home exactly while it is queued",
+  );
+  if (exchange.native !== null) {
+    const { session } = exchange.native;
+    assert(state.sessions.get(session.clientId) === session, "an exchange is on a session that has ended");
+    assert(session.exchanges.has(exchange.id), "a session does not know an exchange of its own");
+    assert(session.clientId === exchange.clientId, "an exchange is on the session of another client id");
+    assert(isArmed(exchange.timer), "an exchange waits without a deadline");
+  }
   assert(
     (exchange.phase === "closing") === (exchange.ending !== null),
     "closing is when the ending is known",
@@ -85,14 +107,45 @@ function checkTunnel(state: ServerState, tunnel: Tunnel): void {
   }
   for (const id of tunnel.slow) assert(tunnel.exchanges.has(id), "an exchange slows a tunnel that it left");
   assert(tunnel.paused === isArmed(tunnel.pause), "a tunnel is paused without an end");
+  if (tunnel.native !== null) {
+    const { hello, session } = tunnel.native;
+    const greeted = tunnel.phase !== "live" || session !== null;
+    assert(greeted === !isArmed(hello), "a hello is awaited exactly from the open socket on");
+    assert(session === null || session.tunnel === tunnel.id, "a tunnel carries a session that has left it");
+    assert(tunnel.exchanges.size === 0, "a native tunnel has an exchange outside of its session");
+  }
   assert(tunnel.aborted.size <= state.config.limits.abortedIdsMax, "more aborted ids are kept than may be");
   if (tunnel.phase !== "live")
     assert(tunnel.exchanges.size === 0, "a tunnel that is not open carries exchanges");
 }
 
+function checkTunnelSession(state: ServerState, clientId: string, session: TunnelSession): void {
+  assert(session.clientId === clientId, "a session is another client id's");
+  const tunnel = session.tunnel === null ? undefined : state.sockets.get(session.tunnel);
+  assert(
+    (session.tunnel === null) === isArmed(session.grace),
+    "a session waits for its agent without an end",
+  );
+  assert(session.tunnel === session.link.socket, "a session's frames go elsewhere than to its tunnel");
+  if (session.tunnel !== null) {
+    const carries = tunnel?.kind === "tunnel" && tunnel.native?.session === session;
+    assert(carries && tunnel.phase === "live", "a session's tunnel does not carry it");
+  }
+  for (const id of session.exchanges) {
+    const { native } = state.exchanges.get(id) ?? {};
+    assert(native?.session === session, "a session has an exchange that is not its own");
+  }
+  assert(session.heldBytes === heldBytes(session.link), "a session holds other bytes than are counted");
+  checkSession(session.link);
+}
+
 function checkHomes(state: ServerState): void {
+  let waiting = 0;
   for (const [clientId, home] of state.homes) {
-    assert(home.tunnel !== null || home.visitors.size > 0, "an empty home is kept");
+    waiting += home.waiting.size;
+    const size = home.visitors.size + home.waiting.size;
+    assert(home.tunnel !== null || size > 0, "an empty home is kept");
+    assert(home.waiting.size <= state.config.limits.waitingMax, "more requests wait for a home than may");
     if (home.tunnel !== null) {
       const tunnel = state.sockets.get(home.tunnel);
       const live = tunnel?.kind === "tunnel" && tunnel.phase === "live" && tunnel.clientId === clientId;
@@ -104,6 +157,7 @@ function checkHomes(state: ServerState): void {
       assert(visitor.clientId === clientId, "a visitor socket is in another client id's home");
     }
   }
+  assert(waiting === state.waiting, "the count of waiting requests is not their number");
 }
 
 function checkTimers(state: ServerState): void {
@@ -112,7 +166,10 @@ function checkTimers(state: ServerState): void {
     if (owner.kind === "exchange")
       assert(state.exchanges.has(owner.exchange), "a timer outlived its exchange");
     if (owner.kind === "call") assert(state.calls.has(owner.call), "a timer outlived its call");
-    if (owner.kind === "heartbeat" || owner.kind === "pause") {
+    if (owner.kind === "grace" || owner.kind === "pump") {
+      assert(state.sessions.has(owner.clientId), "a timer outlived its session");
+    }
+    if (owner.kind === "heartbeat" || owner.kind === "pause" || owner.kind === "hello") {
       assert(state.sockets.has(owner.socket), "a timer outlived its socket");
     }
   }

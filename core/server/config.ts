@@ -10,6 +10,14 @@ export type ServerConfig = {
   readonly accessToken: string;
   /** Origins that may read responses across sites; null lets any. */
   readonly corsOrigins: readonly string[] | null;
+  /** Names below this one are homes: `CLIENT-ID.DOMAIN`, lower case, without a trailing dot. Null routes nothing by host. */
+  readonly domain: string | null;
+  /** Whether `/t/CLIENT-ID/...` leads to a home. */
+  readonly pathRouting: boolean;
+  /** Whether a token in a query string is taken where MoosicBox's endpoints have it there. */
+  readonly queryTokens: boolean;
+  /** Addresses and CIDR blocks of proxies whose forwarding headers are taken over. */
+  readonly trustedProxies: readonly string[];
   /** Identifies the build in `/health`. */
   readonly build: string;
   readonly limits: ServerLimits;

@@ -5,13 +5,15 @@
 import type { ServerEffect } from "../effects.ts";
 import { preflight } from "../http/cors.ts";
 import type { Outbox } from "../outbox.ts";
+import { TOKEN_ACCESS } from "./access.ts";
 import type { CallResult } from "./calls.ts";
 import { callRegistry } from "./calls.ts";
 import { serveRoute } from "./endpoints.ts";
 import { endExchange, failExchange } from "./exchange.ts";
+import { accessOf } from "./homes.ts";
 import type { Credential } from "./route.ts";
 import type { Exchange, ServerState } from "./state.ts";
-import { distrust, isTrusted, trust, trustKey } from "./trust.ts";
+import { distrust, isTrusted, type TokenKind, trust, trustKey } from "./trust.ts";
 
 /** Takes in a request that has just been opened. */
 export function admitExchange(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
@@ -20,8 +22,11 @@ export function admitExchange(state: ServerState, exchange: Exchange, out: Outbo
   if (state.exchanges.size > state.config.limits.exchangesMax) {
     return failExchange(state, exchange, "limit_exchanges", out);
   }
-  const cors = preflight(request.method, request.headers, state.config.corsOrigins);
-  if (cors !== null) return answerPreflight(exchange, cors, state, out);
+  // On a home's own name preflights are the home's, like everything else.
+  if (route.forward.way === "query") {
+    const cors = preflight(request.method, request.headers, state.config.corsOrigins);
+    if (cors !== null) return answerPreflight(exchange, cors, state, out);
+  }
   if (route.action.type === "failure") {
     const { code, detail, allow } = route.action;
     const headers = allow === null ? [] : ["allow", allow];
@@ -36,15 +41,61 @@ function checkCredential(
   credential: Credential,
   out: Outbox<ServerEffect>,
 ): void {
-  if (credential.type === "none") return serveRoute(state, exchange, out);
-  if (credential.token === null) return failExchange(state, exchange, "unauthorized", out);
-  const tokenHash = state.config.sha256(credential.token);
-  if (credential.type === "access_token") {
-    // Hashes are compared: how far two of them agree says nothing about the token.
-    if (tokenHash === state.accessTokenHash) return serveRoute(state, exchange, out);
-    return failExchange(state, exchange, "unauthorized", out);
+  switch (credential.type) {
+    case "none":
+      return serveRoute(state, exchange, out);
+    case "access_token":
+      // Hashes are compared: how far two of them agree says nothing about the token.
+      if (credential.token !== null && state.config.sha256(credential.token) === state.accessTokenHash) {
+        return serveRoute(state, exchange, out);
+      }
+      return failExchange(state, exchange, "unauthorized", out);
+    case "home_access":
+      return checkAccess(state, exchange, credential, out);
+    case "client_access":
+    case "signature":
+      return checkToken(state, exchange, credential.type, credential, out);
   }
-  const { type: kind, clientId } = credential;
+}
+
+/**
+ * A home's own door. One that is not here answers as one that wants a token, so that nobody without a token can tell which
+ * homes there are.
+ */
+function checkAccess(
+  state: ServerState,
+  exchange: Exchange,
+  credential: Extract<Credential, { readonly type: "home_access" }>,
+  out: Outbox<ServerEffect>,
+): void {
+  const { clientId, bearer, basic } = credential;
+  const access = accessOf(state, clientId) ?? TOKEN_ACCESS;
+  exchange.access = access;
+  switch (access.type) {
+    case "public":
+      return serveRoute(state, exchange, out);
+    case "token":
+      return checkToken(state, exchange, "client_access", { clientId, token: bearer }, out);
+    case "basic": {
+      const isKnown =
+        basic !== null && state.config.sha256(`${basic.user}:${basic.password}`) === access.hash;
+      if (isKnown) return serveRoute(state, exchange, out);
+      // A realm of its own for each home, or browsers would show one home the password of another (RFC 7617 section 2.2).
+      const challenge = `Basic realm="${encodeURIComponent(clientId)}", charset="UTF-8"`;
+      return failExchange(state, exchange, "unauthorized", out, { headers: ["www-authenticate", challenge] });
+    }
+  }
+}
+
+function checkToken(
+  state: ServerState,
+  exchange: Exchange,
+  kind: TokenKind,
+  { clientId, token }: { readonly clientId: string; readonly token: string | null },
+  out: Outbox<ServerEffect>,
+): void {
+  if (token === null) return failExchange(state, exchange, "unauthorized", out);
+  const tokenHash = state.config.sha256(token);
   const { limits } = state.config;
   const key = trustKey(kind, tokenHash, clientId);
   const trusted = isTrusted(state, key, limits.tokenTrustMs);

@@ -1,16 +1,19 @@
 /**
  * Stopping without losing anything: none -> finishing -> closing -> drained.
  *
- * finishing: nothing new is taken, what runs may run to its end, for at most `drainMs`; then it is cut. closing: every
+ * finishing: nothing new is taken, agents of the native protocol are told so, what runs may run to its end, for at most `drainMs`; then it is cut. closing: every
  * socket is told 1001, so that agents move on at once, and rows are deleted. drained: ordered once, when nothing is left
  * or `CLOSING_MS` have passed.
  */
 import type { ServerEffect } from "../effects.ts";
 import type { Outbox } from "../outbox.ts";
+import { sendDrain } from "../session/send.ts";
 import { arm, disarm } from "../timers.ts";
 import { cutExchange, failExchange } from "./exchange.ts";
+import { endSession, touch } from "./sessions.ts";
 import { dismissSocket } from "./sockets.ts";
 import type { ServerState } from "./state.ts";
+import { failWaiting } from "./waiting.ts";
 
 /** A closing handshake and a deletion take no longer where the other side is there. */
 const CLOSING_MS = 6_000;
@@ -24,6 +27,16 @@ export function onDrainRequested(state: ServerState, out: Outbox<ServerEffect>):
     report: { type: "draining", exchanges: state.exchanges.size, tunnels: state.tunnels },
   });
   arm(state.timers, state.drain, state.nowMs + state.config.limits.drainMs);
+  // Nobody who is away will be let in again.
+  failWaiting(state, out);
+  for (const session of [...state.sessions.values()]) {
+    if (session.tunnel === null) {
+      endSession(state, session, out);
+    } else {
+      sendDrain(session.link);
+      touch(state, session);
+    }
+  }
 }
 
 export function onDrainTimer(state: ServerState, out: Outbox<ServerEffect>): void {

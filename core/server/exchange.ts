@@ -3,11 +3,12 @@
  *
  *   authorizing --> issuing ------------------------------.     the server's own endpoints
  *        |                                                 \
- *        +--> reading --> waiting --> responding --> closing --> gone
- *        '----------------^
+ *        +--> (queued) --> reading --> waiting --> responding --> closing --> gone
+ *                  '-------------------^
  *
- * authorizing: the registry is asked whose request this is. reading: the body is gathered, since a MoosicBox request is
- * one frame. waiting: the frame is out, packet 1 is not in. responding: packet 1 is in. closing: how it ends is decided;
+ * authorizing: the registry is asked whose request this is. queued: its home is expected back. reading: the body is gathered,
+ * since a MoosicBox request is one frame. waiting: the frame is out, packet 1 is not in. responding: packet 1 is in. With the
+ * native protocol a request is never in `reading`: its body follows while it is waiting or responding already. closing: how it ends is decided;
  * the adapter still has something to write. Gone: `exchange_closed`, which comes in any phase and is always the last event.
  *
  * Two rules are kept here. How an exchange ends is decided once; only a visitor who does not take the end can still turn
@@ -26,13 +27,16 @@ import { abortExchange } from "./aborts.ts";
 import { updatePause } from "./backpressure.ts";
 import { release, releaseUnwritten } from "./held.ts";
 import { tunnelOf } from "./homes.ts";
+import { onNativeTimer } from "./native-request.ts";
 import { countOutcome, respondProblem } from "./respond.ts";
 import { routeOf } from "./route.ts";
 import type { Exchange, ExchangePhase, ServerState } from "./state.ts";
+import { stopWaiting } from "./waiting.ts";
 
 const TRANSITIONS: Readonly<Record<ExchangePhase, readonly ExchangePhase[]>> = {
-  authorizing: ["issuing", "reading", "waiting", "closing"],
+  authorizing: ["issuing", "queued", "reading", "waiting", "closing"],
   issuing: ["closing"],
+  queued: ["reading", "waiting", "closing"],
   reading: ["waiting", "closing"],
   waiting: ["responding", "closing"],
   responding: ["closing"],
@@ -47,7 +51,7 @@ export function enterPhase(exchange: Exchange, phase: ExchangePhase): void {
 export function createExchange(state: ServerState, request: ExchangeOpened): Exchange {
   const { exchange: id } = request;
   assert(!state.exchanges.has(id), "an exchange was opened twice");
-  const route = routeOf(request);
+  const route = routeOf(request, state.config);
   const exchange: Exchange = {
     id,
     openedMs: state.nowMs,
@@ -56,7 +60,10 @@ export function createExchange(state: ServerState, request: ExchangeOpened): Exc
     timer: createTimer({ kind: "exchange", exchange: id }),
     phase: "authorizing",
     clientId: "clientId" in route.action ? route.action.clientId : null,
+    access: null,
     tunnel: null,
+    native: null,
+    requestRead: false,
     requestParts: [],
     requestBytes: 0,
     order: createResequencer(),
@@ -96,7 +103,7 @@ export function failExchange(
   extra: { readonly detail?: string; readonly headers?: readonly string[] } = {},
 ): void {
   if (exchange.phase === "closing") return;
-  abortExchange(state, exchange, out);
+  abortExchange(state, exchange, code, out);
   dropResponse(state, exchange);
   if (exchange.headSent) cutExchange(state, exchange, out);
   else respondProblem(state, exchange, code, extra, out);
@@ -146,7 +153,7 @@ export function closeExchange(
 ): void {
   assert(!complete || exchange.ending !== null, "a response is complete that was never ended");
   if (exchange.ending === null) {
-    abortExchange(state, exchange, out);
+    abortExchange(state, exchange, "visitor_left", out);
     detachExchange(state, exchange, out);
   }
   const outcome =
@@ -180,9 +187,12 @@ export function onExchangeTimer(state: ServerState, exchange: Exchange, out: Out
     case "authorizing":
     case "issuing":
       return assert(false, "a phase has a deadline of its own although its registry call has one");
+    case "queued":
+      return failExchange(state, exchange, "agent_not_connected", out);
     case "reading":
       return failIfIdle(state, exchange, limits.requestIdleMs, "request_timeout", out);
     case "waiting":
+      if (exchange.native !== null) return onNativeTimer(state, exchange, exchange.native, out);
       return failIfIdle(state, exchange, limits.responseHeadMs, "response_timeout", out);
     case "responding": {
       const code = exchange.unflushedBytes > 0 ? "limit_slow_visitor" : "response_timeout";
@@ -214,8 +224,11 @@ function failIfIdle(
   else failExchange(state, exchange, code, out);
 }
 
-/** From here on the tunnel owes the exchange nothing, and the exchange holds the tunnel back no longer. */
+/** From here on nobody owes the exchange anything, and the exchange holds the tunnel back no longer. */
 function detachExchange(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
+  stopWaiting(state, exchange);
+  exchange.native?.session.exchanges.delete(exchange.id);
+  exchange.native = null;
   const tunnel = tunnelOf(state, exchange.tunnel);
   exchange.tunnel = null;
   if (tunnel === undefined) return;

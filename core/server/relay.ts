@@ -49,6 +49,7 @@ export function onVisitorText(
   const tunnel = liveTunnel(state, visitor.clientId);
   // A message that nobody will read must not look delivered.
   if (tunnel === undefined) return closeSocket(state, visitor, "agent_not_connected", out);
+  if (tunnel.native !== null) return closeSocket(state, visitor, "upgrade_unsupported", out);
   const question = questionIdFrom(idBase, ++state.questionsAsked);
   const frame = encodeSocketFrame({
     connectionId: idBase + visitor.id,

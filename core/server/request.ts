@@ -2,19 +2,23 @@
 import { assert } from "../assert.ts";
 import { concatBytes, retain } from "../bytes.ts";
 import type { ServerEffect } from "../effects.ts";
-import { headerValue, headerValues } from "../http/headers.ts";
+import { type HeaderList, headerValue, headerValues } from "../http/headers.ts";
 import type { Outbox } from "../outbox.ts";
 import { encodeHttpFrame } from "../wire/frames.ts";
 import { parseJson } from "../wire/json.ts";
 import { decodeUtf8 } from "../wire/utf8.ts";
-import { overLimit, updatePause } from "./backpressure.ts";
-import { armDeadline, enterPhase, failExchange, giveUpExchange } from "./exchange.ts";
+import { updatePause } from "./backpressure.ts";
+import { armDeadline, enterPhase, failExchange } from "./exchange.ts";
 import { hold, releaseUnwritten } from "./held.ts";
 import { liveTunnel } from "./homes.ts";
+import { onNativeBody, onNativeBodyEnded, openNativeRequest } from "./native-request.ts";
+import { giveUpOverLimit } from "./overload.ts";
 import { fitsSending, sendText } from "./sending.ts";
+import { sendableSession } from "./sessions.ts";
 import type { Exchange, ServerState } from "./state.ts";
+import { waitForHome } from "./waiting.ts";
 
-/** The request is authorized, and whose home it is for is known. */
+/** The request is authorized, and whose home it is for is known. Called again when a home that was waited for is back. */
 export function forwardRequest(
   state: ServerState,
   exchange: Exchange,
@@ -22,8 +26,14 @@ export function forwardRequest(
   out: Outbox<ServerEffect>,
 ): void {
   exchange.clientId = clientId;
-  if (liveTunnel(state, clientId) === undefined) {
-    failExchange(state, exchange, "agent_not_connected", out);
+  const tunnel = liveTunnel(state, clientId);
+  if (tunnel === undefined) return waitForHome(state, exchange, clientId, out);
+  if (tunnel.native !== null) {
+    const session = sendableSession(tunnel);
+    if (session === undefined) waitForHome(state, exchange, clientId, out);
+    else openNativeRequest(state, exchange, session, out);
+  } else if (exchange.request.upgrade) {
+    failExchange(state, exchange, "upgrade_unsupported", out);
   } else if (exchange.request.hasBody) {
     enterPhase(exchange, "reading");
     armDeadline(state, exchange, state.config.limits.requestIdleMs);
@@ -39,6 +49,7 @@ export function onRequestBody(
   bytes: Uint8Array,
   out: Outbox<ServerEffect>,
 ): void {
+  if (exchange.native !== null) return onNativeBody(state, exchange, exchange.native, bytes, out);
   if (!isReading(exchange)) return;
   exchange.lastProgressMs = state.nowMs;
   exchange.requestBytes += bytes.length;
@@ -47,13 +58,23 @@ export function onRequestBody(
   }
   exchange.requestParts.push(retain(bytes));
   hold(state, exchange, bytes.length);
-  const over = overLimit(state, exchange);
-  if (over !== undefined) giveUpExchange(state, over.victim, over.code, out);
+  giveUpOverLimit(state, exchange, out);
 }
 
-export function onRequestEnded(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
+export function onRequestEnded(
+  state: ServerState,
+  exchange: Exchange,
+  trailers: HeaderList,
+  out: Outbox<ServerEffect>,
+): void {
+  if (exchange.native !== null) return onNativeBodyEnded(state, exchange, exchange.native, trailers);
   if (!isReading(exchange)) return;
   assert(exchange.clientId !== null, "a request is read for nobody");
+  exchange.requestRead = true;
+  // A native tunnel may have taken over while the body came in: it takes any.
+  if (liveTunnel(state, exchange.clientId)?.native) {
+    return forwardRequest(state, exchange, exchange.clientId, out);
+  }
   if (exchange.requestBytes === 0) return sendRequest(state, exchange, exchange.clientId, null, out);
   const payload = decodeUtf8(concatBytes(exchange.requestParts));
   if (payload === null || parseJson(payload) === undefined) {
@@ -86,6 +107,12 @@ function sendRequest(
   if (tunnel.exchanges.size >= limits.tunnelExchangesMax) {
     return failExchange(state, exchange, "limit_tunnel_exchanges", out);
   }
+  const { path, query, profile } = route.forward;
+  if (query === null) {
+    return failExchange(state, exchange, "bad_request", out, {
+      detail: "The home's agent takes no request target but a path and a query in UTF-8.",
+    });
+  }
   const range = headerValues(request.headers, "range");
   if (range.length > 1) {
     return failExchange(state, exchange, "bad_request", out, { detail: "A request has one Range at most." });
@@ -97,12 +124,12 @@ function sendRequest(
   const frame = encodeHttpFrame({
     requestId: idBase + exchange.id,
     method: request.method,
-    path: route.forward.path,
-    query: route.forward.query,
+    path,
+    query,
     payload,
     accept: accept.length === 0 ? null : accept.join(", "),
     range: isRanged ? (range[0] ?? null) : null,
-    profile: route.forward.profile,
+    profile,
   });
   if (!fitsSending(tunnel, frame, limits.tunnelSendBytesMax)) {
     return failExchange(state, exchange, "limit_slow_agent", out);

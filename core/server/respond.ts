@@ -7,14 +7,16 @@ import type { ServerEffect } from "../effects.ts";
 import type { ExchangeOutcome, FailureCode } from "../failure.ts";
 import { corsHeaders } from "../http/cors.ts";
 import type { HeaderList } from "../http/headers.ts";
-import { headerValue } from "../http/headers.ts";
+import { headerValue, withoutHeaders } from "../http/headers.ts";
 import { prefersHtml, problemResponse } from "../http/problem.ts";
 import type { Outbox } from "../outbox.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
 import { hold } from "./held.ts";
 import type { Exchange, ServerState } from "./state.ts";
 
+/** None on a home's own name: there the home's service answers for itself. */
 export function corsOf(state: ServerState, exchange: Exchange): HeaderList {
+  if (exchange.route.forward.way !== "query") return [];
   return corsHeaders(headerValue(exchange.request.headers, "origin"), state.config.corsOrigins);
 }
 
@@ -45,7 +47,7 @@ export function respondJson(
   );
 }
 
-/** Answers with the problem of a failure: JSON, or a page for a browser. */
+/** Answers with the problem of a failure: JSON, or a page for a browser. Headers of `extra` replace the problem's own. */
 export function respondProblem(
   state: ServerState,
   exchange: Exchange,
@@ -56,6 +58,8 @@ export function respondProblem(
   const problem = problemResponse(code, {
     requestId: state.config.idBase + exchange.id,
     html: prefersHtml(exchange.request.headers),
+    // 424 is MoosicBox's word for it, which browsers and proxies do not know.
+    ...(code === "agent_not_connected" && exchange.route.forward.way !== "query" ? { status: 503 } : {}),
     ...(extra.detail === undefined ? {} : { detail: extra.detail }),
   });
   respondWhole(
@@ -63,11 +67,16 @@ export function respondProblem(
     exchange,
     {
       status: problem.status,
-      headers: [...problem.headers, ...(extra.headers ?? [])],
+      headers: replaced(problem.headers, extra.headers ?? []),
       body: exchange.request.method === "HEAD" ? [] : [problem.body],
     },
     out,
   );
+}
+
+function replaced(headers: HeaderList, by: HeaderList): HeaderList {
+  if (by.length === 0) return headers;
+  return [...withoutHeaders(headers, (name) => headerValue(by, name) !== undefined), ...by];
 }
 
 /** Orders a whole response in one effect. The headers frame the body already. */
@@ -91,7 +100,7 @@ export function respondWhole(
     status: response.status,
     headers: [...response.headers, ...corsOf(state, exchange)],
     body: response.body,
-    close: exchange.request.hasBody && !isRequestRead(exchange),
+    close: exchange.request.hasBody && !exchange.requestRead,
   });
 }
 
@@ -101,11 +110,6 @@ export function countWritten(state: ServerState, exchange: Exchange, bytes: numb
   hold(state, exchange, bytes);
   exchange.bytesOut += bytes;
   state.counters.bytesOut += bytes;
-}
-
-/** Whether the request body was read to its end, so that the connection can take another request. */
-function isRequestRead(exchange: Exchange): boolean {
-  return exchange.phase === "waiting" || exchange.phase === "responding";
 }
 
 export function countOutcome(state: ServerState, outcome: ExchangeOutcome): void {

@@ -13,9 +13,11 @@ import type { Outbox } from "../outbox.ts";
 import { acceptPacket, isComplete, takeParked } from "../resequencer.ts";
 import type { Packet, PacketHead, WireId } from "../wire/packet.ts";
 import { onStray } from "./aborts.ts";
-import { onLagGrown, onLagShrunk, overLimit } from "./backpressure.ts";
-import { armDeadline, endExchange, enterPhase, failExchange, giveUpExchange } from "./exchange.ts";
+import { onLagGrown, onLagShrunk } from "./backpressure.ts";
+import { armDeadline, endExchange, enterPhase, failExchange } from "./exchange.ts";
 import { hold, release } from "./held.ts";
+import { onNativeFlushed } from "./native-response.ts";
+import { giveUpOverLimit } from "./overload.ts";
 import { corsOf, countWritten, respondWhole } from "./respond.ts";
 import type { Exchange, ServerState, Tunnel } from "./state.ts";
 
@@ -77,9 +79,9 @@ function deliver(state: ServerState, exchange: Exchange, packet: Packet, out: Ou
   }
   const { head } = exchange;
   assert(head !== null, "a packet is delivered before the head");
-  if (head.hasBody && !takeLength(state, exchange, packet, out)) return;
+  if (head.hasBody && !takeLength(state, exchange, packet.body.length, packet.last, out)) return;
   const body = head.hasBody ? packet.body : EMPTY;
-  if (exchange.route.forward.blocking) gather(state, exchange, body, out);
+  if (exchange.route.forward.blocking) gather(state, exchange, body, isComplete(exchange.order), out);
   else stream(state, exchange, body, packet.head !== null && packet.last, out);
 }
 
@@ -97,7 +99,9 @@ function takeHead(
     return false;
   }
   const hasBody = exchange.request.method !== "HEAD" && status !== 204 && status !== 304;
-  let headers = withoutCors(endToEnd(head.headers));
+  const passed = endToEnd(head.headers);
+  // On its own name the home's service says itself who may read across sites.
+  let headers = exchange.route.forward.way === "query" ? withoutCors(passed) : passed;
   // RFC 9110 section 8.6: a 204 has no content-length. One value remains of a repeated one.
   if (declared !== null) headers = withoutHeader(headers, "content-length");
   if (declared !== null && status !== 204) headers = [...headers, "content-length", String(declared)];
@@ -114,17 +118,17 @@ function takeHead(
 }
 
 /** Holds the body against its declared length (RFC 9112 section 6.3); false where the exchange failed by it. */
-function takeLength(
+export function takeLength(
   state: ServerState,
   exchange: Exchange,
-  packet: Packet,
+  bytes: number,
+  last: boolean,
   out: Outbox<ServerEffect>,
 ): boolean {
-  exchange.responseBytes += packet.body.length;
+  exchange.responseBytes += bytes;
   const declared = exchange.head?.declaredBytes ?? null;
   const wrong =
-    declared !== null &&
-    (exchange.responseBytes > declared || (packet.last && exchange.responseBytes < declared));
+    declared !== null && (exchange.responseBytes > declared || (last && exchange.responseBytes < declared));
   if (wrong) breakProtocol(state, exchange, "The body is not as long as its content-length says.", out);
   return !wrong;
 }
@@ -161,13 +165,13 @@ function stream(
   }
   // The check above may have ended it.
   if (exchange.phase === "responding" && isComplete(exchange.order)) {
-    out.push({ type: "respond_end", exchange: exchange.id });
+    out.push({ type: "respond_end", exchange: exchange.id, trailers: [] });
     endExchange(state, exchange, "completed", out);
   }
 }
 
 /** A response that came in one packet leaves in one write. */
-function respondAtOnce(
+export function respondAtOnce(
   state: ServerState,
   exchange: Exchange,
   body: Uint8Array,
@@ -190,7 +194,14 @@ function respondAtOnce(
   giveUpOverLimit(state, exchange, out);
 }
 
-function gather(state: ServerState, exchange: Exchange, body: Uint8Array, out: Outbox<ServerEffect>): void {
+/** Keeps a piece of a blocking response; `complete` where it was the last one. */
+export function gather(
+  state: ServerState,
+  exchange: Exchange,
+  body: Uint8Array,
+  complete: boolean,
+  out: Outbox<ServerEffect>,
+): void {
   if (exchange.responseBytes > state.config.limits.responseBufferBytesMax) {
     return failExchange(state, exchange, "limit_response_buffer", out);
   }
@@ -199,7 +210,7 @@ function gather(state: ServerState, exchange: Exchange, body: Uint8Array, out: O
     hold(state, exchange, body.length);
     giveUpOverLimit(state, exchange, out);
   }
-  if (exchange.phase === "responding" && isComplete(exchange.order)) sendGathered(state, exchange, out);
+  if (exchange.phase === "responding" && complete) sendGathered(state, exchange, out);
 }
 
 /** In pieces, so that the progress of a visitor who takes it slowly can be seen. */
@@ -220,11 +231,11 @@ function sendGathered(state: ServerState, exchange: Exchange, out: Outbox<Server
     release(state, exchange, part.length);
     write(state, exchange, part, out);
   }
-  out.push({ type: "respond_end", exchange: exchange.id });
+  out.push({ type: "respond_end", exchange: exchange.id, trailers: [] });
   endExchange(state, exchange, "completed", out);
 }
 
-function sendHead(
+export function sendHead(
   state: ServerState,
   exchange: Exchange,
   headers: readonly string[],
@@ -243,7 +254,12 @@ function sendHead(
   });
 }
 
-function write(state: ServerState, exchange: Exchange, bytes: Uint8Array, out: Outbox<ServerEffect>): void {
+export function write(
+  state: ServerState,
+  exchange: Exchange,
+  bytes: Uint8Array,
+  out: Outbox<ServerEffect>,
+): void {
   countWritten(state, exchange, bytes.length);
   out.push({ type: "respond_body", exchange: exchange.id, bytes });
 }
@@ -261,14 +277,11 @@ export function onResponseFlushed(
   exchange.lastProgressMs = state.nowMs;
   exchange.unflushedBytes -= bytes;
   release(state, exchange, bytes);
+  if (exchange.native !== null) return onNativeFlushed(state, exchange.native, bytes);
   onLagShrunk(state, exchange, out);
 }
 
-function giveUpOverLimit(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
-  const over = overLimit(state, exchange);
-  if (over !== undefined) giveUpExchange(state, over.victim, over.code, out);
-}
-
+/** Gives somebody up where more is held than may be, this exchange perhaps. */
 /** The agent broke the protocol on this exchange: the others of its tunnel go on. */
 export function breakProtocol(
   state: ServerState,

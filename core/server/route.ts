@@ -1,12 +1,16 @@
 /**
- * What a request asks for: the table of endpoints in protocol-moosicbox.md as a function of the request alone.
- * Control paths win over tunnelled ones with every method, so neither can shadow the other.
+ * What a request asks for: the table of endpoints in protocol-moosicbox.md, and the homes' own names and paths, as a function
+ * of the request alone. Control paths win over tunnelled ones with every method, so neither can shadow the other.
  */
 import type { ExchangeOpened } from "../events.ts";
 import type { FailureCode } from "../failure.ts";
+import { bearerToken, type Shown, shownIn } from "../http/authorization.ts";
 import type { HeaderList } from "../http/headers.ts";
-import { headerValue, headerValues } from "../http/headers.ts";
-import { parseTarget, queryValue } from "../http/target.ts";
+import { headerValue, headerValues, withoutHeaders } from "../http/headers.ts";
+import { parseOriginForm, queryValue } from "../http/target.ts";
+import { type Access, parseAccess } from "./access.ts";
+import type { ServerConfig } from "./config.ts";
+import { CLIENT_ID_REQUIRED, isClientId, type Place, placeOf } from "./place.ts";
 
 /** What opens the door to a route. */
 export type Credential =
@@ -17,7 +21,9 @@ export type Credential =
       readonly type: "client_access" | "signature";
       readonly clientId: string;
       readonly token: string | null;
-    };
+    }
+  /** What the home's access mode asks for, whichever that is. */
+  | ({ readonly type: "home_access"; readonly clientId: string } & Shown);
 
 export type RouteAction =
   | {
@@ -35,13 +41,26 @@ export type RouteAction =
   | { readonly type: "magic_login"; readonly magicToken: string }
   | { readonly type: "forward"; readonly clientId: string };
 
-/** What the request frame of a tunnelled route carries. */
+/** How a request names its home: `?clientId=`, the home's own host name, or `/t/CLIENT-ID/`. */
+export type Way = "query" | "host" | "path";
+
+/** What a tunnelled route sends to the home. */
 export type Forward = {
+  readonly way: Way;
+  /** For the native protocol: in origin form, byte by byte as received, without what named the home; or `*`. */
+  readonly target: string;
+  /** For MoosicBox's protocol: the target's path without its leading slash. */
   readonly path: string;
-  readonly query: ReadonlyMap<string, string>;
+  /** Decoded. Null where MoosicBox's protocol cannot carry the target: `*`, or a query that is not UTF-8. */
+  readonly query: ReadonlyMap<string, string> | null;
   readonly profile: string | null;
   readonly blocking: boolean;
+  /** Whether `Authorization` is meant for this server, unless the home is public. */
+  readonly ownsAuthorization: boolean;
 };
+
+/** The forward of a route by `?clientId=`, whose query has been read. */
+type QueryForward = Forward & { readonly query: ReadonlyMap<string, string> };
 
 export type Route = {
   readonly action: RouteAction;
@@ -49,36 +68,77 @@ export type Route = {
   readonly forward: Forward;
 };
 
-export function routeOf(request: ExchangeOpened): Route {
-  const target = parseTarget(request.target);
+export type RouteConfig = Pick<ServerConfig, "domain" | "pathRouting" | "queryTokens">;
+
+export function routeOf(request: ExchangeOpened, config: RouteConfig): Route {
+  const place = placeOf(request, config);
+  if (place.type === "nowhere") return refused("bad_request", place.detail);
+  const { headers } = request;
+  const mode = headerValue(headers, "culvert-response");
+  if (mode !== undefined && mode !== "blocking" && mode !== "streaming") {
+    const way = place.type === "home" ? place.way : "query";
+    return refused("bad_request", "culvert-response is either streaming or blocking.", { way });
+  }
+  const blocking = mode === "blocking";
+  if (place.type === "home") return homeRoute(headers, place, blocking);
+  const target = parseOriginForm(place.target);
   if (target === null) return refused("bad_request", "The request target cannot be read.");
   const { path, query } = target;
-  const mode = headerValue(request.headers, "culvert-response");
-  const forward: Forward = {
-    path,
-    query,
-    profile: profileOf(query, request.headers),
-    blocking: mode === "blocking",
-  };
-  if (mode !== undefined && mode !== "blocking" && mode !== "streaming") {
-    return refused("bad_request", "culvert-response is either streaming or blocking.");
-  }
+  const profile = profileOf(query, headers);
+  const shape = { way: "query", target: place.target, path, query, profile, blocking } as const;
+  const forward: QueryForward = { ...shape, ownsAuthorization: true };
   const control = CONTROL_ROUTES.get(path);
-  if (control !== undefined) return control(request, forward);
+  if (control !== undefined) return control(request, forward, config);
   const clientId = clientIdOf(query);
-  if (clientId === null) return refused("bad_request", "A clientId of 1 to 64 characters is required.");
-  const signed = isSignedPath(request.method, path);
+  if (clientId === null) return missingClientId();
+  const action = { type: "forward", clientId } as const;
+  if (!isSignedPath(request.method, path)) {
+    const credential = { type: "client_access", clientId, token: bearerToken(headers) } as const;
+    return { action, credential, forward };
+  }
+  const token = queryToken("signature", forward, headers, config);
   return {
-    action: { type: "forward", clientId },
-    credential: signed
-      ? { type: "signature", clientId, token: queryValue(query, "signature") ?? null }
-      : { type: "client_access", clientId, token: bearerToken(request.headers) },
-    forward,
+    action,
+    credential: { type: "signature", clientId, token },
+    forward: { ...forward, ownsAuthorization: !config.queryTokens },
   };
 }
 
+/** The request's headers without what was meant for this server. `access` is the mode that the door was opened under. */
+export function homeHeaders(route: Route, access: Access, headers: HeaderList): HeaderList {
+  const { way, ownsAuthorization } = route.forward;
+  const isPublic = way !== "query" && access.type === "public";
+  const isSpent = ownsAuthorization && !isPublic;
+  return withoutHeaders(headers, (name) => {
+    return name.startsWith("culvert-") || (isSpent && name === "authorization");
+  });
+}
+
+/** A request that is a home's own: whoever may come in is for the home to say, and so is everything else. */
+function homeRoute(
+  headers: HeaderList,
+  place: Extract<Place, { readonly type: "home" }>,
+  blocking: boolean,
+): Route {
+  const { clientId, way, target } = place;
+  // With a field of our own for this door, `Authorization` is left for the home's.
+  const ownsAuthorization = headerValue(headers, "culvert-authorization") === undefined;
+  const shown = shownIn(headers, ownsAuthorization ? "authorization" : "culvert-authorization");
+  const parsed = target === "*" ? null : parseOriginForm(target);
+  const query = parsed?.query ?? null;
+  const profile = profileOf(query ?? new Map(), headers);
+  const path = parsed?.path ?? "";
+  return {
+    action: { type: "forward", clientId },
+    credential: { type: "home_access", clientId, ...shown },
+    forward: { way, target, path, query, profile, blocking, ownsAuthorization },
+  };
+}
+
+type ControlRoute = (request: ExchangeOpened, forward: QueryForward, config: RouteConfig) => Route;
+
 /** The paths that the server answers itself or gives a meaning of its own. */
-const CONTROL_ROUTES: ReadonlyMap<string, (request: ExchangeOpened, forward: Forward) => Route> = new Map([
+const CONTROL_ROUTES: ReadonlyMap<string, ControlRoute> = new Map<string, ControlRoute>([
   ["health", routeHealth],
   ["ws", routeSocketPath],
   ["auth/register-client", routeRegisterClient],
@@ -87,7 +147,7 @@ const CONTROL_ROUTES: ReadonlyMap<string, (request: ExchangeOpened, forward: For
   ["auth/magic-token", routeMagicToken],
 ]);
 
-function routeHealth(request: ExchangeOpened, forward: Forward): Route {
+function routeHealth(request: ExchangeOpened, forward: QueryForward): Route {
   if (request.method !== "GET" && request.method !== "HEAD") return methodNotAllowed("GET, HEAD");
   return { action: { type: "health" }, credential: { type: "none" }, forward };
 }
@@ -96,7 +156,7 @@ function routeSocketPath(): Route {
   return refused("upgrade_required", "Connect to /ws as a WebSocket.");
 }
 
-function routeRegisterClient(request: ExchangeOpened, forward: Forward): Route {
+function routeRegisterClient(request: ExchangeOpened, forward: QueryForward): Route {
   if (!isPostOrHead(request)) return methodNotAllowed("POST, HEAD");
   const clientId = clientIdOf(forward.query);
   if (clientId === null) return missingClientId();
@@ -107,7 +167,7 @@ function routeRegisterClient(request: ExchangeOpened, forward: Forward): Route {
   };
 }
 
-function routeIssueSignature(request: ExchangeOpened, forward: Forward): Route {
+function routeIssueSignature(request: ExchangeOpened, forward: QueryForward): Route {
   if (!isPostOrHead(request)) return methodNotAllowed("POST, HEAD");
   const clientId = clientIdOf(forward.query);
   if (clientId === null) return missingClientId();
@@ -118,27 +178,35 @@ function routeIssueSignature(request: ExchangeOpened, forward: Forward): Route {
   };
 }
 
-function routeConfirmSignature(request: ExchangeOpened, forward: Forward): Route {
+function routeConfirmSignature(request: ExchangeOpened, forward: QueryForward, config: RouteConfig): Route {
   if (!isPostOrHead(request)) return methodNotAllowed("POST, HEAD");
   const clientId = clientIdOf(forward.query);
   if (clientId === null) return missingClientId();
+  const token = queryToken("signature", forward, request.headers, config);
   return {
     action: { type: "confirm_signature" },
-    credential: { type: "signature", clientId, token: queryValue(forward.query, "signature") ?? null },
+    credential: { type: "signature", clientId, token },
     forward,
   };
 }
 
-function routeMagicToken(request: ExchangeOpened, forward: Forward): Route {
-  const magicToken = queryValue(forward.query, "magicToken") ?? "";
+function routeMagicToken(request: ExchangeOpened, forward: QueryForward, config: RouteConfig): Route {
   if (request.method === "GET") {
+    const magicToken = queryToken("magicToken", forward, request.headers, config) ?? "";
+    const { path } = forward;
     return {
       action: { type: "magic_login", magicToken },
       credential: { type: "none" },
       // Nothing but the magic token reaches the home: other query keys may be meant for this server.
-      forward: { ...forward, query: new Map([["magicToken", magicToken]]) },
+      forward: {
+        ...forward,
+        target: `/${path}?magicToken=${encodeURIComponent(magicToken)}`,
+        query: new Map([["magicToken", magicToken]]),
+        ownsAuthorization: !config.queryTokens,
+      },
     };
   }
+  const magicToken = queryValue(forward.query, "magicToken") ?? "";
   if (request.method !== "POST") return methodNotAllowed("GET, POST");
   const clientId = clientIdOf(forward.query);
   if (clientId === null) return missingClientId();
@@ -161,28 +229,59 @@ const COVER_PATH = /^files\/(?:artists|albums)\/[^/]+\/[^/]+$/;
 /** What a WebSocket handshake asks for. */
 export type SocketRoute =
   | { readonly type: "failure"; readonly code: FailureCode; readonly detail: string }
+  /** It is a home's: to be opened there, as an exchange. */
+  | { readonly type: "forward" }
   | {
-      readonly type: "tunnel" | "visitor";
+      readonly type: "tunnel";
+      readonly clientId: string;
+      readonly token: string | null;
+      readonly profile: string | null;
+      /** Who may visit the home by its own name. */
+      readonly access: Access;
+      /** The subprotocols that are offered, the preferred one first. */
+      readonly protocols: readonly string[];
+    }
+  | {
+      readonly type: "visitor";
       readonly clientId: string;
       readonly token: string | null;
       readonly profile: string | null;
     };
 
-export function socketRouteOf(target: string, headers: HeaderList): SocketRoute {
-  const parsed = parseTarget(target);
+export function socketRouteOf(target: string, headers: HeaderList, config: RouteConfig): SocketRoute {
+  const place = placeOf({ method: "GET", target, headers }, config);
+  if (place.type === "nowhere") return socketFailure("bad_request", place.detail);
+  if (place.type === "home") return { type: "forward" };
+  const parsed = parseOriginForm(place.target);
   if (parsed === null) return socketFailure("bad_request", "The request target cannot be read.");
   const { path, query } = parsed;
-  if (path !== "ws") {
-    return socketFailure("bad_request", "The MoosicBox protocol carries no WebSocket but the one at /ws.");
+  if (path !== "ws" && CONTROL_ROUTES.has(path)) {
+    return socketFailure("bad_request", "This path takes no WebSocket. The server's own is /ws.");
   }
   const clientId = clientIdOf(query);
-  if (clientId === null) return socketFailure("bad_request", "A clientId of 1 to 64 characters is required.");
-  return {
-    type: queryValue(query, "sender") === "true" ? "tunnel" : "visitor",
-    clientId,
-    token: queryValue(query, "signature") ?? null,
-    profile: profileOf(query, headers),
-  };
+  if (clientId === null) return socketFailure("bad_request", CLIENT_ID_REQUIRED);
+  if (path !== "ws") return { type: "forward" };
+  const profile = profileOf(query, headers);
+  const signature = queryValue(query, "signature");
+  if (queryValue(query, "sender") !== "true") {
+    const token = (config.queryTokens ? signature : undefined) ?? bearerToken(headers);
+    return { type: "visitor", clientId, token, profile };
+  }
+  // Joined, several are none that could be meant.
+  const said = headerValues(headers, "culvert-access");
+  const access = parseAccess(said.length === 0 ? undefined : said.join(", "));
+  if (access === null) {
+    return socketFailure("bad_request", "Culvert-Access is token, public, or basic USER:SHA-256.");
+  }
+  // MoosicBox's agents can show it nowhere but in the query, and no browser keeps or tells where an agent went.
+  const token = signature ?? bearerToken(headers);
+  const protocols = listOf(headers, "sec-websocket-protocol");
+  return { type: "tunnel", clientId, token, profile, access, protocols };
+}
+
+function listOf(headers: HeaderList, name: string): readonly string[] {
+  const elements = headerValues(headers, name).flatMap((value) => value.split(","));
+  return elements.map((element) => element.trim()).filter((element) => element !== "");
 }
 
 function socketFailure(code: FailureCode, detail: string): SocketRoute {
@@ -193,36 +292,19 @@ function profileOf(query: ReadonlyMap<string, string>, headers: HeaderList): str
   return queryValue(query, "moosicboxProfile") ?? headerValue(headers, "moosicbox-profile") ?? null;
 }
 
-/** Any text is plain data as a client id, as long as the registry can keep it and a log line can show it. */
 function clientIdOf(query: ReadonlyMap<string, string>): string | null {
   const clientId = queryValue(query, "clientId");
-  if (clientId === undefined || clientId === "" || codePoints(clientId) > CLIENT_ID_LENGTH_MAX) return null;
-  return CONTROL_CHARACTER.test(clientId) || !clientId.isWellFormed() ? null : clientId;
+  return clientId !== undefined && isClientId(clientId) ? clientId : null;
 }
 
-/** What the registry's column counts as characters (protocol-moosicbox.md, MySQL tables). */
-export const CLIENT_ID_LENGTH_MAX = 64;
-
-function codePoints(text: string): number {
-  // A long text is not worth spreading out to be counted: it has at least half as many code points as units.
-  return text.length > 2 * CLIENT_ID_LENGTH_MAX ? text.length : [...text].length;
-}
-
-const CONTROL_CHARACTER = /\p{Cc}/u;
-
-/**
- * The token of `Authorization`, as `Bearer TOKEN` or, as deployed agents send it, bare. Null where there is none, where
- * it is of another scheme, or where two fields leave open which one counts.
- */
-function bearerToken(headers: HeaderList): string | null {
-  const values = headerValues(headers, "authorization");
-  const value = values[0]?.trim();
-  if (values.length !== 1 || value === undefined || value === "") return null;
-  const space = value.indexOf(" ");
-  if (space < 0) return value.toLowerCase() === "bearer" ? null : value;
-  if (value.slice(0, space).toLowerCase() !== "bearer") return null;
-  const token = value.slice(space + 1).trim();
-  return token === "" || token.includes(" ") ? null : token;
+/** A token that MoosicBox's endpoints have in the query; in `Authorization` where the operator wants no token in a URL. */
+function queryToken(
+  name: "signature" | "magicToken",
+  { query }: QueryForward,
+  headers: HeaderList,
+  { queryTokens }: RouteConfig,
+): string | null {
+  return queryTokens ? (queryValue(query, name) ?? null) : bearerToken(headers);
 }
 
 function isPostOrHead(request: ExchangeOpened): boolean {
@@ -230,17 +312,22 @@ function isPostOrHead(request: ExchangeOpened): boolean {
 }
 
 function missingClientId(): Route {
-  return refused("bad_request", "A clientId of 1 to 64 characters is required.");
+  return refused("bad_request", CLIENT_ID_REQUIRED);
 }
 
 function methodNotAllowed(allow: string): Route {
-  return refused("method_not_allowed", `This path takes ${allow}.`, allow);
+  return refused("method_not_allowed", `This path takes ${allow}.`, { allow });
 }
 
-function refused(code: FailureCode, detail: string, allow: string | null = null): Route {
+function refused(
+  code: FailureCode,
+  detail: string,
+  { allow = null, way = "query" }: { readonly allow?: string | null; readonly way?: Way } = {},
+): Route {
+  const nothing = { target: "/", path: "", query: null, profile: null, blocking: false } as const;
   return {
     action: { type: "failure", code, detail, allow },
     credential: { type: "none" },
-    forward: { path: "", query: new Map(), profile: null, blocking: false },
+    forward: { way, ...nothing, ownsAuthorization: true },
   };
 }

@@ -21,11 +21,13 @@ import { problemResponse } from "../http/problem.ts";
 import type { SocketId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
 import { arm, createTimer, disarm } from "../timers.ts";
+import { NATIVE_PROTOCOL } from "../wire/native.ts";
 import type { CallResult } from "./calls.ts";
 import { callRegistry } from "./calls.ts";
-import { leaveHome } from "./homes.ts";
+import { leaveHome, liveTunnel } from "./homes.ts";
+import { onNativeFlushed } from "./native.ts";
 import { endVisitorSocket, openVisitorSocket } from "./relay.ts";
-import { socketRouteOf } from "./route.ts";
+import { type SocketRoute, socketRouteOf } from "./route.ts";
 import type { ServerState, Socket, SocketPhase, Tunnel, VisitorSocket } from "./state.ts";
 import { claimRow, deleteRow, endTunnel, openTunnel } from "./tunnel.ts";
 
@@ -42,17 +44,23 @@ export function enterSocketPhase(socket: Socket, phase: SocketPhase): void {
   socket.phase = phase;
 }
 
+const UNKNOWN_VERSION = `The native protocol is spoken as ${NATIVE_PROTOCOL} here, and no other version of it.`;
+
 export function onUpgradeRequested(
   state: ServerState,
   event: UpgradeRequested,
   out: Outbox<ServerEffect>,
 ): void {
   assert(!state.sockets.has(event.socket), "a socket was opened twice");
-  const route = socketRouteOf(event.target, event.headers);
+  const route = socketRouteOf(event.target, event.headers, state.config);
+  if (route.type === "forward") {
+    out.push({ type: "upgrade_forward", socket: event.socket });
+    return;
+  }
   const clientId = route.type === "failure" ? "" : route.clientId;
   const socket =
     route.type === "tunnel"
-      ? createTunnel(state, event.socket, clientId)
+      ? createTunnel(state, event.socket, route)
       : createVisitorSocket(state, event.socket, clientId, route.type === "failure" ? null : route.profile);
   state.sockets.set(socket.id, socket);
   if (socket.kind === "tunnel") state.tunnels++;
@@ -70,6 +78,10 @@ export function onUpgradeRequested(
     return refuseSocket(socket, "unauthorized", undefined, out);
   }
   if (route.token === null) return refuseSocket(socket, "unauthorized", undefined, out);
+  if (route.type === "tunnel" && socket.kind === "tunnel" && socket.native === null) {
+    const unknown = route.protocols.some((each) => each.startsWith("culvert."));
+    if (unknown) return refuseSocket(socket, "bad_request", UNKNOWN_VERSION, out);
+  }
   const asked = callRegistry(
     state,
     { type: "check_token", kind: "signature", tokenHash: state.config.sha256(route.token), clientId },
@@ -97,7 +109,12 @@ export function onSocketChecked(
   claimRow(state, socket, out);
 }
 
-export function onSocketOpened(state: ServerState, socket: Socket, out: Outbox<ServerEffect>): void {
+export function onSocketOpened(
+  state: ServerState,
+  socket: Socket,
+  nonce: Uint8Array,
+  out: Outbox<ServerEffect>,
+): void {
   // The peer finished its handshake when its time was just up.
   if (socket.phase === "closing") return;
   enterSocketPhase(socket, "live");
@@ -105,14 +122,19 @@ export function onSocketOpened(state: ServerState, socket: Socket, out: Outbox<S
   socket.nextPingMs = state.nowMs + state.config.limits.pingMs;
   arm(state.timers, socket.heartbeat, socket.nextPingMs);
   if (socket.refusal !== null) return closeSocket(state, socket, socket.refusal, out);
-  if (socket.kind === "tunnel") openTunnel(state, socket, out);
+  if (socket.kind === "tunnel") openTunnel(state, socket, nonce, out);
   else openVisitorSocket(state, socket, out);
 }
 
 export function acceptSocket(state: ServerState, socket: Socket, out: Outbox<ServerEffect>): void {
   enterSocketPhase(socket, "accepting");
   arm(state.timers, socket.heartbeat, state.nowMs + state.config.limits.handshakeMs);
-  out.push({ type: "upgrade_accept", socket: socket.id });
+  const isNative = socket.kind === "tunnel" && socket.native !== null;
+  out.push({
+    type: "upgrade_accept",
+    socket: socket.id,
+    protocol: isNative ? NATIVE_PROTOCOL : null,
+  });
 }
 
 /** Completes the handshake only to close with a code that says why. */
@@ -183,7 +205,10 @@ export function dismissSocket(
   }
 }
 
-export function onSocketFlushed(socket: Socket, bytes: number): void {
+export function onSocketFlushed(state: ServerState, socket: Socket, bytes: number): void {
+  if (socket.kind === "tunnel" && socket.native !== null) {
+    return onNativeFlushed(state, socket, socket.native, bytes);
+  }
   assert(bytes <= socket.unsentBytes, "a socket sent more than it was given");
   socket.unsentBytes -= bytes;
 }
@@ -245,16 +270,26 @@ function endSocket(
 ): void {
   enterSocketPhase(socket, "closing");
   disarm(state.timers, socket.heartbeat);
+  const served = socket.kind === "tunnel" && liveTunnel(state, socket.clientId) === socket;
   leaveHome(state, socket.clientId, socket.id);
-  if (socket.kind === "tunnel") endTunnel(state, socket, cause, code, out);
+  if (socket.kind === "tunnel") endTunnel(state, socket, { cause, code, served }, out);
   else endVisitorSocket(state, socket);
 }
 
-function createTunnel(state: ServerState, id: SocketId, clientId: string): Tunnel {
+function createTunnel(
+  state: ServerState,
+  id: SocketId,
+  { clientId, access, protocols }: Extract<SocketRoute, { readonly type: "tunnel" }>,
+): Tunnel {
+  const isNative = protocols.includes(NATIVE_PROTOCOL);
   return {
     kind: "tunnel",
     ...socketBase(state, id, clientId),
     fence: 0,
+    access,
+    native: isNative
+      ? { hello: createTimer({ kind: "hello", socket: id }), ticket: null, session: null }
+      : null,
     claimed: false,
     exchanges: new Set(),
     slow: new Set(),

@@ -2,11 +2,15 @@
 import type { ExchangeOpened } from "../events.ts";
 import type { ExchangeOutcome, FailureCode } from "../failure.ts";
 import type { HeaderList } from "../http/headers.ts";
+import type { IpBlock } from "../http/ip.ts";
+import type { FrameTracker } from "../http/websocket-frames.ts";
 import type { CallId, ExchangeId, SocketId } from "../ids.ts";
 import type { RegistryOperation } from "../registry.ts";
 import type { Resequencer } from "../resequencer.ts";
+import type { Session, Stream } from "../session/state.ts";
 import type { Timer, Timers } from "../timers.ts";
 import type { WireId } from "../wire/packet.ts";
+import type { Access } from "./access.ts";
 import type { ServerConfig } from "./config.ts";
 import type { Route } from "./route.ts";
 
@@ -15,6 +19,9 @@ export type TimerOwner =
   | { readonly kind: "exchange"; readonly exchange: ExchangeId }
   | { readonly kind: "heartbeat"; readonly socket: SocketId }
   | { readonly kind: "pause"; readonly socket: SocketId }
+  | { readonly kind: "hello"; readonly socket: SocketId }
+  | { readonly kind: "grace"; readonly clientId: string }
+  | { readonly kind: "pump"; readonly clientId: string }
   | { readonly kind: "call"; readonly call: CallId }
   | { readonly kind: "lease" }
   | { readonly kind: "sweep" }
@@ -30,8 +37,14 @@ export type Exchange = {
   phase: ExchangePhase;
   /** Whose home it is for: from the request, or found by its magic token; null where there is none. */
   clientId: string | null;
+  /** The mode that let it in by the home's own name; null before, and on the way by `?clientId=`. */
+  access: Access | null;
   /** The tunnel that the request frame was sent on, until the agent owes nothing more. */
   tunnel: SocketId | null;
+  /** The same over the native protocol: its stream, until the exchange needs nothing more of it. */
+  native: NativeExchange | null;
+  /** Whether the request body was read to its end, so that the connection can take another request. */
+  requestRead: boolean;
   /** Request body gathered so far. */
   requestParts: Uint8Array[];
   requestBytes: number;
@@ -60,7 +73,24 @@ export type Exchange = {
   ending: ExchangeOutcome | null;
 };
 
-export type ExchangePhase = "authorizing" | "issuing" | "reading" | "waiting" | "responding" | "closing";
+export type ExchangePhase =
+  | "authorizing"
+  | "issuing"
+  | "queued"
+  | "reading"
+  | "waiting"
+  | "responding"
+  | "closing";
+
+/** What an exchange has on a session. */
+export type NativeExchange = {
+  readonly session: TunnelSession;
+  readonly stream: Stream;
+  /** Whether the request body was asked for. */
+  reads: boolean;
+  /** Where the frames end that go to the visitor of a WebSocket; null until its 101. */
+  frames: FrameTracker | null;
+};
 
 export type ResponseHead = {
   readonly status: number;
@@ -90,6 +120,10 @@ export type SocketPhase = "authorizing" | "claiming" | "accepting" | "live" | "c
 
 export type Tunnel = SocketBase & {
   readonly kind: "tunnel";
+  /** Who may visit the home by its own name. */
+  readonly access: Access;
+  /** Of the native protocol's handshake; null where the tunnel speaks MoosicBox's. */
+  readonly native: NativeTunnel | null;
   /** The registry's clock at authorization: of two tunnels of a client id the higher fence is the newer. */
   fence: number;
   /** Whether its row was asked to be written, so that it has to be deleted in the end. */
@@ -106,6 +140,37 @@ export type Tunnel = SocketBase & {
   readonly aborted: Map<WireId, number>;
 };
 
+export type NativeTunnel = {
+  /** Armed from the open socket until the agent's hello. */
+  readonly hello: Timer<TimerOwner>;
+  /** Ticket of the next resumption, from the open socket to the welcome, which alone shows it. */
+  ticket: string | null;
+  /** Null before the hello, and after the session has moved on or ended. */
+  session: TunnelSession | null;
+};
+
+/** What a native agent's tunnels have in common: it survives the loss of one. */
+export type TunnelSession = {
+  readonly clientId: string;
+  readonly link: Session;
+  /** As the latest tunnel said. */
+  access: Access;
+  ticketHash: string;
+  /** Good until the agent shows that it has the newer one, since a welcome may be lost. */
+  previousTicketHash: string | null;
+  /** Null while the agent is away. */
+  tunnel: SocketId | null;
+  /** Exchanges that the agent still owes an answer. */
+  readonly exchanges: Set<ExchangeId>;
+  /** Held by `link` when it was last counted: queued, and sent but not acknowledged. */
+  heldBytes: number;
+  /** Whether the agent takes no new exchange. */
+  draining: boolean;
+  /** Armed exactly while the agent is away. */
+  readonly grace: Timer<TimerOwner>;
+  readonly pump: Timer<TimerOwner>;
+};
+
 export type VisitorSocket = SocketBase & {
   readonly kind: "visitor";
   readonly profile: string | null;
@@ -115,11 +180,17 @@ export type VisitorSocket = SocketBase & {
 
 export type Socket = Tunnel | VisitorSocket;
 
-/** A client id with somebody there: a live tunnel, visitor sockets, or both. */
+/** A client id with somebody there: a live tunnel, waiting requests, or visitor sockets. */
 export type Home = {
+  /** That new requests go through: a native one counts from its hello. */
   tunnel: SocketId | null;
+  /** Requests that wait for a tunnel, oldest first. */
+  readonly waiting: Set<ExchangeId>;
   readonly visitors: Set<SocketId>;
 };
+
+/** A home that was there a moment ago. */
+export type AwayHome = { readonly sinceMs: number; readonly access: Access };
 
 /** What an answer of the registry is for. */
 export type CallPurpose =
@@ -158,16 +229,28 @@ export type ServerCounters = {
   abortsSent: number;
   agentProtocolErrors: number;
   tunnelPauses: number;
+  /** Sessions that an agent came back to. */
+  resumptions: number;
 };
 
 export type ServerState = {
   readonly config: ServerConfig;
   readonly accessTokenHash: string;
+  /** The configuration's, read once. */
+  readonly trustedProxies: readonly IpBlock[];
   nowMs: number;
   readonly timers: Timers<TimerOwner>;
   readonly exchanges: Map<ExchangeId, Exchange>;
   readonly sockets: Map<SocketId, Socket>;
   readonly homes: Map<string, Home>;
+  /** By client id. */
+  readonly sessions: Map<string, TunnelSession>;
+  /** Those that something changed for in this step. */
+  readonly touched: Set<TunnelSession>;
+  /** Homes that are expected back, by client id, since when, oldest first. */
+  readonly away: Map<string, AwayHome>;
+  /** Requests that wait for a home. */
+  waiting: number;
   /** Questions of visitor sockets by their wire id. */
   readonly questions: Map<number, SocketId>;
   questionsAsked: number;
@@ -179,6 +262,8 @@ export type ServerState = {
   registryUp: boolean | null;
   /** Held bytes of all exchanges. */
   heldBytes: number;
+  /** Held bytes of all sessions, which are those of request bodies. */
+  sessionBytes: number;
   tunnels: number;
   visitorSockets: number;
   readonly lease: Timer<TimerOwner>;

@@ -15,14 +15,19 @@ import { decodeAgentText } from "../wire/frames.ts";
 import type { PacketProblem } from "../wire/packet.ts";
 import { decodePacket } from "../wire/packet.ts";
 import { onStray } from "./aborts.ts";
+import { accessText } from "./access.ts";
 import type { CallResult } from "./calls.ts";
 import { callRegistry } from "./calls.ts";
 import { exchangeOf, failExchange } from "./exchange.ts";
-import { homeOf, tunnelOf } from "./homes.ts";
+import { homeOf, markAway, tunnelOf } from "./homes.ts";
+import { onNativeFrame, onNativeText, openNative } from "./native.ts";
 import { relayAnswer } from "./relay.ts";
+import { forwardRequest } from "./request.ts";
 import { answerable, onPacket } from "./response.ts";
+import { endSession, leaveSession } from "./sessions.ts";
 import { acceptSocket, acceptToClose, closeSocket, refuseSocket } from "./sockets.ts";
 import type { ServerState, Tunnel } from "./state.ts";
+import { releaseWaiting } from "./waiting.ts";
 
 /** Writes the tunnel's row, once at the start and again where a renewal found it missing. */
 export function claimRow(state: ServerState, tunnel: Tunnel, out: Outbox<ServerEffect>): void {
@@ -38,6 +43,7 @@ export function claimRow(state: ServerState, tunnel: Tunnel, out: Outbox<ServerE
       node,
       fence: tunnel.fence,
       leaseMs: limits.leaseMs,
+      access: accessText(tunnel.access),
     },
     { type: "claim_row", socket: tunnel.id },
     limits.registryTunnelMs,
@@ -69,29 +75,57 @@ export function onRowClaimed(
 }
 
 /** The tunnel is open: it takes over from an older one, or gives way to one that is newer but was faster. */
-export function openTunnel(state: ServerState, tunnel: Tunnel, out: Outbox<ServerEffect>): void {
-  const { clientId } = tunnel;
+export function openTunnel(
+  state: ServerState,
+  tunnel: Tunnel,
+  nonce: Uint8Array,
+  out: Outbox<ServerEffect>,
+): void {
+  const { clientId, native } = tunnel;
   const other = tunnelOf(state, state.homes.get(clientId)?.tunnel ?? null);
   if (other !== undefined && isNewer(other, tunnel)) return closeSocket(state, tunnel, "superseded", out);
+  // The older one serves until the newer has said hello.
+  if (native !== null) return openNative(state, tunnel, native, nonce);
   if (other !== undefined) closeSocket(state, other, "superseded", out);
-  homeOf(state, clientId).tunnel = tunnel.id;
-  state.counters.tunnelsAccepted++;
-  out.push({ type: "report", report: { type: "tunnel_accepted", socket: tunnel.id, clientId } });
+  const session = state.sessions.get(clientId);
+  if (session !== undefined) endSession(state, session, out);
+  takeHome(state, tunnel, out);
 }
 
-function isNewer(a: Tunnel, b: Tunnel): boolean {
+/** New requests go through this tunnel from here on, those that wait for it first. */
+export function takeHome(state: ServerState, tunnel: Tunnel, out: Outbox<ServerEffect>): void {
+  const { clientId, id } = tunnel;
+  homeOf(state, clientId).tunnel = id;
+  state.counters.tunnelsAccepted++;
+  const protocol = tunnel.native === null ? "moosicbox" : "native";
+  out.push({ type: "report", report: { type: "tunnel_accepted", socket: id, clientId, protocol } });
+  releaseWaiting(state, clientId, (exchange) => forwardRequest(state, exchange, clientId, out), out);
+}
+
+export function isNewer(a: Tunnel, b: Tunnel): boolean {
   return a.fence > b.fence || (a.fence === b.fence && a.id > b.id);
 }
 
-/** The tunnel is lost or being closed: its exchanges fail, its row goes. */
+/**
+ * The tunnel is lost or being closed: its row goes, and its exchanges fail, but for those of a session that waits for its
+ * agent. `served` tells whether new requests went through it.
+ */
 export function endTunnel(
   state: ServerState,
   tunnel: Tunnel,
-  cause: FailureCode | "closed",
-  code: number,
+  {
+    cause,
+    code,
+    served,
+  }: { readonly cause: FailureCode | "closed"; readonly code: number; readonly served: boolean },
   out: Outbox<ServerEffect>,
 ): void {
   disarm(state.timers, tunnel.pause);
+  if (tunnel.native !== null) disarm(state.timers, tunnel.native.hello);
+  // An agent that went of its own accord may be back as soon as one that was lost: it was restarted, perhaps.
+  const comesBack = served && cause !== "superseded" && state.drainPhase === "none";
+  if (comesBack) markAway(state, tunnel.clientId, tunnel.access);
+  leaveSession(state, tunnel, cause, code, out);
   tunnel.paused = false;
   for (const id of tunnel.exchanges) failExchange(state, exchangeOf(state, id), "agent_lost", out);
   if (tunnel.claimed) deleteRow(state, tunnel, out);
@@ -122,6 +156,7 @@ export function onTunnelBytes(
   bytes: Uint8Array,
   out: Outbox<ServerEffect>,
 ): void {
+  if (tunnel.native !== null) return onNativeFrame(state, tunnel, tunnel.native, bytes, out);
   const packet = decodePacket(bytes, state.config.limits.responseHeaderBytesMax);
   if (packet.type === "packet") onPacket(state, tunnel, packet, out);
   else onPacketProblem(state, tunnel, packet, out);
@@ -133,6 +168,7 @@ export function onTunnelText(
   text: string,
   out: Outbox<ServerEffect>,
 ): void {
+  if (tunnel.native !== null) return onNativeText(state, tunnel, out);
   const frame = decodeAgentText(text, state.config.limits.responseHeaderBytesMax);
   switch (frame.type) {
     case "packet":
@@ -163,7 +199,8 @@ function onPacketProblem(
   else failExchange(state, exchange, problem.code, out, { detail: problem.detail });
 }
 
-function reportProtocolError(
+/** Counts and tells what the protocol has no place for. */
+export function reportProtocolError(
   state: ServerState,
   tunnel: Tunnel,
   detail: string,

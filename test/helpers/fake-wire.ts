@@ -6,8 +6,9 @@
 export type WireFrame =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
-  | { readonly kind: "ping" | "pong" | "accepted" }
-  | { readonly kind: "refused"; readonly status: number }
+  | { readonly kind: "ping" | "pong" }
+  | { readonly kind: "accepted"; readonly protocol: string | null }
+  | { readonly kind: "refused"; readonly status: number; readonly body: string }
   | { readonly kind: "close"; readonly code: number; readonly reason: string };
 
 export class FakeWire {

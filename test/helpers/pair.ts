@@ -37,16 +37,22 @@ export class TestAgent {
   /** Given to each new wire. */
   order: FakeWire["order"] = () => 0;
   readonly #server: TestServer;
+  #gone = false;
   readonly #calls = new Map<CallId, Visit>();
   readonly #out = new Outbox<AgentEffect>();
 
   constructor(server: TestServer, config: Partial<AgentConfig> = {}) {
     this.#server = server;
     const clientToken = CLIENT_TOKEN;
-    const defaults = {
+    const defaults: AgentConfig = {
       clientId: "home",
       clientToken,
       accessToken: ACCESS_TOKEN,
+      protocol: "moosicbox",
+      access: "token",
+      origins: [{ prefix: "/", authority: "origin.test" }],
+      hostHeader: { type: "origin" },
+      headers: [],
       limits: agentLimits,
       seed: 1,
     };
@@ -62,7 +68,13 @@ export class TestAgent {
     return this.state.life.phase === "connected";
   }
 
+  /** When it has something to do by itself. */
+  get deadlineMs(): number {
+    return this.#gone ? Number.POSITIVE_INFINITY : agentDeadlineMs(this.state);
+  }
+
   dispatch(event: AgentEvent): void {
+    if (this.#gone) return;
     stepAgent(this.state, this.#server.nowMs, event, this.#out);
     const effects: AgentEffect[] = [];
     this.#out.drain((effect) => effects.push(effect));
@@ -76,8 +88,14 @@ export class TestAgent {
     if (link !== undefined) this.#end(link, 1006);
   }
 
+  /** The agent is gone for good, and nobody hears of it. */
+  vanish(): void {
+    this.#gone = true;
+  }
+
   /** One message each way on each wire, and one step of the origin; false where nothing was left to do. */
   move(): boolean {
+    if (this.#gone) return false;
     let moved = false;
     for (const [call, visit] of this.#calls) {
       if (!visit.isClosed) continue;
@@ -104,10 +122,11 @@ export class TestAgent {
     const down = wire.takeForAgent();
     if (down !== undefined) {
       link.serverSocket?.flush(frameBytes(down));
-      if (down.kind === "accepted") this.dispatch({ type: "socket_opened", socket });
+      if (down.kind === "accepted") this.dispatch({ type: "socket_opened", socket, protocol: down.protocol });
+      else if (down.kind === "bytes") this.dispatch({ type: "socket_bytes", socket, bytes: down.bytes });
       else if (down.kind === "text") this.dispatch({ type: "socket_text", socket, text: down.text });
       else if (down.kind === "refused") {
-        this.dispatch({ type: "socket_refused", socket, status: down.status });
+        this.dispatch({ type: "socket_refused", socket, status: down.status, body: down.body });
         this.#end(link, 1006);
       } else if (down.kind === "close") this.#end(link, down.code, down.reason);
       else if (down.kind === "ping" || down.kind === "pong") {
@@ -138,7 +157,7 @@ export class TestAgent {
         return;
       }
       case "socket_connect":
-        return this.#connect(effect.socket, effect.target);
+        return this.#connect(effect);
       case "socket_send_text":
         return this.#wireOf(effect.socket).sendToServer({ kind: "text", text: effect.text });
       case "socket_send_packet": {
@@ -171,12 +190,16 @@ export class TestAgent {
     }
   }
 
-  #connect(agentSocket: SocketId, target: string): void {
+  #connect(effect: Extract<AgentEffect, { type: "socket_connect" }>): void {
+    const { socket: agentSocket, target, headers, protocols } = effect;
+    const offered = protocols.length === 0 ? [] : ["sec-websocket-protocol", protocols.join(", ")];
     const wire = new FakeWire();
     wire.order = this.order;
     const link: Link = { agentSocket, wire, serverSocket: null };
     this.links.push(link);
-    link.serverSocket = this.#server.upgrade(target, [], false, (order) => this.#onOrder(link, order));
+    link.serverSocket = this.#server.upgrade(target, [...headers, ...offered], false, (order) =>
+      this.#onOrder(link, order),
+    );
     // The handshake may have been completed already.
     link.serverSocket.open();
   }
@@ -185,15 +208,24 @@ export class TestAgent {
     const { wire } = link;
     switch (order.type) {
       case "upgrade_accept":
-        wire.toAgent.push({ kind: "accepted" });
+        wire.toAgent.push({ kind: "accepted", protocol: order.protocol });
         link.serverSocket?.open();
         return;
       case "upgrade_refuse":
-        wire.toAgent.push({ kind: "refused", status: order.status });
+        wire.toAgent.push({
+          kind: "refused",
+          status: order.status,
+          body: Buffer.from(order.body).toString(),
+        });
         return;
       case "socket_send_text":
         wire.toAgent.push({ kind: "text", text: order.text });
         return;
+      case "socket_send_packet": {
+        const bytes = new Uint8Array(Buffer.concat([order.header, ...order.body]));
+        wire.toAgent.push({ kind: "bytes", bytes });
+        return;
+      }
       case "socket_ping":
         wire.toAgent.push({ kind: "ping" });
         return;
@@ -254,7 +286,7 @@ export class Pair {
       expect(steps, "the pair never comes to rest").toBeLessThan(200_000);
       const moved = this.agents.map((agent) => agent.move());
       if (moved.includes(true)) continue;
-      const soonMs = Math.min(...this.agents.map((agent) => agentDeadlineMs(agent.state)));
+      const soonMs = Math.min(...this.agents.map((agent) => agent.deadlineMs));
       if (soonMs - this.server.nowMs > MOMENT_MS) return;
       this.#tickAt(soonMs);
     }
@@ -265,7 +297,7 @@ export class Pair {
     const untilMs = this.server.nowMs + ms;
     this.run();
     for (;;) {
-      const deadlines = this.agents.map((agent) => agentDeadlineMs(agent.state));
+      const deadlines = this.agents.map((agent) => agent.deadlineMs);
       const nextMs = Math.min(serverDeadlineMs(this.server.state), ...deadlines);
       if (nextMs > untilMs) break;
       this.#tickAt(nextMs);

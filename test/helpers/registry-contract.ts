@@ -6,7 +6,12 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Registry } from "../../adapters/registry.ts";
-import type { ConnectionRow, RegistryOperation, RegistryOutcome } from "../../core/registry.ts";
+import {
+  ACCESS_LENGTH_MAX,
+  type ConnectionRow,
+  type RegistryOperation,
+  type RegistryOutcome,
+} from "../../core/registry.ts";
 
 const LEASE_MS = 60_000;
 
@@ -52,7 +57,7 @@ export function registryContract(name: string, make: () => Promise<Registry> | R
 
     const call = (operation: RegistryOperation) => callRegistry(registry, operation);
     const upsert = (clientId: string, tunnel: string, fence: number, node = "node-a", leaseMs = LEASE_MS) =>
-      call({ type: "upsert_connection", clientId, tunnel, node, fence, leaseMs });
+      call({ type: "upsert_connection", clientId, tunnel, node, fence, leaseMs, access: "token" });
     const insert = (
       kind: "client_access" | "signature" | "magic",
       token: string,
@@ -177,6 +182,19 @@ export function registryContract(name: string, make: () => Promise<Registry> | R
         // The swept token is really gone: the same one can be stored again, for somebody else.
         await insert("signature", "dead", "other", 3_600_000);
         expect((await check("signature", "dead", "other")).valid).toBe(true);
+      });
+
+      test("takes any text of who may visit that fits, and refuses a longer one", async () => {
+        const claim = (access: string) => {
+          const row = { clientId: "home", tunnel: "t1", node: "node-a", fence: 10, leaseMs: LEASE_MS };
+          return call({ type: "upsert_connection", ...row, access });
+        };
+        const current = { type: "connection_upserted", current: true };
+        expect(await claim("public")).toEqual(current);
+        expect(await claim(`basic it's "me"\\%_:${"0".repeat(64)}`)).toEqual(current);
+        expect(await claim("x".repeat(ACCESS_LENGTH_MAX))).toEqual(current);
+        expect(await claim("x".repeat(ACCESS_LENGTH_MAX + 1))).toEqual({ type: "failed", fault: "refused" });
+        expect(await rowsOf()).toEqual([{ clientId: "home", tunnel: "t1" }]);
       });
 
       test("keeps a row whose lease was renewed in time", async () => {

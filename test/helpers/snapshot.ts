@@ -6,6 +6,9 @@ export function snapshotWith(changes: Partial<ServerSnapshot> = {}): ServerSnaps
     tunnels: 0,
     visitorSockets: 0,
     exchanges: 0,
+    sessions: 0,
+    waiting: 0,
+    sessionBytes: 0,
     heldBytes: 0,
     registryUp: true,
     draining: false,
@@ -20,6 +23,7 @@ export function snapshotWith(changes: Partial<ServerSnapshot> = {}): ServerSnaps
       abortsSent: 0,
       agentProtocolErrors: 0,
       tunnelPauses: 0,
+      resumptions: 0,
     },
     ...changes,
   };

@@ -58,6 +58,10 @@ export class TestServer {
       idBase: 1_000_000,
       accessToken: ACCESS_TOKEN,
       corsOrigins: null,
+      domain: null,
+      pathRouting: false,
+      queryTokens: true,
+      trustedProxies: [],
       build: "test",
       limits: { ...serverLimits, ...limits },
       sha256,
@@ -139,7 +143,10 @@ export class TestServer {
       method: options.method ?? "GET",
       target: options.target ?? "/",
       headers: options.headers ?? [],
-      hasBody: options.body !== undefined,
+      hasBody: options.body !== undefined || options.streams === true || options.upgrade === true,
+      upgrade: options.upgrade ?? false,
+      expectsContinue: options.expectsContinue ?? false,
+      peer: "192.0.2.1",
       nonce: new Uint8Array(NONCE_BYTES).fill(id),
     });
     return visit;
@@ -207,13 +214,17 @@ export class TestServer {
     this.settle();
     for (const visit of this.visits.values()) visit.leave();
     for (const socket of this.sockets.values()) socket.lose();
+    // Sessions wait for their agents, and nobody comes.
+    this.advance(this.state.config.limits.graceMs);
+    expect(this.state.sessions.size, "a session is left").toBe(0);
+    expect(this.state.waiting, "a request is left waiting").toBe(0);
     expect(this.state.exchanges.size, "an exchange is left").toBe(0);
     expect(this.state.sockets.size, "a socket is left").toBe(0);
     expect(this.state.homes.size, "a home is left").toBe(0);
     expect(this.state.questions.size, "a question is left").toBe(0);
-    expect(this.state.heldBytes, "bytes are left").toBe(0);
+    expect(this.state.heldBytes + this.state.sessionBytes, "bytes are left").toBe(0);
     const owners = new Set(this.state.timers.heap.map((timer) => timer.owner.kind));
-    for (const kind of ["exchange", "heartbeat", "pause"] as const) {
+    for (const kind of ["exchange", "heartbeat", "pause", "hello", "grace", "pump"] as const) {
       expect(owners, "a deadline is left").not.toContain(kind);
     }
   }
@@ -242,7 +253,7 @@ export class TestServer {
     const visit = this.visits.get(effect.exchange);
     if (visit === undefined) return expect.fail("an order names no exchange");
     visit.perform(effect);
-    if (effect.type !== "exchange_read" || visit.isClosed || !visit.takes) return;
+    if (effect.type !== "exchange_read" || visit.isClosed || !visit.takes || visit.streams) return;
     if (visit.requestBody !== null && visit.requestBody.length > 0) visit.sendBody(visit.requestBody);
     visit.endBody();
   }

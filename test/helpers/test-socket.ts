@@ -29,6 +29,10 @@ export class TestSocket {
   refusal: { readonly status: number; readonly headers: HeaderList; readonly code: unknown } | null = null;
   /** Texts that were sent to it. */
   readonly texts: string[] = [];
+  /** The subprotocol that was chosen. */
+  protocol: string | null = null;
+  /** Whether it was sent on to be an exchange. */
+  isForwarded = false;
   unflushedBytes = 0;
   paused = false;
   pings = 0;
@@ -75,7 +79,7 @@ export class TestSocket {
   open(): void {
     if (this.stage !== "accepted") return;
     this.stage = "open";
-    this.#dispatch({ type: "socket_opened", socket: this.id });
+    this.#dispatch({ type: "socket_opened", socket: this.id, nonce: new Uint8Array(16).fill(this.id) });
   }
 
   /** The agent sends a packet. */
@@ -120,6 +124,7 @@ export class TestSocket {
       case "upgrade_accept":
         expect(this.stage, "a handshake is completed twice").toBe("handshake");
         this.stage = "accepted";
+        this.protocol = effect.protocol;
         if (this.reacts) this.open();
         break;
       case "upgrade_refuse": {
@@ -134,6 +139,17 @@ export class TestSocket {
         expect(this.stage, "a socket is sent to that is not open").toBe("open");
         this.texts.push(effect.text);
         this.unflushedBytes += Buffer.byteLength(effect.text);
+        if (this.reacts) this.flush();
+        break;
+      case "upgrade_forward":
+        expect(this.stage, "a handshake is sent on that is over").toBe("handshake");
+        this.isForwarded = true;
+        this.stage = "gone";
+        break;
+      case "socket_send_packet":
+        expect(this.stage, "a socket is sent to that is not open").toBe("open");
+        this.unflushedBytes += effect.header.length;
+        for (const part of effect.body) this.unflushedBytes += part.length;
         if (this.reacts) this.flush();
         break;
       case "socket_ping":

@@ -11,6 +11,10 @@ export type VisitEffect = Extract<ServerEffect, { exchange: ExchangeId }>;
 export type VisitOptions = {
   /** The request body; given, the request has one. */
   readonly body?: Uint8Array | string;
+  /** Whether the test itself sends the body that is asked for. */
+  readonly streams?: boolean;
+  readonly upgrade?: boolean;
+  readonly expectsContinue?: boolean;
   /** Whether the visitor takes all that comes at once; otherwise nothing until `take`. */
   readonly takes?: boolean;
   /** Whether the test reports the end of the connection after a cut. */
@@ -23,6 +27,12 @@ export class Visit {
   readonly requestId: number;
   status = 0;
   headers: HeaderList = [];
+  readonly interims: { readonly status: number; readonly headers: HeaderList }[] = [];
+  trailers: HeaderList = [];
+  /** Whether reading the request body was ordered to stop. */
+  isPaused = false;
+  readonly streams: boolean;
+  readonly upgrade: boolean;
   coding: ContentCoding | null = null;
   /** Everything that was ordered to be written. */
   readonly parts: Uint8Array[] = [];
@@ -49,6 +59,8 @@ export class Visit {
     this.id = id;
     this.requestId = requestId;
     this.takes = options.takes ?? true;
+    this.streams = options.streams ?? false;
+    this.upgrade = options.upgrade ?? false;
     this.lingers = options.lingers ?? false;
     this.requestBody = options.body === undefined ? null : new Uint8Array(Buffer.from(options.body));
     this.#dispatch = dispatch;
@@ -97,8 +109,8 @@ export class Visit {
     this.#dispatch({ type: "exchange_body", exchange: this.id, bytes: given });
   }
 
-  endBody(): void {
-    this.#dispatch({ type: "exchange_body_ended", exchange: this.id });
+  endBody(trailers: HeaderList = []): void {
+    this.#dispatch({ type: "exchange_body_ended", exchange: this.id, trailers });
   }
 
   perform(effect: VisitEffect): void {
@@ -107,8 +119,20 @@ export class Visit {
     switch (effect.type) {
       case "exchange_read":
         expect(this.isRead, "a request body is read twice").toBe(false);
-        expect(this.requestBody, "a request is read that has no body").not.toBeNull();
+        expect(this.requestBody !== null || this.streams, "a request is read that has no body").toBe(true);
         this.isRead = true;
+        break;
+      case "exchange_pause":
+        expect(this.isPaused, "reading is paused or resumed twice").toBe(!effect.paused);
+        this.isPaused = effect.paused;
+        break;
+      case "respond_interim":
+        expect(this.status, "an interim response comes behind the final one").toBe(0);
+        this.interims.push({ status: effect.status, headers: effect.headers });
+        break;
+      case "respond_upgrade":
+        expect(this.upgrade, "an upgrade is answered that was not asked for").toBe(true);
+        this.#begin(101, effect.headers);
         break;
       case "respond":
         this.#begin(effect.status, effect.headers);
@@ -130,6 +154,7 @@ export class Visit {
         expect(this.status, "a response ends before its head").not.toBe(0);
         expect(this.end, "a response ends twice").toBe("none");
         this.end = "clean";
+        this.trailers = effect.trailers;
         break;
       case "respond_cut":
         this.end = "cut";
@@ -142,7 +167,7 @@ export class Visit {
   #begin(status: number, headers: HeaderList): void {
     expect(this.status, "a response begins twice").toBe(0);
     expect(this.end, "a response begins behind its end").toBe("none");
-    expect(status).toBeGreaterThanOrEqual(200);
+    if (!this.upgrade) expect(status).toBeGreaterThanOrEqual(200);
     this.status = status;
     this.headers = headers;
   }

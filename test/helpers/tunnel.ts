@@ -28,6 +28,8 @@ export type ServerOptions = {
   readonly database?: string;
   /** 0 takes any free port. */
   readonly port?: number;
+  /** Further flags, such as `--domain=tunnel.test`. */
+  readonly flags?: readonly string[];
 };
 
 export type Server = {
@@ -53,7 +55,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     database: options.database ?? "sqlite::memory:",
   };
   const config = readServeConfig(
-    Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`),
+    [...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`), ...(options.flags ?? [])],
     {},
   );
   const log = new Log();
@@ -86,7 +88,10 @@ export type Status = {
   readonly tunnels: number;
   readonly visitorSockets: number;
   readonly exchanges: number;
+  readonly sessions: number;
+  readonly waiting: number;
   readonly heldBytes: number;
+  readonly sessionBytes: number;
   readonly outcomes: Readonly<Record<string, number>>;
   readonly strayPackets: number;
   readonly duplicatePackets: number;
@@ -95,10 +100,18 @@ export type Status = {
   readonly tunnelPauses: number;
   readonly exchangesOpened: number;
   readonly tunnelsAccepted: number;
+  readonly resumptions: number;
 };
+
+/** What the two ends speak. */
+export type Protocol = "moosicbox" | "native";
 
 export type AgentOptions = {
   readonly clientId?: string;
+  /** MoosicBox's protocol by default. */
+  readonly protocol?: Protocol;
+  /** Further flags, such as `--access=public`. */
+  readonly flags?: readonly string[];
   readonly limits?: Partial<AgentLimits>;
   /** A folder of its own by default. */
   readonly stateFile?: string;
@@ -113,8 +126,15 @@ export async function startAgent(
   options: AgentOptions = {},
 ): Promise<Agent> {
   const clientId = options.clientId ?? "home";
+  const flags = {
+    server: server.url,
+    to: origin,
+    "client-id": clientId,
+    "access-token": ACCESS_TOKEN,
+    protocol: options.protocol ?? "moosicbox",
+  };
   const config = readAgentConfig(
-    [`--server=${server.url}`, `--to=${origin}`, `--client-id=${clientId}`, `--access-token=${ACCESS_TOKEN}`],
+    [...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`), ...(options.flags ?? [])],
     {},
   );
   const log = new Log();

@@ -112,6 +112,7 @@ describe.each(Object.entries(PHASES))("an exchange that is %s", (phase, { sent, 
       // It was not sent yet, so it may still find another tunnel, or none.
       for (const call of [...server.registry.held]) call.answer();
       if (visit.isRead) visit.endBody();
+      server.idle(serverLimits.waitMs);
       expect(visit).toMatchObject({ status: 424, code: "agent_not_connected" });
     }
     server.expectEmpty();

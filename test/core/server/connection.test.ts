@@ -23,11 +23,17 @@ describe("the way in of a tunnel", () => {
       node: "node-1",
       fence: 1_000,
       leaseMs: serverLimits.leaseMs,
+      access: "token",
     });
     expect(tunnel.stage).toBe("handshake");
     server.registry.held[0]?.answer();
     expect(tunnel.isOpen).toBe(true);
-    expect(server.reports).toContainEqual({ type: "tunnel_accepted", socket: tunnel.id, clientId: "home" });
+    expect(server.reports).toContainEqual({
+      type: "tunnel_accepted",
+      socket: tunnel.id,
+      clientId: "home",
+      protocol: "moosicbox",
+    });
     server.expectEmpty();
   });
 
@@ -69,7 +75,7 @@ describe("the way in of a tunnel", () => {
     expect(server.upgrade(`/ws?sender=true&signature=${SIGNATURE}`).refusal?.status).toBe(400);
     expect(server.upgrade(`/ws?clientId=&signature=${SIGNATURE}`).refusal?.status).toBe(400);
     expect(server.upgrade(`/ws?clientId=${"x".repeat(65)}&signature=s`).refusal?.status).toBe(400);
-    expect(server.upgrade(`/socket?clientId=home&signature=${SIGNATURE}`).refusal?.status).toBe(400);
+    expect(server.upgrade(`/health?clientId=home&signature=${SIGNATURE}`).refusal?.status).toBe(400);
     expect(server.upgrade("/ws?clientId=%ff&signature=s").refusal?.status).toBe(400);
     expect(server.registry.asked).toHaveLength(asked);
     server.expectEmpty();

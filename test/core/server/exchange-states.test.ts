@@ -31,6 +31,11 @@ const PHASES: Readonly<Record<ExchangePhase, () => Scene>> = {
     const headers = ["authorization", `Bearer ${ACCESS_TOKEN}`];
     return { server, tunnel, visit: server.open({ method: "POST", target, headers }) };
   },
+  queued: () => {
+    const server = new TestServer();
+    server.tunnel().lose();
+    return { server, tunnel: server.tunnel("other"), visit: server.visit() };
+  },
   reading: () => scene({ method: "POST", body: "{}" }),
   waiting: () => scene(),
   responding: () => {
@@ -79,7 +84,7 @@ const EVENTS: Readonly<Record<string, { readonly type: ServerEvent["type"]; read
   },
   "the end of its body": {
     type: "exchange_body_ended",
-    act: ({ visit }) => ({ type: "exchange_body_ended", exchange: visit.id }),
+    act: ({ visit }) => ({ type: "exchange_body_ended", exchange: visit.id, trailers: [] }),
   },
   "a flush of what was never written": {
     type: "exchange_flushed",
@@ -102,7 +107,7 @@ const EVENTS: Readonly<Record<string, { readonly type: ServerEvent["type"]; read
   },
   "its tunnel opens again": {
     type: "socket_opened",
-    act: ({ tunnel }) => ({ type: "socket_opened", socket: tunnel.id }),
+    act: ({ tunnel }) => ({ type: "socket_opened", socket: tunnel.id, nonce: new Uint8Array(16) }),
   },
   "its next packet, the last": {
     type: "socket_bytes",
@@ -158,6 +163,7 @@ const EVENTS: Readonly<Record<string, { readonly type: ServerEvent["type"]; read
 const ORDER: readonly ExchangePhase[] = [
   "authorizing",
   "issuing",
+  "queued",
   "reading",
   "waiting",
   "responding",
@@ -166,31 +172,64 @@ const ORDER: readonly ExchangePhase[] = [
 
 /** In the order of `ORDER`. */
 const TABLE: Readonly<Record<keyof typeof EVENTS, readonly Cell[]>> = {
-  tick: ["authorizing", "issuing", "reading", "waiting", "responding", "closing"],
-  "a tick much later": ["closing", "closing", "closing", "closing", "closing", "closing"],
-  "opened again": ["misuse", "misuse", "misuse", "misuse", "misuse", "misuse"],
-  "a piece of its body": ["misuse", "misuse", "reading", "misuse", "misuse", "closing"],
-  "the end of its body": ["misuse", "misuse", "waiting", "misuse", "misuse", "closing"],
-  "a flush of what was never written": ["misuse", "misuse", "misuse", "misuse", "misuse", "misuse"],
-  "its visitor leaves": ["gone", "gone", "gone", "gone", "gone", "gone"],
-  "its response went out": ["misuse", "misuse", "misuse", "misuse", "misuse", "gone"],
-  "a newer agent comes": ["authorizing", "issuing", "reading", "waiting", "responding", "closing"],
-  "its tunnel opens again": ["misuse", "misuse", "misuse", "misuse", "misuse", "misuse"],
-  "its next packet, the last": ["authorizing", "issuing", "reading", "closing", "closing", "closing"],
-  "its agent gives up": ["authorizing", "issuing", "reading", "closing", "closing", "closing"],
+  tick: ["authorizing", "issuing", "queued", "reading", "waiting", "responding", "closing"],
+  "a tick much later": ["closing", "closing", "closing", "closing", "closing", "closing", "closing"],
+  "opened again": ["misuse", "misuse", "misuse", "misuse", "misuse", "misuse", "misuse"],
+  "a piece of its body": ["misuse", "misuse", "misuse", "reading", "misuse", "misuse", "closing"],
+  "the end of its body": ["misuse", "misuse", "misuse", "waiting", "misuse", "misuse", "closing"],
+  "a flush of what was never written": ["misuse", "misuse", "misuse", "misuse", "misuse", "misuse", "misuse"],
+  "its visitor leaves": ["gone", "gone", "gone", "gone", "gone", "gone", "gone"],
+  "its response went out": ["misuse", "misuse", "misuse", "misuse", "misuse", "misuse", "gone"],
+  "a newer agent comes": ["authorizing", "issuing", "queued", "reading", "waiting", "responding", "closing"],
+  "its tunnel opens again": ["misuse", "misuse", "misuse", "misuse", "misuse", "misuse", "misuse"],
+  "its next packet, the last": [
+    "authorizing",
+    "issuing",
+    "queued",
+    "reading",
+    "closing",
+    "closing",
+    "closing",
+  ],
+  "its agent gives up": ["authorizing", "issuing", "queued", "reading", "closing", "closing", "closing"],
   "its tunnel shows a sign of life": [
     "authorizing",
     "issuing",
+    "queued",
     "reading",
     "waiting",
     "responding",
     "closing",
   ],
-  "its tunnel has sent everything": ["authorizing", "issuing", "reading", "waiting", "responding", "closing"],
-  "its tunnel is lost": ["authorizing", "issuing", "reading", "closing", "closing", "closing"],
-  "the registry answers well": ["waiting", "closing", "reading", "waiting", "responding", "closing"],
-  "the registry refuses": ["closing", "closing", "reading", "waiting", "responding", "closing"],
-  "a drain is requested": ["authorizing", "issuing", "reading", "waiting", "responding", "closing"],
+  "its tunnel has sent everything": [
+    "authorizing",
+    "issuing",
+    "queued",
+    "reading",
+    "waiting",
+    "responding",
+    "closing",
+  ],
+  "its tunnel is lost": ["authorizing", "issuing", "queued", "reading", "closing", "closing", "closing"],
+  "the registry answers well": [
+    "waiting",
+    "closing",
+    "queued",
+    "reading",
+    "waiting",
+    "responding",
+    "closing",
+  ],
+  "the registry refuses": ["closing", "closing", "queued", "reading", "waiting", "responding", "closing"],
+  "a drain is requested": [
+    "authorizing",
+    "issuing",
+    "closing",
+    "reading",
+    "waiting",
+    "responding",
+    "closing",
+  ],
 };
 
 describe("the table of exchange phases and events", () => {

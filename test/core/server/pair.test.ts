@@ -23,7 +23,7 @@ describe("a server and an agent", () => {
     pair.agent.origin.answer = () => ({ headers: ["content-type", "audio/flac", "X-Own", "é"], body });
     const visit = pair.server.visit({
       target: "/a%20b/c?clientId=home&q=%C3%A9+x",
-      headers: ["accept", "audio/*", "moosicbox-profile", "kitchen"],
+      headers: ["Host", "origin.test", "accept", "audio/*", "moosicbox-profile", "kitchen"],
     });
     pair.run();
     expectBody(visit, body);
@@ -32,7 +32,7 @@ describe("a server and an agent", () => {
       {
         method: "GET",
         target: "/a%20b/c?clientId=home&q=%C3%A9%20x",
-        headers: ["accept", "audio/*", "moosicbox-profile", "kitchen"],
+        headers: ["Host", "origin.test", "accept", "audio/*", "moosicbox-profile", "kitchen"],
         body: null,
       },
     ]);
@@ -46,7 +46,7 @@ describe("a server and an agent", () => {
     pair.run();
     const [request] = pair.agent.origin.requests;
     expect(Buffer.from(request?.body ?? []).toString()).toBe(json);
-    expect(request?.headers).toEqual(["content-type", "application/json"]);
+    expect(request?.headers).toEqual(["Host", "origin.test", "content-type", "application/json"]);
     expect(visit).toMatchObject({ status: 200, end: "clean" });
     pair.expectEmpty();
   });
@@ -60,7 +60,7 @@ describe("a server and an agent", () => {
     });
     const visit = pair.server.visit({ headers: ["range", "bytes=2-3"] });
     pair.run();
-    expect(pair.agent.origin.requests[0]?.headers).toEqual(["range", "bytes=2-3"]);
+    expect(pair.agent.origin.requests[0]?.headers).toEqual(["Host", "origin.test", "range", "bytes=2-3"]);
     expect(visit).toMatchObject({ status: 206, end: "clean" });
     expect(visit.header("content-range")).toBe("bytes 2-3/10");
   });
@@ -110,7 +110,7 @@ describe("a server and an agent", () => {
       pair.run();
       expect(visit.body).toHaveLength(sent);
     }
-    pair.agent.dispatch({ type: "origin_ended", exchange });
+    pair.agent.dispatch({ type: "origin_ended", exchange, trailers: [] });
     pair.run();
     expect(visit.end).toBe("clean");
   });

@@ -58,7 +58,10 @@ const EVENTS: Readonly<Record<string, { readonly type: ServerEvent["type"]; read
     type: "upgrade_requested",
     act: ({ socket }) => ({ type: "upgrade_requested", socket: socket.id, target: "/ws", headers: [] }),
   },
-  opened: { type: "socket_opened", act: ({ socket }) => ({ type: "socket_opened", socket: socket.id }) },
+  opened: {
+    type: "socket_opened",
+    act: ({ socket }) => ({ type: "socket_opened", socket: socket.id, nonce: new Uint8Array(16) }),
+  },
   "a text": {
     type: "socket_text",
     act: ({ socket }) => ({ type: "socket_text", socket: socket.id, text: "1" }),
@@ -215,6 +218,9 @@ describe("misuse by the driver", () => {
       target: "/auth/register-client?clientId=home",
       headers: ["authorization", ACCESS_TOKEN],
       hasBody: false,
+      upgrade: false,
+      expectsContinue: false,
+      peer: "192.0.2.1",
       nonce: new Uint8Array(15),
     };
     expect(() => server.step(event)).toThrow(InvariantError);

@@ -1,0 +1,146 @@
+/**
+ * Sessions of native agents: what a client id keeps when its tunnel is lost.
+ *
+ *   begun --> attached <--> detached --> ended
+ *
+ * attached: its tunnel is live and has said hello. detached: the tunnel was lost without a word; the exchanges stand still,
+ * and the agent has `graceMs` to come back with the ticket. ended: every exchange fails. A session ends at once where the
+ * agent left on purpose, broke the protocol, or was succeeded by another one, and when this server drains.
+ *
+ * Frames are only queued while an event is handled, and leave at the end of the step, so that they share messages and
+ * acknowledgements.
+ */
+import { assert } from "../assert.ts";
+import type { ServerEffect } from "../effects.ts";
+import type { FailureCode } from "../failure.ts";
+import type { Outbox } from "../outbox.ts";
+import { attachSession, detachSession } from "../session/life.ts";
+import { pump, pumpDueMs } from "../session/pump.ts";
+import { createSession, heldBytes } from "../session/state.ts";
+import { arm, createTimer, disarm, isArmed } from "../timers.ts";
+import { exchangeOf } from "./exchange.ts";
+import { onSourceRelieved } from "./native-request.ts";
+import type { ServerState, Tunnel, TunnelSession } from "./state.ts";
+import { loseExchange } from "./upgrade.ts";
+
+/** Begins the session of an agent that has none to go on with. */
+export function beginSession(state: ServerState, tunnel: Tunnel, peerWindowBytes: number): TunnelSession {
+  const { clientId } = tunnel;
+  assert(!state.sessions.has(clientId), "a client id has two sessions");
+  const { limits } = state.config;
+  const headBytesMax = limits.responseHeaderBytesMax;
+  const session: TunnelSession = {
+    clientId,
+    link: createSession("server", limits, { peerWindowBytes, headBytesMax }),
+    access: tunnel.access,
+    ticketHash: "",
+    previousTicketHash: null,
+    tunnel: null,
+    exchanges: new Set(),
+    heldBytes: 0,
+    draining: false,
+    grace: createTimer({ kind: "grace", clientId }),
+    pump: createTimer({ kind: "pump", clientId }),
+  };
+  state.sessions.set(clientId, session);
+  return session;
+}
+
+/** The session of the client id if new exchanges can be opened on it at once. */
+export function sendableSession(tunnel: Tunnel): TunnelSession | undefined {
+  const session = tunnel.native?.session;
+  return session === null || session?.draining === true ? undefined : session;
+}
+
+/** From here on the session's frames go over this tunnel. */
+export function attach(state: ServerState, session: TunnelSession, tunnel: Tunnel, resumed: boolean): void {
+  assert(tunnel.native !== null && session.tunnel === null, "a session is attached twice");
+  tunnel.native.session = session;
+  session.tunnel = tunnel.id;
+  session.access = tunnel.access;
+  disarm(state.timers, session.grace);
+  attachSession(session.link, tunnel.id, resumed);
+  touch(state, session);
+}
+
+/** The session's tunnel carries it no longer, whatever becomes of either. */
+export function detach(session: TunnelSession, tunnel: Tunnel): void {
+  assert(tunnel.native?.session === session, "a session is detached from a tunnel that it is not on");
+  tunnel.native.session = null;
+  session.tunnel = null;
+  detachSession(session.link);
+}
+
+/** The tunnel is lost or being closed: its session waits for another one, or ends with it. */
+export function leaveSession(
+  state: ServerState,
+  tunnel: Tunnel,
+  cause: FailureCode | "closed",
+  code: number,
+  out: Outbox<ServerEffect>,
+): void {
+  const session = tunnel.native?.session;
+  if (session === undefined || session === null) return;
+  detach(session, tunnel);
+  const wasLost = cause === "silent" || (cause === "closed" && !LAST_WORDS.has(code));
+  if (!wasLost || session.draining || state.drainPhase !== "none") return endSession(state, session, out);
+  disarm(state.timers, session.pump);
+  arm(state.timers, session.grace, state.nowMs + state.config.limits.graceMs);
+}
+
+/** Close codes of an agent that does not mean to come back to its session: it left, or found a violation. */
+const LAST_WORDS: ReadonlySet<number> = new Set([1000, 1001, 1002]);
+
+/** Gives up what the agent owes. A tunnel that carried the session has left it before. */
+export function endSession(state: ServerState, session: TunnelSession, out: Outbox<ServerEffect>): void {
+  assert(session.tunnel === null, "a session ends under a tunnel that carries it");
+  const { clientId, exchanges } = session;
+  out.push({ type: "report", report: { type: "session_lost", clientId, exchanges: exchanges.size } });
+  for (const id of [...exchanges]) loseExchange(state, exchangeOf(state, id), out);
+  disarm(state.timers, session.grace);
+  disarm(state.timers, session.pump);
+  state.touched.delete(session);
+  countHeld(state, session, 0);
+  state.sessions.delete(clientId);
+}
+
+/** The agent did not come back in time. */
+export function onGraceTimer(state: ServerState, clientId: string, out: Outbox<ServerEffect>): void {
+  const session = state.sessions.get(clientId);
+  assert(session !== undefined, "a timer outlived its session");
+  endSession(state, session, out);
+}
+
+/** An acknowledgement has waited long enough. */
+export function onPumpTimer(state: ServerState, clientId: string): void {
+  const session = state.sessions.get(clientId);
+  assert(session !== undefined, "a timer outlived its session");
+  touch(state, session);
+}
+
+/** Something is queued for the agent: it leaves at the end of the step, if the agent is there. */
+export function touch(state: ServerState, session: TunnelSession): void {
+  state.touched.add(session);
+}
+
+/** The end of a step: what was queued leaves, as far as socket and credit let it. */
+export function pumpSessions(state: ServerState, out: Outbox<ServerEffect>): void {
+  for (const session of state.touched) {
+    const { link } = session;
+    pump(link, state.nowMs, out);
+    countHeld(state, session, heldBytes(link));
+    while (link.relieved.length > 0) {
+      const stream = link.relieved.pop();
+      if (stream !== undefined) onSourceRelieved(state, stream, out);
+    }
+    const dueMs = pumpDueMs(link);
+    if (dueMs === Number.POSITIVE_INFINITY) disarm(state.timers, session.pump);
+    else if (!isArmed(session.pump) || session.pump.atMs !== dueMs) arm(state.timers, session.pump, dueMs);
+  }
+  state.touched.clear();
+}
+
+function countHeld(state: ServerState, session: TunnelSession, bytes: number): void {
+  state.sessionBytes += bytes - session.heldBytes;
+  session.heldBytes = bytes;
+}
