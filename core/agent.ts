@@ -1,25 +1,23 @@
 /**
- * The agent: holds one tunnel to the server and answers what comes through it from the origin.
+ * The agent: holds one tunnel to the server and answers what comes through it from the origins.
  *
- * This file only sends each event to its place. `agent/life.ts` leads to the tunnel and back to it, `agent/exchange.ts`
- * answers requests, `agent/packets.ts` cuts bodies, `agent/backpressure.ts` keeps the pace, `agent/heartbeat.ts` finds
- * out when the server is gone. An event whose handle is not known belongs to something that is over, and is ignored.
+ * This file only sends each event to its place. `agent/life.ts` leads to the tunnel and back to it, `agent/heartbeat.ts`
+ * finds out when the server is gone. The MoosicBox protocol is spoken by `agent/moosicbox.ts`: `agent/exchange.ts` answers
+ * requests, `agent/packets.ts` cuts bodies, `agent/backpressure.ts` keeps the pace. The native protocol is spoken by
+ * `agent/native.ts`: `agent/session.ts` outlives tunnels, `agent/native-request.ts` and `agent/native-response.ts` are the
+ * two ways of an exchange. An event whose handle is not known belongs to something that is over, and is ignored.
  */
-import { onFlushed, sendText, takesRefusals } from "./agent/backpressure.ts";
+import { onFlushed } from "./agent/backpressure.ts";
 import type { AgentConfig } from "./agent/config.ts";
 import {
-  onAbortFrame,
   onOriginBody,
   onOriginDeadline,
   onOriginEnded,
   onOriginFailed,
   onOriginHead,
-  onRequestFrame,
 } from "./agent/exchange.ts";
 import { onHeartbeat } from "./agent/heartbeat.ts";
 import {
-  onApiAnswered,
-  onApiFailed,
   onDrainRequested,
   onLifeDeadline,
   onSocketClosed,
@@ -27,24 +25,40 @@ import {
   onSocketRefused,
   settleDrain,
 } from "./agent/life.ts";
+import { onServerText } from "./agent/moosicbox.ts";
+import { onGreetingBroken, onGreetingBytes, onNativeFrame, onViolation } from "./agent/native.ts";
+import { onOriginFlushed } from "./agent/native-request.ts";
+import {
+  onNativeBody,
+  onNativeDeadline,
+  onNativeEnded,
+  onNativeFailed,
+  onNativeHead,
+  onNativeInterim,
+  release,
+} from "./agent/native-response.ts";
 import { flushHeld } from "./agent/packets.ts";
 import { onProtocolError } from "./agent/protocol-error.ts";
+import { onGraceOver, onNativeFlushed, pumpSession } from "./agent/session.ts";
 import {
+  type AgentSession,
   type AgentState,
   createState,
   type Exchange,
+  type MoosicBoxTunnel,
+  type NativeExchange,
+  type NativeTunnel,
   type TimerOwner,
-  type Tunnel,
   tunnelOf,
 } from "./agent/state.ts";
+import { onApiAnswered, onApiFailed } from "./agent/tokens.ts";
 import { assert, unreachable } from "./assert.ts";
 import type { AgentEffect } from "./effects.ts";
 import type { AgentEvent } from "./events.ts";
-import type { ExchangeId, SocketId } from "./ids.ts";
+import type { ExchangeId } from "./ids.ts";
 import { assertAgentLimits } from "./limits.ts";
 import type { Outbox } from "./outbox.ts";
 import { nextDeadlineMs, takeDue } from "./timers.ts";
-import { decodeServerFrame, encodeSocketAnswer, type SocketFrame } from "./wire/frames.ts";
 
 export { checkAgent } from "./agent/check.ts";
 export type { AgentConfig } from "./agent/config.ts";
@@ -68,6 +82,7 @@ export function stepAgent(
   state.nowMs = nowMs;
   if (state.life.phase === "stopped") return;
   dispatch(state, event, out);
+  pumpSession(state, out);
   settleDrain(state, out);
 }
 
@@ -82,10 +97,10 @@ function dispatch(state: AgentState, event: AgentEvent, out: Outbox<AgentEffect>
       fireDue(state, out);
       break;
     case "socket_opened":
-      onSocketOpened(state, event.socket, out);
+      onSocketOpened(state, event.socket, event.protocol, out);
       break;
     case "socket_refused":
-      onSocketRefused(state, event.socket, event.status, out);
+      onSocketRefused(state, event.socket, event.status, event.body, out);
       break;
     case "socket_closed":
       onSocketClosed(state, event.socket, event.code, event.reason, out);
@@ -93,20 +108,17 @@ function dispatch(state: AgentState, event: AgentEvent, out: Outbox<AgentEffect>
     case "socket_text":
     case "socket_bytes":
     case "socket_heard":
-    case "socket_flushed": {
-      const tunnel = tunnelBy(state, event.socket);
-      if (tunnel !== null) onTunnelEvent(state, tunnel, event, out);
+    case "socket_flushed":
+      onSocketEvent(state, event, out);
       break;
-    }
+    case "origin_interim":
+    case "origin_flushed":
     case "origin_head":
     case "origin_body":
     case "origin_ended":
-    case "origin_failed": {
-      const tunnel = tunnelOf(state);
-      const exchange = tunnel?.exchanges.get(event.exchange);
-      if (tunnel !== null && exchange !== undefined) onOriginEvent(state, tunnel, exchange, event, out);
+    case "origin_failed":
+      onOriginEvent(state, event, out);
       break;
-    }
     case "api_answered":
       onApiAnswered(state, event.call, event.status, event.body, out);
       break;
@@ -121,66 +133,100 @@ function dispatch(state: AgentState, event: AgentEvent, out: Outbox<AgentEffect>
   }
 }
 
-function onTunnelEvent(
-  state: AgentState,
-  tunnel: Tunnel,
-  event: Extract<AgentEvent, { type: "socket_text" | "socket_bytes" | "socket_heard" | "socket_flushed" }>,
-  out: Outbox<AgentEffect>,
-): void {
-  if (event.type === "socket_flushed") {
-    onFlushed(state, tunnel, event.bytes, out);
+function onSocketEvent(state: AgentState, event: OpenSocketEvent, out: Outbox<AgentEffect>): void {
+  const { life } = state;
+  if (life.phase === "greeting" && life.socket === event.socket) {
+    if (event.type === "socket_flushed") life.helloUnsentBytes -= event.bytes;
+    else if (event.type === "socket_bytes") onGreetingBytes(state, life, event.bytes, out);
+    else if (event.type === "socket_text")
+      onGreetingBroken(state, life.socket, "a text message from the server", out);
     return;
   }
-  tunnel.heardMs = Math.max(tunnel.heardMs, state.nowMs);
-  if (event.type === "socket_text") onText(state, tunnel, event.text, out);
-  else if (event.type === "socket_bytes") onProtocolError(state, "a binary message from the server", out);
+  const tunnel = tunnelOf(state);
+  if (tunnel === null || tunnel.socket !== event.socket) return;
+  if (event.type !== "socket_flushed") tunnel.heardMs = Math.max(tunnel.heardMs, state.nowMs);
+  if (tunnel.protocol === "native") onNativeEvent(state, tunnel, event, out);
+  else onMoosicBoxEvent(state, tunnel, event, out);
 }
 
-function onText(state: AgentState, tunnel: Tunnel, text: string, out: Outbox<AgentEffect>): void {
-  const frame = decodeServerFrame(text);
-  switch (frame.type) {
-    case "http_request":
-      onRequestFrame(state, tunnel, frame, out);
-      break;
-    case "abort":
-      onAbortFrame(state, tunnel, frame.requestId, out);
-      break;
-    case "socket_message":
-      answerSocketMessage(state, tunnel, frame, out);
-      break;
-    case "problem":
-      onProtocolError(state, frame.detail, out);
-      break;
-    default:
-      unreachable(frame);
-  }
-}
-
-/** This agent's origin speaks HTTP only; a visitor socket is told so. An answer to request 0 would go to all of them. */
-function answerSocketMessage(
+function onNativeEvent(
   state: AgentState,
-  tunnel: Tunnel,
-  frame: SocketFrame,
+  tunnel: NativeTunnel,
+  event: OpenSocketEvent,
   out: Outbox<AgentEffect>,
 ): void {
-  const { requestId } = frame;
-  if (requestId === 0) onProtocolError(state, "a visitor socket's message has no request id", out);
-  else if (!takesRefusals(state, tunnel))
-    onProtocolError(state, "the server asks on without reading the answers", out);
-  else sendText(state, tunnel, encodeSocketAnswer({ requestId, body: NO_SOCKETS, to: null }), out);
+  if (event.type === "socket_flushed") onNativeFlushed(tunnel, event.bytes);
+  else if (event.type === "socket_bytes") onNativeFrame(state, tunnel, event.bytes, out);
+  else if (event.type === "socket_text") onViolation(state, tunnel, "a text message from the server", out);
 }
 
-const NO_SOCKETS =
-  '{"error":{"code":"visitor_sockets_unsupported","message":"This home answers HTTP requests only."}}';
-
-function onOriginEvent(
+function onMoosicBoxEvent(
   state: AgentState,
-  tunnel: Tunnel,
-  exchange: Exchange,
-  event: Extract<AgentEvent, { exchange: ExchangeId }>,
+  tunnel: MoosicBoxTunnel,
+  event: OpenSocketEvent,
+  out: Outbox<AgentEffect>,
+): void {
+  if (event.type === "socket_flushed") onFlushed(state, tunnel, event.bytes, out);
+  else if (event.type === "socket_bytes") onProtocolError(state, "a binary message from the server", out);
+  else if (event.type === "socket_text") onServerText(state, tunnel, event.text, out);
+}
+
+function onOriginEvent(state: AgentState, event: OriginEvent, out: Outbox<AgentEffect>): void {
+  const { session } = state;
+  const ofSession = session?.exchanges.get(event.exchange);
+  if (session !== null && ofSession !== undefined) {
+    onNativeOriginEvent(state, session, ofSession, event, out);
+    return;
+  }
+  const tunnel = tunnelOf(state);
+  if (tunnel?.protocol !== "moosicbox") return;
+  const exchange = tunnel.exchanges.get(event.exchange);
+  if (exchange !== undefined) onMoosicBoxOriginEvent(state, tunnel, exchange, event, out);
+}
+
+function onNativeOriginEvent(
+  state: AgentState,
+  session: AgentSession,
+  exchange: NativeExchange,
+  event: OriginEvent,
   out: Outbox<AgentEffect>,
 ): void {
   switch (event.type) {
+    case "origin_interim":
+      onNativeInterim(state, session, exchange, event.status, event.headers);
+      break;
+    case "origin_flushed":
+      onOriginFlushed(state, session, exchange, event.bytes);
+      break;
+    case "origin_head":
+      onNativeHead(state, session, exchange, event.status, event.headers, out);
+      break;
+    case "origin_body":
+      onNativeBody(state, session, exchange, event.bytes, out);
+      break;
+    case "origin_ended":
+      onNativeEnded(state, session, exchange, event.trailers, out);
+      break;
+    case "origin_failed":
+      onNativeFailed(state, session, exchange, event.fault, out);
+      break;
+    default:
+      unreachable(event);
+  }
+}
+
+function onMoosicBoxOriginEvent(
+  state: AgentState,
+  tunnel: MoosicBoxTunnel,
+  exchange: Exchange,
+  event: OriginEvent,
+  out: Outbox<AgentEffect>,
+): void {
+  switch (event.type) {
+    case "origin_interim":
+    case "origin_flushed":
+      // The MoosicBox protocol has no place for interim responses, and its bodies are given to the origin whole.
+      break;
     case "origin_head":
       onOriginHead(state, tunnel, exchange, event.status, event.headers, out);
       break;
@@ -207,23 +253,55 @@ function fireDue(state: AgentState, out: Outbox<AgentEffect>): void {
 }
 
 function onDeadline(state: AgentState, owner: TimerOwner, out: Outbox<AgentEffect>): void {
-  if (owner.kind === "life") {
-    onLifeDeadline(state, out);
+  switch (owner.kind) {
+    case "life":
+      onLifeDeadline(state, out);
+      break;
+    case "heartbeat": {
+      const tunnel = tunnelOf(state);
+      assert(tunnel !== null, "a heartbeat outlived its tunnel");
+      onHeartbeat(state, tunnel, out);
+      break;
+    }
+    case "grace":
+      onGraceOver(state, out);
+      break;
+    case "pump":
+      // The session is pumped after each step.
+      break;
+    case "origin":
+    case "fill":
+      onExchangeDeadline(state, owner, out);
+      break;
+    default:
+      unreachable(owner);
+  }
+}
+
+function onExchangeDeadline(
+  state: AgentState,
+  owner: Extract<TimerOwner, { exchange: ExchangeId }>,
+  out: Outbox<AgentEffect>,
+): void {
+  const { session } = state;
+  const ofSession = session?.exchanges.get(owner.exchange);
+  if (session !== null && ofSession !== undefined) {
+    if (owner.kind === "origin") onNativeDeadline(state, session, ofSession, out);
+    else release(state, session, ofSession);
     return;
   }
   const tunnel = tunnelOf(state);
-  assert(tunnel !== null, `a ${owner.kind} timer outlived its tunnel`);
-  if (owner.kind === "heartbeat") {
-    onHeartbeat(state, tunnel, out);
-    return;
-  }
+  assert(tunnel?.protocol === "moosicbox", `the ${owner.kind} timer outlived its tunnel`);
   const exchange = tunnel.exchanges.get(owner.exchange);
   assert(exchange !== undefined, `the ${owner.kind} timer outlived its exchange`);
   if (owner.kind === "origin") onOriginDeadline(state, tunnel, exchange, out);
   else flushHeld(state, tunnel, exchange, out);
 }
 
-function tunnelBy(state: AgentState, socket: SocketId): Tunnel | null {
-  const tunnel = tunnelOf(state);
-  return tunnel?.socket === socket ? tunnel : null;
-}
+type OriginEvent = Extract<AgentEvent, { exchange: ExchangeId }>;
+
+/** What is reported of a socket between its beginning and its end. */
+type OpenSocketEvent = Extract<
+  AgentEvent,
+  { type: "socket_text" | "socket_bytes" | "socket_heard" | "socket_flushed" }
+>;

@@ -8,11 +8,11 @@
 import { assert } from "../assert.ts";
 import type { AgentEffect } from "../effects.ts";
 import type { Outbox } from "../outbox.ts";
-import type { AgentState, Exchange, Tunnel } from "./state.ts";
+import type { AgentState, Exchange, MoosicBoxTunnel } from "./state.ts";
 
 export function sendPacket(
   state: AgentState,
-  tunnel: Tunnel,
+  tunnel: MoosicBoxTunnel,
   header: Uint8Array,
   body: readonly Uint8Array[],
   bodyBytes: number,
@@ -23,7 +23,12 @@ export function sendPacket(
 }
 
 /** `text` is ASCII: its length is its size on the wire. */
-export function sendText(state: AgentState, tunnel: Tunnel, text: string, out: Outbox<AgentEffect>): void {
+export function sendText(
+  state: AgentState,
+  tunnel: MoosicBoxTunnel,
+  text: string,
+  out: Outbox<AgentEffect>,
+): void {
   out.push({ type: "socket_send_text", socket: tunnel.socket, text });
   countUnsent(state, tunnel, text.length, out);
 }
@@ -32,11 +37,16 @@ export function sendText(state: AgentState, tunnel: Tunnel, text: string, out: O
  * Whether an answer that no origin paces may still be sent. A server that asks and asks and reads nothing would
  * otherwise fill the memory with refusals.
  */
-export function takesRefusals(state: AgentState, tunnel: Tunnel): boolean {
+export function takesRefusals(state: AgentState, tunnel: MoosicBoxTunnel): boolean {
   return tunnel.unsentBytes <= 2 * state.config.limits.sendBytesHigh;
 }
 
-export function onFlushed(state: AgentState, tunnel: Tunnel, bytes: number, out: Outbox<AgentEffect>): void {
+export function onFlushed(
+  state: AgentState,
+  tunnel: MoosicBoxTunnel,
+  bytes: number,
+  out: Outbox<AgentEffect>,
+): void {
   assert(bytes >= 0 && bytes <= tunnel.unsentBytes, "more bytes were flushed than were sent");
   tunnel.unsentBytes -= bytes;
   if (!tunnel.congested || tunnel.unsentBytes > state.config.limits.sendBytesLow) return;
@@ -45,11 +55,20 @@ export function onFlushed(state: AgentState, tunnel: Tunnel, bytes: number, out:
 }
 
 /** To be called when an origin begins to answer: what begins on a full tunnel begins paused. */
-export function pauseIfCongested(tunnel: Tunnel, exchange: Exchange, out: Outbox<AgentEffect>): void {
+export function pauseIfCongested(
+  tunnel: MoosicBoxTunnel,
+  exchange: Exchange,
+  out: Outbox<AgentEffect>,
+): void {
   if (tunnel.congested) setPaused(exchange, true, out);
 }
 
-function countUnsent(state: AgentState, tunnel: Tunnel, bytes: number, out: Outbox<AgentEffect>): void {
+function countUnsent(
+  state: AgentState,
+  tunnel: MoosicBoxTunnel,
+  bytes: number,
+  out: Outbox<AgentEffect>,
+): void {
   tunnel.unsentBytes += bytes;
   if (tunnel.congested || tunnel.unsentBytes <= state.config.limits.sendBytesHigh) return;
   tunnel.congested = true;
@@ -58,7 +77,7 @@ function countUnsent(state: AgentState, tunnel: Tunnel, bytes: number, out: Outb
   }
 }
 
-function resumeAll(state: AgentState, tunnel: Tunnel, out: Outbox<AgentEffect>): void {
+function resumeAll(state: AgentState, tunnel: MoosicBoxTunnel, out: Outbox<AgentEffect>): void {
   const previousFirst = tunnel.resumedFirst;
   let first = 0;
   for (const isLater of [true, false]) {

@@ -1,4 +1,13 @@
+import type { HeaderList } from "../http/headers.ts";
 import type { AgentLimits } from "../limits.ts";
+
+/** One home service, and which requests are its. */
+export type OriginRoute = {
+  /** Begins with a slash; `/` takes what nothing else does. */
+  readonly prefix: string;
+  /** Host and port, as in a Host header. */
+  readonly authority: string;
+};
 
 /** What an agent is made with. */
 export type AgentConfig = {
@@ -7,6 +16,17 @@ export type AgentConfig = {
   readonly clientToken: string | null;
   /** The server's access token, needed to register only. */
   readonly accessToken: string | null;
+  readonly protocol: "auto" | "native" | "moosicbox";
+  /** Who may visit, as `Culvert-Access` says it: `token`, `public`, or `basic USER:HASH`. */
+  readonly access: string;
+  /** At least one. The longest prefix that a request's path begins with, on a segment's border, has it. */
+  readonly origins: readonly OriginRoute[];
+  /** What the origin is told as Host: its own authority, the visitor's, or this text. */
+  readonly hostHeader:
+    | { readonly type: "origin" | "visitor" }
+    | { readonly type: "fixed"; readonly value: string };
+  /** Set in each request to the origin, in place of any of the same name. */
+  readonly headers: HeaderList;
   readonly limits: AgentLimits;
   /** Seeds the jitter of the backoff; no secret. */
   readonly seed: number;

@@ -25,12 +25,13 @@ import { carryHead } from "./head.ts";
 import { addBody, beginPackets, dropHeld, endPackets } from "./packets.ts";
 import { type AgentProblem, agentProblem } from "./problem.ts";
 import { onProtocolError } from "./protocol-error.ts";
-import type { AgentState, Exchange, Tunnel } from "./state.ts";
+import { isRequestLine, originFor, originHeaders } from "./request-headers.ts";
+import type { AgentState, Exchange, MoosicBoxTunnel } from "./state.ts";
 
 /** The server wants something from the origin. */
 export function onRequestFrame(
   state: AgentState,
-  tunnel: Tunnel,
+  tunnel: MoosicBoxTunnel,
   frame: HttpFrame,
   out: Outbox<AgentEffect>,
 ): void {
@@ -50,7 +51,7 @@ export function onRequestFrame(
 /** The server takes nothing more of it. An exchange that has ended by now is no fault: the two crossed. */
 export function onAbortFrame(
   state: AgentState,
-  tunnel: Tunnel,
+  tunnel: MoosicBoxTunnel,
   wireId: WireId,
   out: Outbox<AgentEffect>,
 ): void {
@@ -64,7 +65,7 @@ export function onAbortFrame(
 
 export function onOriginHead(
   state: AgentState,
-  tunnel: Tunnel,
+  tunnel: MoosicBoxTunnel,
   exchange: Exchange,
   status: number,
   received: HeaderList,
@@ -93,7 +94,7 @@ export function onOriginHead(
 
 export function onOriginBody(
   state: AgentState,
-  tunnel: Tunnel,
+  tunnel: MoosicBoxTunnel,
   exchange: Exchange,
   bytes: Uint8Array,
   out: Outbox<AgentEffect>,
@@ -113,7 +114,7 @@ export function onOriginBody(
 
 export function onOriginEnded(
   state: AgentState,
-  tunnel: Tunnel,
+  tunnel: MoosicBoxTunnel,
   exchange: Exchange,
   out: Outbox<AgentEffect>,
 ): void {
@@ -129,7 +130,7 @@ export function onOriginEnded(
 
 export function onOriginFailed(
   state: AgentState,
-  tunnel: Tunnel,
+  tunnel: MoosicBoxTunnel,
   exchange: Exchange,
   fault: OriginFault,
   out: Outbox<AgentEffect>,
@@ -140,7 +141,7 @@ export function onOriginFailed(
 /** The origin's time may be up. Body bytes only note when they came; a paused origin is silent because we want it so. */
 export function onOriginDeadline(
   state: AgentState,
-  tunnel: Tunnel,
+  tunnel: MoosicBoxTunnel,
   exchange: Exchange,
   out: Outbox<AgentEffect>,
 ): void {
@@ -153,7 +154,7 @@ export function onOriginDeadline(
 /** Gives up all that runs, so that the server is told of each. */
 export function giveUpAll(
   state: AgentState,
-  tunnel: Tunnel,
+  tunnel: MoosicBoxTunnel,
   problem: AgentProblem,
   out: Outbox<AgentEffect>,
 ): void {
@@ -161,7 +162,7 @@ export function giveUpAll(
 }
 
 /** The tunnel is gone, and with it everybody who waited for its answers. */
-export function abandonAll(state: AgentState, tunnel: Tunnel, out: Outbox<AgentEffect>): void {
+export function abandonAll(state: AgentState, tunnel: MoosicBoxTunnel, out: Outbox<AgentEffect>): void {
   for (const exchange of tunnel.exchanges.values()) {
     forget(state, tunnel, exchange);
     dropHeld(state, exchange);
@@ -170,21 +171,42 @@ export function abandonAll(state: AgentState, tunnel: Tunnel, out: Outbox<AgentE
   }
 }
 
-function askOrigin(state: AgentState, tunnel: Tunnel, frame: HttpFrame, out: Outbox<AgentEffect>): void {
+function askOrigin(
+  state: AgentState,
+  tunnel: MoosicBoxTunnel,
+  frame: HttpFrame,
+  out: Outbox<AgentEffect>,
+): void {
+  const { config } = state;
   const target = encodeTarget(frame.path, frame.query);
   const headers = requestHeaders(frame);
-  if (target === null || headers === null || !METHOD.test(frame.method) || frame.method === "CONNECT") {
+  if (target === null || headers === null || !isRequestLine(frame.method, target)) {
     onProtocolError(state, "a request has a method, path or header that HTTP cannot carry", out);
     refuse(state, tunnel, frame, "bad_request", out);
+    return;
+  }
+  const origin = originFor(config.origins, target);
+  if (origin < 0) {
+    refuse(state, tunnel, frame, "no_origin", out);
     return;
   }
   const exchange = createExchange(state, frame);
   tunnel.exchanges.set(exchange.id, exchange);
   tunnel.byWireId.set(exchange.wireId, exchange);
   state.counters.exchangesStarted++;
-  arm(state.timers, exchange.originTimer, state.nowMs + state.config.limits.originHeadMs);
+  arm(state.timers, exchange.originTimer, state.nowMs + config.limits.originHeadMs);
   const body = frame.payload === null ? null : encodeUtf8(frame.payload);
-  out.push({ type: "origin_request", exchange: exchange.id, method: frame.method, target, headers, body });
+  out.push({
+    type: "origin_request",
+    exchange: exchange.id,
+    origin,
+    method: frame.method,
+    target,
+    headers: originHeaders(config, origin, headers),
+    body,
+    bodyBytes: body?.length ?? null,
+    upgrade: false,
+  });
 }
 
 function requestHeaders(frame: HttpFrame): HeaderList | null {
@@ -225,7 +247,7 @@ function createExchange(state: AgentState, frame: HttpFrame): Exchange {
 /** Answers a request that the origin never sees. */
 function refuse(
   state: AgentState,
-  tunnel: Tunnel,
+  tunnel: MoosicBoxTunnel,
   frame: HttpFrame,
   problem: AgentProblem,
   out: Outbox<AgentEffect>,
@@ -241,7 +263,7 @@ function refuse(
 /** Ends an exchange whose origin is still at work. */
 function cutOrigin(
   state: AgentState,
-  tunnel: Tunnel,
+  tunnel: MoosicBoxTunnel,
   exchange: Exchange,
   problem: AgentProblem,
   out: Outbox<AgentEffect>,
@@ -252,7 +274,7 @@ function cutOrigin(
 
 function giveUp(
   state: AgentState,
-  tunnel: Tunnel,
+  tunnel: MoosicBoxTunnel,
   exchange: Exchange,
   problem: AgentProblem,
   out: Outbox<AgentEffect>,
@@ -267,7 +289,7 @@ function giveUp(
 
 function sendProblem(
   state: AgentState,
-  tunnel: Tunnel,
+  tunnel: MoosicBoxTunnel,
   exchange: Exchange,
   problem: AgentProblem,
   out: Outbox<AgentEffect>,
@@ -280,11 +302,8 @@ function sendProblem(
   endPackets(state, tunnel, exchange, out);
 }
 
-function forget(state: AgentState, tunnel: Tunnel, exchange: Exchange): void {
+function forget(state: AgentState, tunnel: MoosicBoxTunnel, exchange: Exchange): void {
   disarm(state.timers, exchange.originTimer);
   assert(tunnel.exchanges.delete(exchange.id), "an exchange is forgotten twice");
   tunnel.byWireId.delete(exchange.wireId);
 }
-
-/** A token of RFC 9110 section 5.6.2. */
-const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;

@@ -1,7 +1,7 @@
 /**
  * The agent's way to a tunnel, and back to one after a loss.
  *
- *   waiting -> registering -> signing -> connecting -> connected -> draining -> closing -> stopped
+ *   waiting -> registering -> signing -> connecting -> (greeting ->) connected -> draining -> closing -> stopped
  *
  * `begin` takes the first step that is still missing: without a client token it registers, without a signature token it
  * fetches one, else it connects. Whatever fails leads back to `waiting`, with longer and longer waits. A token that the
@@ -10,18 +10,32 @@
  *
  * Handles decide what an event is for. The agent has one socket at most: one that it terminated, or that was refused, is
  * forgotten at once, and what is still reported of it is ignored, as is the late answer of an API call.
+ *
+ * The session of the native protocol (`session.ts`) is no phase: it outlives the tunnel, and waits through all phases up to
+ * the next welcome, its own end, or the agent's.
  */
 import { assert } from "../assert.ts";
 import type { AgentEffect } from "../effects.ts";
 import { failureOf } from "../failure.ts";
-import { validHeader } from "../http/headers.ts";
 import type { CallId, SocketId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
 import { below } from "../prng.ts";
-import { arm, createTimer, disarm } from "../timers.ts";
-import { parseJson } from "../wire/json.ts";
-import { abandonAll, giveUpAll } from "./exchange.ts";
-import { type AgentState, type Life, type Tunnel, tunnelOf } from "./state.ts";
+import { sendDrain } from "../session/send.ts";
+import { arm, disarm } from "../timers.ts";
+import { encodeHello, NATIVE_PROTOCOL } from "../wire/native.ts";
+import { isVersionRefusal, refusalReason } from "./refusal.ts";
+import { endSession } from "./session.ts";
+import { type AgentState, type Life, type NativeTunnel, type Tunnel, tunnelOf } from "./state.ts";
+import {
+  abandonTunnel,
+  giveUpRunning,
+  hasLasted,
+  isFinished,
+  mayResume,
+  PROTOCOL_ERROR,
+  running,
+  tunnelBase,
+} from "./tunnel.ts";
 
 /** The first wait that is not zero; it doubles from here. A server that restarts is back after a few of these. */
 const RETRY_FIRST_MS = 500;
@@ -29,7 +43,12 @@ const RETRY_FIRST_MS = 500;
 /** The closing handshake gets this long. The adapter cuts the connection a little earlier, so this is a last resort. */
 const CLOSE_MS = 6_000;
 
-const ACCESS_TOKEN_SETTING = "--access-token or TUNNEL_ACCESS_TOKEN";
+/** A close frame has room for 123 bytes (RFC 6455 section 5.5); details are ASCII. */
+const REASON_LENGTH_MAX = 120;
+
+const NOT_NATIVE = `the server does not speak ${NATIVE_PROTOCOL}: use --protocol auto`;
+
+export const ACCESS_TOKEN_SETTING = "--access-token or TUNNEL_ACCESS_TOKEN";
 
 /** The deadline of the current phase has passed. */
 export function onLifeDeadline(state: AgentState, out: Outbox<AgentEffect>): void {
@@ -46,85 +65,82 @@ export function onLifeDeadline(state: AgentState, out: Outbox<AgentEffect>): voi
       out.push({ type: "socket_terminate", socket: life.socket });
       retry(state, "silent", "the handshake was not completed in time", out);
       break;
+    case "greeting":
+      out.push({ type: "socket_terminate", socket: life.socket });
+      retry(state, "silent", "the server sent no welcome in time", out);
+      break;
     case "draining":
-      giveUpAll(state, life.tunnel, "draining", out);
+      giveUpRunning(state, life.tunnel, out);
       closeTunnel(state, life.tunnel, out);
       break;
     case "closing":
       out.push({ type: "socket_terminate", socket: life.socket });
-      stop(state, null, out);
+      stop(state, life.failure, out);
       break;
     default:
       assert(false, `the phase ${life.phase} has no deadline`);
   }
 }
 
-export function onApiAnswered(
+export function onSocketOpened(
   state: AgentState,
-  call: CallId,
-  status: number,
-  body: string,
+  socket: SocketId,
+  protocol: string | null,
   out: Outbox<AgentEffect>,
 ): void {
-  const phase = phaseOfCall(state, call);
-  if (phase === null) return;
-  if (status === 401) {
-    if (phase === "registering") onAccessTokenRefused(state, out);
-    else onClientTokenRefused(state, out);
-    return;
-  }
-  const token = status === 200 ? readToken(body) : null;
-  if (token === null) {
-    const cause = status === 200 ? "the server's answer has no token" : `the server answered ${status}`;
-    retry(state, "answers", cause, out);
-    return;
-  }
-  if (phase === "registering") {
-    const { clientId } = state.config;
-    state.clientToken = token;
-    out.push({ type: "state_save", clientId, clientToken: token });
-    out.push({ type: "report", report: { type: "registered", clientId } });
-  } else {
-    state.signatureToken = token;
-  }
-  begin(state, out);
-}
-
-export function onApiFailed(state: AgentState, call: CallId, reason: string, out: Outbox<AgentEffect>): void {
-  if (phaseOfCall(state, call) !== null) retry(state, "silent", reason, out);
-}
-
-export function onSocketOpened(state: AgentState, socket: SocketId, out: Outbox<AgentEffect>): void {
-  const { life, config, nowMs } = state;
+  const { life, config } = state;
   if (life.phase !== "connecting" || life.socket !== socket) return;
-  const tunnel: Tunnel = {
-    socket,
-    openedMs: nowMs,
-    heartbeat: createTimer({ kind: "heartbeat" }),
-    heardMs: nowMs,
-    nextPingMs: nowMs + config.limits.pingMs,
-    exchanges: new Map(),
-    byWireId: new Map(),
-    unsentBytes: 0,
-    congested: false,
-    resumedFirst: 0,
-  };
+  if (protocol === NATIVE_PROTOCOL) {
+    greet(state, socket, out);
+  } else if (config.protocol === "native" || protocol !== null) {
+    enter(state, { phase: "closing", socket, failure: NOT_NATIVE }, CLOSE_MS);
+    out.push({
+      type: "socket_close",
+      socket,
+      code: PROTOCOL_ERROR,
+      reason: `this agent speaks ${NATIVE_PROTOCOL} only`,
+    });
+  } else {
+    // A server that no longer speaks it has no session either.
+    endSession(state, out);
+    const tunnel: Tunnel = {
+      ...tunnelBase(state, socket),
+      protocol: "moosicbox",
+      exchanges: new Map(),
+      byWireId: new Map(),
+      unsentBytes: 0,
+      congested: false,
+      resumedFirst: 0,
+    };
+    enterConnected(state, tunnel, out);
+  }
+}
+
+/** The tunnel is up, and may be sent on. */
+export function enterConnected(state: AgentState, tunnel: Tunnel, out: Outbox<AgentEffect>): void {
   state.counters.connects++;
   enter(state, { phase: "connected", tunnel }, null);
   arm(state.timers, tunnel.heartbeat, tunnel.nextPingMs);
-  out.push({ type: "report", report: { type: "connected", clientId: config.clientId } });
+  const { protocol } = tunnel;
+  const resumed = tunnel.protocol === "native" && tunnel.resumed;
+  const { clientId } = state.config;
+  out.push({ type: "report", report: { type: "connected", clientId, protocol, resumed } });
 }
 
 export function onSocketRefused(
   state: AgentState,
   socket: SocketId,
   status: number,
+  body: string,
   out: Outbox<AgentEffect>,
 ): void {
   const { life } = state;
   if (life.phase !== "connecting" || life.socket !== socket) return;
+  const reason = refusalReason(state, body);
+  const cause = `the server refused the handshake with ${status}${reason === null ? "" : `: ${reason}`}`;
   if (status === 401) state.signatureToken = null;
-  retry(state, "answers", `the server refused the handshake with ${status}`, out);
+  if (isVersionRefusal(status, reason)) stop(state, cause, out);
+  else retry(state, "answers", cause, out);
 }
 
 export function onSocketClosed(
@@ -137,8 +153,10 @@ export function onSocketClosed(
   const { life } = state;
   if (life.phase === "connecting" && life.socket === socket) {
     retry(state, "silent", "the server could not be reached", out);
+  } else if (life.phase === "greeting" && life.socket === socket) {
+    retry(state, "answers", "the tunnel was lost before its welcome", out);
   } else if (life.phase === "closing" && life.socket === socket) {
-    stop(state, null, out);
+    stop(state, life.failure, out);
   } else {
     const tunnel = tunnelOf(state);
     if (tunnel !== null && tunnel.socket === socket) onTunnelLost(state, tunnel, code, reason, out);
@@ -151,16 +169,51 @@ export function dropTunnel(state: AgentState, tunnel: Tunnel, cause: string, out
   onTunnelLost(state, tunnel, 1006, cause, out);
 }
 
+/** Ends a tunnel whose server breaks the native protocol, and its session with it. */
+export function rejectTunnel(
+  state: AgentState,
+  tunnel: NativeTunnel,
+  detail: string,
+  out: Outbox<AgentEffect>,
+): void {
+  out.push({
+    type: "socket_close",
+    socket: tunnel.socket,
+    code: PROTOCOL_ERROR,
+    reason: detail.slice(0, REASON_LENGTH_MAX),
+  });
+  onTunnelLost(state, tunnel, PROTOCOL_ERROR, detail, out);
+}
+
+/** Ends a socket whose server breaks the native protocol before there is a tunnel. */
+export function rejectGreeting(
+  state: AgentState,
+  socket: SocketId,
+  detail: string,
+  out: Outbox<AgentEffect>,
+): void {
+  out.push({
+    type: "socket_close",
+    socket,
+    code: PROTOCOL_ERROR,
+    reason: detail.slice(0, REASON_LENGTH_MAX),
+  });
+  retry(state, "answers", detail, out);
+}
+
 export function onDrainRequested(state: AgentState, out: Outbox<AgentEffect>): void {
   const { life } = state;
   if (life.phase === "draining" || life.phase === "closing") return;
-  const exchanges = life.phase === "connected" ? life.tunnel.exchanges.size : 0;
+  const exchanges = (life.phase === "connected" ? running(life.tunnel) : state.session?.exchanges.size) ?? 0;
   out.push({ type: "report", report: { type: "draining", exchanges } });
   if (life.phase === "connected") {
+    if (life.tunnel.protocol === "native") sendDrain(life.tunnel.session.wire);
     enter(state, { phase: "draining", tunnel: life.tunnel }, state.config.limits.drainMs);
     return;
   }
-  if (life.phase === "connecting") out.push({ type: "socket_terminate", socket: life.socket });
+  if (life.phase === "connecting" || life.phase === "greeting") {
+    out.push({ type: "socket_terminate", socket: life.socket });
+  }
   stop(state, null, out);
 }
 
@@ -168,11 +221,12 @@ export function onDrainRequested(state: AgentState, out: Outbox<AgentEffect>): v
 export function settleDrain(state: AgentState, out: Outbox<AgentEffect>): void {
   const { life } = state;
   if (life.phase !== "draining") return;
-  if (life.tunnel.exchanges.size === 0 && life.tunnel.unsentBytes === 0) closeTunnel(state, life.tunnel, out);
+  if (isFinished(life.tunnel)) closeTunnel(state, life.tunnel, out);
 }
 
-function begin(state: AgentState, out: Outbox<AgentEffect>): void {
-  const { limits, accessToken, clientId } = state.config;
+/** Takes the first step that is still missing. */
+export function begin(state: AgentState, out: Outbox<AgentEffect>): void {
+  const { limits, accessToken, clientId, access, protocol } = state.config;
   const client = encodeURIComponent(clientId.toWellFormed());
   if (state.clientToken === null) {
     if (accessToken === null) {
@@ -193,20 +247,19 @@ function begin(state: AgentState, out: Outbox<AgentEffect>): void {
     enter(state, { phase: "connecting", socket }, limits.connectMs);
     const signature = encodeURIComponent(state.signatureToken.toWellFormed());
     const target = `/ws?clientId=${client}&sender=true&signature=${signature}`;
-    out.push({ type: "socket_connect", socket, target });
+    const headers = access === "token" ? [] : ["culvert-access", access];
+    const protocols = protocol === "moosicbox" ? [] : [NATIVE_PROTOCOL];
+    out.push({ type: "socket_connect", socket, target, headers, protocols });
   }
 }
 
-function onAccessTokenRefused(state: AgentState, out: Outbox<AgentEffect>): void {
-  stop(state, `the server refused the access token: set ${ACCESS_TOKEN_SETTING} to the server's own`, out);
-}
-
-/** The client token was revoked, or the server's database is another one. */
-function onClientTokenRefused(state: AgentState, out: Outbox<AgentEffect>): void {
-  state.clientToken = null;
-  const cause = "the server refused the client token";
-  if (state.config.accessToken !== null) retry(state, "answers", cause, out);
-  else stop(state, `${cause}: set ${ACCESS_TOKEN_SETTING} to register this agent anew`, out);
+/** Asks for the session that there was, or for a new one. */
+function greet(state: AgentState, socket: SocketId, out: Outbox<AgentEffect>): void {
+  const { windowBytes, helloMs } = state.config.limits;
+  const ticket = state.session?.ticket ?? null;
+  const header = encodeHello({ windowBytes, ticket });
+  enter(state, { phase: "greeting", socket, ticket, helloUnsentBytes: header.length }, helloMs);
+  out.push({ type: "socket_send_packet", socket, header, body: [] });
 }
 
 function onTunnelLost(
@@ -218,7 +271,8 @@ function onTunnelLost(
 ): void {
   out.push({ type: "report", report: { type: "disconnected", code, cause } });
   const wasDraining = state.life.phase === "draining";
-  abandonTunnel(state, tunnel, out);
+  abandonTunnel(state, tunnel, !wasDraining && mayResume(tunnel, code), out);
+  if (hasLasted(state, tunnel)) state.failures = 0;
   if (wasDraining) {
     stop(state, null, out);
     return;
@@ -233,22 +287,17 @@ function onTunnelLost(
 }
 
 function closeTunnel(state: AgentState, tunnel: Tunnel, out: Outbox<AgentEffect>): void {
-  assert(tunnel.exchanges.size === 0, "a tunnel is closed while exchanges run");
-  abandonTunnel(state, tunnel, out);
-  enter(state, { phase: "closing", socket: tunnel.socket }, CLOSE_MS);
+  assert(running(tunnel) === 0, "a tunnel is closed while exchanges run");
+  abandonTunnel(state, tunnel, false, out);
+  enter(state, { phase: "closing", socket: tunnel.socket, failure: null }, CLOSE_MS);
   out.push({ type: "socket_close", socket: tunnel.socket, code: 1000, reason: "the agent is stopping" });
-}
-
-function abandonTunnel(state: AgentState, tunnel: Tunnel, out: Outbox<AgentEffect>): void {
-  disarm(state.timers, tunnel.heartbeat);
-  abandonAll(state, tunnel, out);
 }
 
 /**
  * Begins anew later: at once after the first failure, since most losses are a moment's; then after waits that double up
  * to what the server's state calls for. One that answers is up and soon well again, one that is silent may be gone long.
  */
-function retry(
+export function retry(
   state: AgentState,
   server: "answers" | "silent",
   cause: string,
@@ -273,7 +322,9 @@ function jittered(state: AgentState, ms: number): number {
   return ms - below(state.jitter, Math.floor(ms / 2) + 1);
 }
 
-function stop(state: AgentState, failure: string | null, out: Outbox<AgentEffect>): void {
+/** The agent has come to its end; with a failure, a person has to do something about it. */
+export function stop(state: AgentState, failure: string | null, out: Outbox<AgentEffect>): void {
+  endSession(state, out);
   enter(state, { phase: "stopped" }, null);
   out.push({ type: "stopped", failure });
 }
@@ -286,19 +337,4 @@ function enter(state: AgentState, life: Life, deadlineMs: number | null): void {
 
 function nextCall(state: AgentState): CallId {
   return ++state.callsMade as CallId;
-}
-
-/** What the call is for; null where nobody waits for it any more. */
-function phaseOfCall(state: AgentState, call: CallId): "registering" | "signing" | null {
-  const { life } = state;
-  if (life.phase !== "registering" && life.phase !== "signing") return null;
-  return life.call === call ? life.phase : null;
-}
-
-/** The token of an API answer; null where there is none that a header could carry. */
-function readToken(body: string): string | null {
-  const answer = parseJson(body);
-  if (typeof answer !== "object" || answer === null || !("token" in answer)) return null;
-  const { token } = answer;
-  return typeof token === "string" && token !== "" && validHeader("authorization", token) ? token : null;
 }

@@ -17,7 +17,7 @@ import type { Outbox } from "../outbox.ts";
 import { arm, disarm, isArmed } from "../timers.ts";
 import { encodePacketHeader } from "../wire/packet.ts";
 import { sendPacket } from "./backpressure.ts";
-import type { AgentState, Exchange, Tunnel } from "./state.ts";
+import type { AgentState, Exchange, MoosicBoxTunnel } from "./state.ts";
 
 /** From here on a chunk counts as a piece of a bulk body. An event or a log line is smaller; files are read in more. */
 const BULK_CHUNK_BYTES = 16 * 1024;
@@ -38,7 +38,7 @@ export function beginPackets(state: AgentState, exchange: Exchange, firstHeader:
 
 export function addBody(
   state: AgentState,
-  tunnel: Tunnel,
+  tunnel: MoosicBoxTunnel,
   exchange: Exchange,
   bytes: Uint8Array,
   out: Outbox<AgentEffect>,
@@ -56,7 +56,7 @@ export function addBody(
 /** Sends what waits, the head included. */
 export function flushHeld(
   state: AgentState,
-  tunnel: Tunnel,
+  tunnel: MoosicBoxTunnel,
   exchange: Exchange,
   out: Outbox<AgentEffect>,
 ): void {
@@ -68,7 +68,7 @@ export function flushHeld(
 /** Sends what is left, and says that it was the last. */
 export function endPackets(
   state: AgentState,
-  tunnel: Tunnel,
+  tunnel: MoosicBoxTunnel,
   exchange: Exchange,
   out: Outbox<AgentEffect>,
 ): void {
@@ -85,7 +85,12 @@ export function dropHeld(state: AgentState, exchange: Exchange): void {
 }
 
 /** Sends packets while more waits than fits one, so that a body's last bytes stay for the packet with the last flag. */
-function sendFull(state: AgentState, tunnel: Tunnel, exchange: Exchange, out: Outbox<AgentEffect>): void {
+function sendFull(
+  state: AgentState,
+  tunnel: MoosicBoxTunnel,
+  exchange: Exchange,
+  out: Outbox<AgentEffect>,
+): void {
   for (;;) {
     const headerBytes = exchange.firstHeader?.length ?? HEADER_BYTES;
     const room = state.config.limits.packetBytesMax - headerBytes;
@@ -96,7 +101,7 @@ function sendFull(state: AgentState, tunnel: Tunnel, exchange: Exchange, out: Ou
 
 function sendHeld(
   state: AgentState,
-  tunnel: Tunnel,
+  tunnel: MoosicBoxTunnel,
   exchange: Exchange,
   bytes: number,
   last: boolean,

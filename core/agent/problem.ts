@@ -20,6 +20,7 @@ export const AGENT_PROBLEMS = {
   limit_exchanges: answer(503, "The home's agent has too many requests in flight.", 1),
   limit_response_headers: answer(502, "The response headers of the home's service do not fit a packet."),
   limit_set_cookie: answer(502, "The MoosicBox protocol carries one set-cookie header at most."),
+  no_origin: answer(404, "The home has no service for this path."),
   origin_refused: answer(502, "The home's service refuses connections: it may not be running."),
   origin_name_not_resolved: answer(502, "The name of the home's service cannot be resolved."),
   origin_tls_invalid: answer(502, "The certificate of the home's service is not valid."),

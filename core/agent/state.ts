@@ -1,7 +1,7 @@
 /** What the agent knows: plain data, changed in place by the steps and by nothing else. */
-
 import type { CallId, ExchangeId, SocketId } from "../ids.ts";
 import { createPrng, type Prng } from "../prng.ts";
+import type { Session, Stream } from "../session/state.ts";
 import { arm, createTimer, createTimers, type Timer, type Timers } from "../timers.ts";
 import type { WireId } from "../wire/packet.ts";
 import type { AgentConfig } from "./config.ts";
@@ -10,6 +10,10 @@ import type { AgentConfig } from "./config.ts";
 export type TimerOwner =
   | { readonly kind: "life" }
   | { readonly kind: "heartbeat" }
+  /** A session whose socket is gone is given up. */
+  | { readonly kind: "grace" }
+  /** A session has something to send although nothing happens. */
+  | { readonly kind: "pump" }
   | { readonly kind: "origin"; readonly exchange: ExchangeId }
   | { readonly kind: "fill"; readonly exchange: ExchangeId };
 
@@ -22,21 +26,37 @@ export type Life =
   /** Asking for a signature token. */
   | { readonly phase: "signing"; readonly call: CallId }
   | { readonly phase: "connecting"; readonly socket: SocketId }
+  /** The socket is open and speaks the native protocol; its welcome is still to come. */
+  | {
+      readonly phase: "greeting";
+      readonly socket: SocketId;
+      /** What the hello asked to resume. */
+      readonly ticket: string | null;
+      helloUnsentBytes: number;
+    }
   | { readonly phase: "connected"; readonly tunnel: Tunnel }
   /** Still connected; takes nothing new and finishes what runs. */
   | { readonly phase: "draining"; readonly tunnel: Tunnel }
-  /** The closing handshake is under way. */
-  | { readonly phase: "closing"; readonly socket: SocketId }
+  /** The closing handshake is under way; the agent stops with that failure. */
+  | { readonly phase: "closing"; readonly socket: SocketId; readonly failure: string | null }
   | { readonly phase: "stopped" };
 
-/** The open socket with all that lives and dies with it: no exchange outlives its tunnel. */
-export type Tunnel = {
+/** The open socket that exchanges come through. */
+export type Tunnel = MoosicBoxTunnel | NativeTunnel;
+
+/** What every tunnel has, whatever it speaks. */
+export type TunnelBase = {
   readonly socket: SocketId;
   readonly openedMs: number;
   readonly heartbeat: Timer<TimerOwner>;
   /** When the server last gave a sign of life; later than that where a stall of our own excuses it. */
   heardMs: number;
   nextPingMs: number;
+};
+
+/** One that speaks the MoosicBox protocol, with all that lives and dies with it: no exchange outlives it. */
+export type MoosicBoxTunnel = TunnelBase & {
+  readonly protocol: "moosicbox";
   readonly exchanges: Map<ExchangeId, Exchange>;
   /** The same exchanges by the server's id. */
   readonly byWireId: Map<WireId, Exchange>;
@@ -48,7 +68,36 @@ export type Tunnel = {
   resumedFirst: number;
 };
 
-/** One request frame and its response, from the frame to the last packet. `exchange.ts` has the rules. */
+/** One that speaks the native protocol. Its exchanges live in the session, which may outlive it. */
+export type NativeTunnel = TunnelBase & {
+  readonly protocol: "native";
+  readonly session: AgentSession;
+  /** Whether the session is older than this tunnel. */
+  readonly resumed: boolean;
+  /** Of the hello, which went out before the session was attached: not yet flushed. */
+  helloUnsentBytes: number;
+};
+
+/** What survives the loss of a native tunnel. `session.ts` has its life. */
+export type AgentSession = {
+  readonly wire: Session;
+  /** Opens the door to it once more. A secret. */
+  ticket: string;
+  /** For this long the server keeps it without a tunnel, and so does the agent. */
+  graceMs: number;
+  readonly exchanges: Map<ExchangeId, NativeExchange>;
+  /** The same exchanges by the number of their stream. */
+  readonly byStream: Map<number, NativeExchange>;
+  /** Armed while there is no tunnel. */
+  readonly graceTimer: Timer<TimerOwner>;
+  readonly pumpTimer: Timer<TimerOwner>;
+  /** Whether the server has said that it will open nothing more: it will not take the session up again either. */
+  serverDrains: boolean;
+  /** Got bytes from its origin in this step; whether that was too much is seen when as much as possible is sent. */
+  fed: NativeExchange | null;
+};
+
+/** One request of the MoosicBox protocol and its response, from the frame to the last packet. `exchange.ts` has the rules. */
 export type Exchange = {
   readonly id: ExchangeId;
   readonly wireId: WireId;
@@ -75,6 +124,45 @@ export type Exchange = {
   readonly fillTimer: Timer<TimerOwner>;
 };
 
+/**
+ * One request of the native protocol while an origin works on it. The stream may live longer: until what it sent is
+ * acknowledged. `native-request.ts` and `native-response.ts` have the rules.
+ */
+export type NativeExchange = {
+  readonly id: ExchangeId;
+  /** Its `sourcePaused` is whether the origin is paused. */
+  readonly stream: Stream;
+  readonly method: string;
+  /** What the visitor would like to get; decides the form of a problem. */
+  readonly accept: string | null;
+  /** Whether the request asks for an upgrade. */
+  readonly upgrade: boolean;
+  /** Until the head: its deadline. From then on: the deadline of the next sign of life. */
+  readonly originTimer: Timer<TimerOwner>;
+  /** When the origin last gave or took something, or was last allowed to. */
+  heardMs: number;
+  /** Whether the whole request body has come. */
+  requestEnded: boolean;
+  /** Request body bytes that are still to come by its content-length; null where it declared none. */
+  requestLeft: number | null;
+  /** Given to the origin's connection and not yet taken by it. */
+  unflushedBytes: number;
+  /** Interim responses that were passed on. */
+  interims: number;
+  /** Whether the origin's final head has come and was passed on. */
+  headed: boolean;
+  /** Whether the origin took the upgrade: both directions carry raw bytes. */
+  upgraded: boolean;
+  /** Whether the response has a body at all (RFC 9112 section 6.3); what comes is dropped where it has none. */
+  hasBody: boolean;
+  /** Body bytes that are still to come by the origin's content-length; null where it declared none. */
+  bodyLeft: number | null;
+  /** Whether the head is free to go out, and small pieces with it need not wait. */
+  released: boolean;
+  /** Armed while something waits to fill a frame. */
+  readonly fillTimer: Timer<TimerOwner>;
+};
+
 /** Plain sums since the start, for metrics and checks. */
 export type AgentCounters = {
   /** Requests that were given to the origin. */
@@ -83,9 +171,9 @@ export type AgentCounters = {
   exchangesCompleted: number;
   /** the origin failed or its answer cannot be carried, */
   exchangesFailed: number;
-  /** the server said ABORT, */
+  /** the server took no more of them, */
   exchangesAborted: number;
-  /** or their tunnel was lost. */
+  /** or their tunnel was lost, and their session with it. */
   exchangesLost: number;
   /** Requests that were answered without the origin. */
   exchangesRefused: number;
@@ -93,6 +181,10 @@ export type AgentCounters = {
   bytesSent: number;
   /** Tunnels that came up. */
   connects: number;
+  /** Those among them that went on with a session, */
+  sessionsResumed: number;
+  /** and the exchanges that went on with it. */
+  exchangesResumed: number;
   /** Things from the server that the protocol has no place for. */
   protocolErrors: number;
 };
@@ -102,6 +194,8 @@ export type AgentState = {
   nowMs: number;
   readonly timers: Timers<TimerOwner>;
   life: Life;
+  /** Of the native protocol: attached to the tunnel, or waiting for the next one; null where there is none. */
+  session: AgentSession | null;
   /** Deadline of the life's phase; disarmed while connected and when stopped. */
   readonly lifeTimer: Timer<TimerOwner>;
   clientToken: string | null;
@@ -123,6 +217,7 @@ export function createState(config: AgentConfig): AgentState {
     nowMs: 0,
     timers: createTimers(),
     life: { phase: "waiting" },
+    session: null,
     lifeTimer: createTimer({ kind: "life" }),
     clientToken: config.clientToken,
     signatureToken: null,
@@ -140,6 +235,8 @@ export function createState(config: AgentConfig): AgentState {
       exchangesRefused: 0,
       bytesSent: 0,
       connects: 0,
+      sessionsResumed: 0,
+      exchangesResumed: 0,
       protocolErrors: 0,
     },
   };

@@ -24,7 +24,7 @@ describe("a request", () => {
     expect(only(effects, "origin_request")).toMatchObject({
       method: "GET",
       target: "/files/track?clientId=C&title=a%20b%26c",
-      headers: ["accept", "*/*", "range", "bytes=0-", "moosicbox-profile", "kitchen"],
+      headers: ["Host", "origin.test", "accept", "*/*", "range", "bytes=0-", "moosicbox-profile", "kitchen"],
       body: null,
     });
   });
@@ -36,8 +36,9 @@ describe("a request", () => {
     );
     const request = only(effects, "origin_request");
     expect(request.target).toBe("/");
-    expect(request.headers).toEqual(["content-type", "application/json"]);
-    expect(decodeUtf8(request.body ?? new Uint8Array())).toBe('{"n":1.0, "é":18446744073709551615}');
+    expect(request.headers).toEqual(["Host", "origin.test", "content-type", "application/json"]);
+    const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
+    expect(decodeUtf8(body)).toBe('{"n":1.0, "é":18446744073709551615}');
   });
 
   it("keeps ids beyond 2^53 apart", () => {
@@ -365,8 +366,8 @@ describe("a lost tunnel", () => {
     expect(next).not.toBe(socket);
     for (const event of [
       { type: "socket_closed", socket, code: 1006, reason: "" },
-      { type: "socket_opened", socket },
-      { type: "socket_refused", socket, status: 401 },
+      { type: "socket_opened", socket, protocol: null },
+      { type: "socket_refused", socket, status: 401, body: "" },
       { type: "socket_text", socket, text: "{" },
       { type: "socket_bytes", socket, bytes: new Uint8Array(1) },
       { type: "socket_heard", socket },

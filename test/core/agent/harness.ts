@@ -22,6 +22,11 @@ export const config: AgentConfig = {
   clientId: "home 1",
   clientToken: "client-token",
   accessToken: "access-token",
+  protocol: "moosicbox",
+  access: "token",
+  origins: [{ prefix: "/", authority: "origin.test" }],
+  hostHeader: { type: "origin" },
+  headers: [],
   limits: agentLimits,
   seed: 7,
 };
@@ -32,7 +37,7 @@ export class Harness {
   /** Everything ordered so far. */
   readonly effects: AgentEffect[] = [];
   /** What the adapters hold: handles that were opened and not yet given up by either side. */
-  readonly origins = new Map<ExchangeId, { paused: boolean }>();
+  readonly origins = new Map<ExchangeId, { paused: boolean; takes: boolean; unflushedBytes: number }>();
   readonly sockets = new Set<SocketId>();
   /** Sent on the newest socket and not yet flushed. */
   unsentBytes = 0;
@@ -79,6 +84,11 @@ export class Harness {
     }
   }
 
+  /** Lets time pass up to the next deadline. */
+  advanceToDeadline(): AgentEffect[] {
+    return this.advance(Math.max(0, agentDeadlineMs(this.state) - this.nowMs));
+  }
+
   /** Answers whatever the agent asks for until it is connected; gives the socket. */
   connect(): SocketId {
     for (let steps = 0; this.state.life.phase !== "connected"; steps++) {
@@ -93,7 +103,7 @@ export class Harness {
           this.answer(200, `{"token":"${life.phase}-token"}`);
           break;
         case "connecting":
-          this.step({ type: "socket_opened", socket: life.socket });
+          this.step({ type: "socket_opened", socket: life.socket, protocol: null });
           break;
         default:
           expect.fail(`cannot connect from ${life.phase}`);
@@ -132,8 +142,16 @@ export class Harness {
     return this.step({ type: "origin_body", exchange, bytes: given });
   }
 
-  end(exchange: ExchangeId): AgentEffect[] {
-    return this.step({ type: "origin_ended", exchange });
+  end(exchange: ExchangeId, trailers: readonly string[] = []): AgentEffect[] {
+    return this.step({ type: "origin_ended", exchange, trailers });
+  }
+
+  /** The origin's connection takes all request bytes that it was sent. */
+  take(exchange: ExchangeId): AgentEffect[] {
+    const origin = this.origins.get(exchange) ?? expect.fail("there is no such request");
+    const bytes = origin.unflushedBytes;
+    origin.unflushedBytes = 0;
+    return this.step({ type: "origin_flushed", exchange, bytes });
   }
 
   /** The kernel takes all that is unsent. */
@@ -156,7 +174,8 @@ export class Harness {
   get socket(): SocketId {
     const { life } = this.state;
     if (life.phase === "connected" || life.phase === "draining") return life.tunnel.socket;
-    if (life.phase === "connecting" || life.phase === "closing") return life.socket;
+    if (life.phase === "connecting" || life.phase === "greeting" || life.phase === "closing")
+      return life.socket;
     return expect.fail(`there is no socket while ${life.phase}`);
   }
 
@@ -187,8 +206,21 @@ export class Harness {
         expect(this.sockets.has(effect.socket), "an order for a dead socket").toBe(true);
         break;
       case "origin_request":
-        this.origins.set(effect.exchange, { paused: false });
+        this.origins.set(effect.exchange, {
+          paused: false,
+          takes: effect.body === "streamed" || effect.upgrade,
+          unflushedBytes: 0,
+        });
         break;
+      case "origin_send":
+      case "origin_send_end": {
+        const origin = this.origins.get(effect.exchange);
+        expect(origin?.takes, "bytes for a request that is dead or has ended").toBe(true);
+        if (origin === undefined) break;
+        if (effect.type === "origin_send_end") origin.takes = false;
+        else origin.unflushedBytes += effect.bytes.length;
+        break;
+      }
       case "origin_abort":
         expect(this.origins.delete(effect.exchange), "a dead origin request is aborted").toBe(true);
         break;

@@ -38,7 +38,9 @@ describe("the way to a tunnel", () => {
     const signed = harness.answer(200, '{"token":"s&/1"}');
     const connect = only(signed, "socket_connect");
     expect(connect.target).toBe("/ws?clientId=home%201&sender=true&signature=s%26%2F1");
-    expect(reports(harness.step({ type: "socket_opened", socket: connect.socket }))).toEqual(["connected"]);
+    expect(reports(harness.step({ type: "socket_opened", socket: connect.socket, protocol: null }))).toEqual([
+      "connected",
+    ]);
   });
 
   it("does not register when it has a client token", () => {
@@ -73,7 +75,7 @@ describe("the way to a tunnel", () => {
     harness.advance(agentLimits.retryResetMs);
     harness.lose();
     harness.advance(0);
-    harness.step({ type: "socket_refused", socket: harness.socket, status: 401 });
+    harness.step({ type: "socket_refused", socket: harness.socket, status: 401, body: "" });
     const again = harness.advance(agentLimits.retryMs);
     expect(only(again, "api_call").target).toContain("signature-token");
   });
@@ -126,7 +128,7 @@ describe("the way to a tunnel", () => {
     harness.answer(200, '{"token":"s"}');
     const slow = harness.socket;
     expect(only(harness.advance(agentLimits.connectMs), "socket_terminate").socket).toBe(slow);
-    expect(harness.step({ type: "socket_opened", socket: slow })).toEqual([]);
+    expect(harness.step({ type: "socket_opened", socket: slow, protocol: null })).toEqual([]);
     expect(harness.step({ type: "socket_closed", socket: slow, code: 1006, reason: "" })).toEqual([]);
     harness.connect();
   });
@@ -173,7 +175,7 @@ describe("the backoff", () => {
     harness.lose();
     for (let attempt = 0; attempt < 12; attempt++) {
       harness.advance(Math.max(0, agentDeadlineMs(harness.state) - harness.nowMs));
-      harness.step({ type: "socket_refused", socket: harness.socket, status: 503 });
+      harness.step({ type: "socket_refused", socket: harness.socket, status: 503, body: "" });
       expect(waitMs(harness)).toBeLessThanOrEqual(agentLimits.retryMs);
     }
   });

@@ -91,9 +91,9 @@ function eventsIn(harness: Harness): AgentEvent[] {
   for (let socket = 0 as SocketId; socket <= socketsMade + 1; socket++) {
     const isCurrent = harness.sockets.has(socket) && life.phase !== "waiting";
     events.push(
-      { type: "socket_opened", socket },
-      { type: "socket_refused", socket, status: 401 },
-      { type: "socket_refused", socket, status: 503 },
+      { type: "socket_opened", socket, protocol: null },
+      { type: "socket_refused", socket, status: 401, body: "" },
+      { type: "socket_refused", socket, status: 503, body: "" },
       ...texts.map((text) => ({ type: "socket_text", socket, text }) as const),
       { type: "socket_bytes", socket, bytes: new Uint8Array(20) },
       { type: "socket_heard", socket },
@@ -117,7 +117,7 @@ function eventsIn(harness: Harness): AgentEvent[] {
     if (isHeaded !== true) events.push({ type: "origin_head", exchange, status: 200, headers: [] });
     if (isHeaded !== false) {
       events.push({ type: "origin_body", exchange, bytes: new Uint8Array(100_000) });
-      events.push({ type: "origin_ended", exchange });
+      events.push({ type: "origin_ended", exchange, trailers: [] });
     }
   }
   return events;
@@ -127,6 +127,7 @@ function eventsIn(harness: Harness): AgentEvent[] {
 function hasHead(harness: Harness, exchange: ExchangeId): boolean | null {
   const { life } = harness.state;
   if (life.phase !== "connected" && life.phase !== "draining") return null;
+  if (life.tunnel.protocol !== "moosicbox") return null;
   return life.tunnel.exchanges.get(exchange)?.headed ?? null;
 }
 
@@ -201,7 +202,7 @@ describe("misuse by an adapter", () => {
     const exchange = 1 as ExchangeId;
     const bytes = new Uint8Array(1);
     expect(step(requested(), { type: "origin_body", exchange, bytes })).toThrow("before its head");
-    expect(step(requested(), { type: "origin_ended", exchange })).toThrow("before its head");
+    expect(step(requested(), { type: "origin_ended", exchange, trailers: [] })).toThrow("before its head");
     const head: AgentEvent = { type: "origin_head", exchange, status: 200, headers: [] };
     expect(step(headed(), head)).toThrow("came twice");
     const socket = 1 as SocketId;
