@@ -10,7 +10,7 @@ const APPLICATION_ID = 0x43554c56;
 
 /**
  * Step N brings the schema from version N to N + 1. A step that was released is never edited.
- * The tables are those of protocol-moosicbox.md; `fence`, `node` and `lease_expires` are ours. DATETIME is the text
+ * The tables are those of protocol-moosicbox.md; `fence`, `node`, `lease_expires` and `access` are ours. DATETIME is the text
  * `YYYY-MM-DD HH:MM:SS` in UTC, which sorts as time does. TEXT compares byte by byte (BINARY), as identity must.
  */
 const MIGRATIONS: readonly string[] = [
@@ -47,6 +47,8 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   PRAGMA application_id = ${APPLICATION_ID};
   `,
+  // Rows from before are of tunnels that could not say who may visit.
+  "ALTER TABLE connections ADD COLUMN access TEXT NOT NULL DEFAULT 'token'",
 ];
 
 /** Brings the schema up to date. Throws `StartupError` for a file that is not ours or comes from a newer version. */

@@ -7,7 +7,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { RegistryFault } from "../core/registry.ts";
+import { ACCESS_LENGTH_MAX, type RegistryFault } from "../core/registry.ts";
 import { causeOf } from "./error-cause.ts";
 import { serverErrorOf } from "./mysql-fault.ts";
 import type { MysqlPool, Reply, Values } from "./mysql-pool.ts";
@@ -54,6 +54,10 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     ...["signature_tokens", "client_access_tokens", "magic_tokens"].map(
       (table) => `ALTER TABLE ${table} ADD INDEX culvert_expires (expires)`,
     ),
+  ],
+  // Rows from before are of tunnels that could not say who may visit, and so are those of MoosicBox's server.
+  [
+    `ALTER TABLE connections ADD COLUMN access VARCHAR(${ACCESS_LENGTH_MAX}) ${BYTE_WISE} NOT NULL DEFAULT 'token'`,
   ],
 ];
 

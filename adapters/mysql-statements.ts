@@ -55,14 +55,15 @@ export const statements = {
    */
   upsert: `
     INSERT INTO connections
-      (client_id, tunnel_ws_id, created, updated, node, leased_tunnel, lease_expires, fence)
+      (client_id, tunnel_ws_id, created, updated, node, leased_tunnel, access, lease_expires, fence)
     VALUES (_utf8mb4 :clientId, _utf8mb4 :tunnel, UTC_TIMESTAMP(), UTC_TIMESTAMP(),
-      _utf8mb4 :node, _utf8mb4 :tunnel, ${LEASE_ENDS}, :fence)
+      _utf8mb4 :node, _utf8mb4 :tunnel, _utf8mb4 :access, ${LEASE_ENDS}, :fence)
     ON DUPLICATE KEY UPDATE
       tunnel_ws_id = IF(fence <= :fence, _utf8mb4 :tunnel, tunnel_ws_id),
       updated = IF(fence <= :fence, UTC_TIMESTAMP(), updated),
       node = IF(fence <= :fence, _utf8mb4 :node, node),
       leased_tunnel = IF(fence <= :fence, _utf8mb4 :tunnel, leased_tunnel),
+      access = IF(fence <= :fence, _utf8mb4 :access, access),
       lease_expires = IF(fence <= :fence,
         ${LEASE_ENDS} + INTERVAL (lease_expires <=> ${LEASE_ENDS}) MICROSECOND, lease_expires),
       fence = GREATEST(fence, :fence)`,

@@ -47,8 +47,8 @@ export function openSqliteRegistry(path: string): Registry {
         return { type: "token_inserted" };
       }
       case "upsert_connection": {
-        const { clientId, tunnel, node, fence, leaseMs } = operation;
-        const { changes } = statements.upsert.run(clientId, tunnel, node, fence, leaseMs / 1000);
+        const { clientId, tunnel, node, fence, leaseMs, access } = operation;
+        const { changes } = statements.upsert.run(clientId, tunnel, node, fence, leaseMs / 1000, access);
         return { type: "connection_upserted", current: Number(changes) > 0 };
       }
       case "delete_connection":
@@ -138,13 +138,14 @@ function prepareAll(database: DatabaseSync): Statements {
       `SELECT client_id FROM magic_tokens WHERE magic_token_hash = ?1 AND ${alive}`,
     ),
     upsert: database.prepare(`
-      INSERT INTO connections (client_id, tunnel_ws_id, node, fence, lease_expires)
-      VALUES (?1, ?2, ?3, ?4, ${inSeconds("?5")})
+      INSERT INTO connections (client_id, tunnel_ws_id, node, fence, lease_expires, access)
+      VALUES (?1, ?2, ?3, ?4, ${inSeconds("?5")}, ?6)
       ON CONFLICT (client_id) DO UPDATE SET
         tunnel_ws_id = excluded.tunnel_ws_id,
         node = excluded.node,
         fence = excluded.fence,
         lease_expires = excluded.lease_expires,
+        access = excluded.access,
         updated = CURRENT_TIMESTAMP
       WHERE excluded.fence >= connections.fence`),
     deleteConnection: database.prepare("DELETE FROM connections WHERE client_id = ?1 AND tunnel_ws_id = ?2"),

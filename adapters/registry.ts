@@ -1,5 +1,5 @@
 /** What every implementation of the registry's port has in common. */
-import type { RegistryOperation, RegistryOutcome } from "../core/registry.ts";
+import { ACCESS_LENGTH_MAX, type RegistryOperation, type RegistryOutcome } from "../core/registry.ts";
 
 export type Registry = {
   /** Answers exactly once, possibly before it returns. Never throws: what goes wrong is an outcome of type `failed`. */
@@ -8,7 +8,7 @@ export type Registry = {
   close(): Promise<void> | void;
 };
 
-/** The columns are VARCHAR(64): this many characters of Unicode, not of UTF-16. */
+/** Names and hashes are VARCHAR(64): this many characters of Unicode, not of UTF-16. */
 export const VALUE_CHARACTERS_MAX = 64;
 
 /**
@@ -16,14 +16,15 @@ export const VALUE_CHARACTERS_MAX = 64;
  * a replacement character, and two different names would become one.
  */
 export function isStorable(operation: RegistryOperation): boolean {
-  for (const value of Object.values(operation)) {
-    if (typeof value === "string" && !fits(value)) return false;
+  for (const [key, value] of Object.entries(operation)) {
+    const charactersMax = key === "access" ? ACCESS_LENGTH_MAX : VALUE_CHARACTERS_MAX;
+    if (typeof value === "string" && !fits(value, charactersMax)) return false;
   }
   return true;
 }
 
-function fits(value: string): boolean {
+function fits(value: string, charactersMax: number): boolean {
   if (!value.isWellFormed()) return false;
-  if (value.length <= VALUE_CHARACTERS_MAX) return true;
-  return value.length <= 2 * VALUE_CHARACTERS_MAX && [...value].length <= VALUE_CHARACTERS_MAX;
+  if (value.length <= charactersMax) return true;
+  return value.length <= 2 * charactersMax && [...value].length <= charactersMax;
 }

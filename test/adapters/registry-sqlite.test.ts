@@ -141,6 +141,31 @@ describe("a registry in a file", () => {
     if (!existsSync(folder)) folder = mkdtempSync(join(tmpdir(), "culvert-registry-"));
   });
 
+  test("keeps who may visit, as the newest tunnel says it", async () => {
+    const registry = openRegistry();
+    const accessOf = () => openRaw().prepare("SELECT access FROM connections").get();
+    await callRegistry(registry, { ...upsert("home", "t1", 10), access: "public" });
+    expect(accessOf()).toEqual({ access: "public" });
+    await callRegistry(registry, { ...upsert("home", "t2", 20), access: `basic me:${"0".repeat(64)}` });
+    await callRegistry(registry, { ...upsert("home", "t1", 10), access: "public" });
+    expect(accessOf()).toEqual({ access: `basic me:${"0".repeat(64)}` });
+  });
+
+  test("brings a file of the first version up to date, whose rows keep asking for a token", async () => {
+    const registry = openRegistry();
+    await callRegistry(registry, { ...upsert("home", "t1", 10), access: "public" });
+    await registry.close();
+    const database = openRaw();
+    database.exec("ALTER TABLE connections DROP COLUMN access; PRAGMA user_version = 1");
+    openRegistry();
+    openRegistry();
+    expect(database.prepare("SELECT tunnel_ws_id, access FROM connections").get()).toEqual({
+      tunnel_ws_id: "t1",
+      access: "token",
+    });
+    expect(database.prepare("PRAGMA user_version").get()).toEqual({ user_version: 2 });
+  });
+
   test("undoes a migration that fails half-way, so that the next start can take it again (D09)", () => {
     const database = openRaw();
     const first = "CREATE TABLE a (x); PRAGMA application_id = 1129663574";
@@ -151,8 +176,16 @@ describe("a registry in a file", () => {
   });
 });
 
-function upsert(clientId: string, tunnel: string, fence: number): RegistryOperation {
-  return { type: "upsert_connection", clientId, tunnel, node: "node-a", fence, leaseMs: 60_000 };
+function upsert(clientId: string, tunnel: string, fence: number) {
+  return {
+    type: "upsert_connection",
+    clientId,
+    tunnel,
+    node: "node-a",
+    fence,
+    access: "token",
+    leaseMs: 60_000,
+  } as const;
 }
 
 function checkToken(clientId: string): RegistryOperation {

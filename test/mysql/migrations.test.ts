@@ -24,8 +24,16 @@ function checkToken(
   return { type: "check_token", kind, tokenHash, clientId };
 }
 
-function upsert(clientId: string, tunnel: string, fence: number, leaseMs = 60_000): RegistryOperation {
-  return { type: "upsert_connection", clientId, tunnel, node: "node-a", fence, leaseMs };
+function upsert(clientId: string, tunnel: string, fence: number, leaseMs = 60_000) {
+  return {
+    type: "upsert_connection",
+    clientId,
+    tunnel,
+    node: "node-a",
+    fence,
+    access: "token",
+    leaseMs,
+  } as const;
 }
 
 const renew: RegistryOperation = { type: "renew_leases", node: "node-a", leaseMs: 60_000 };
@@ -175,6 +183,21 @@ describe("the schema", () => {
     }
   });
 
+  test("of the first version is brought up to date in place, and its rows keep asking for a token (D09)", async () => {
+    const database = await createDatabase();
+    const { registry } = await openRegistry(database);
+    await callRegistry(registry, { ...upsert("home", "7", 10), access: "public" });
+    await registry.close();
+    const expected = await schemaOf(database);
+    await database.query("ALTER TABLE connections DROP COLUMN access");
+    await database.query("UPDATE culvert_schema SET version = 1");
+    await openRegistry(database);
+    expect(await schemaOf(database)).toEqual(expected);
+    expect(await database.query("SELECT tunnel_ws_id, access FROM connections")).toMatchObject([
+      { tunnel_ws_id: "7", access: "token" },
+    ]);
+  });
+
   test("waits for a node that died with the lease, for no longer than the lease (D09)", async () => {
     const database = await createDatabase();
     await openRegistry(database);
@@ -184,7 +207,7 @@ describe("the schema", () => {
     const { reports } = await openRegistry(database);
     expect(reports).toContainEqual({ type: "waiting", cause: "another node brings its schema up to date" });
     expect(await database.query("SELECT version, holder FROM culvert_schema")).toMatchObject([
-      { version: 1, holder: null },
+      { version: 2, holder: null },
     ]);
   });
 
@@ -205,7 +228,7 @@ describe("the schema", () => {
     await database.query("UPDATE culvert_schema SET version = 999");
     await expect(openMysqlRegistry(database.settings(), noReport)).rejects.toThrow(
       new StartupError(
-        "the database has schema version 999, this version of culvert knows 1; start the newer culvert",
+        "the database has schema version 999, this version of culvert knows 2; start the newer culvert",
       ),
     );
   });

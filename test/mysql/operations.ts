@@ -12,7 +12,15 @@ export const REFUSED: RegistryOutcome = { type: "failed", fault: "refused" };
 export const CURRENT: RegistryOutcome = { type: "connection_upserted", current: true };
 
 export function upsert(clientId: string, tunnel = "t1", fence = 10): RegistryOperation {
-  return { type: "upsert_connection", clientId, tunnel, node: "node-a", fence, leaseMs: LEASE_MS };
+  return {
+    type: "upsert_connection",
+    clientId,
+    tunnel,
+    node: "node-a",
+    fence,
+    access: "token",
+    leaseMs: LEASE_MS,
+  };
 }
 
 export function insert(tokenHash: string, lifetimeMs: number | null = null): RegistryOperation {

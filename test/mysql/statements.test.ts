@@ -14,7 +14,10 @@ const OPERATIONS: readonly RegistryOperation[] = [
   { type: "find_magic_token", tokenHash: "a1" },
   { type: "insert_token", kind: "client_access", tokenHash: "a1", clientId: "home", lifetimeMs: null },
   { type: "insert_token", kind: "signature", tokenHash: "a1", clientId: "home", lifetimeMs: MINUTE_MS },
-  { type: "upsert_connection", clientId: "home", tunnel: "t1", node: "n", fence: 1, leaseMs: MINUTE_MS },
+  {
+    type: "upsert_connection",
+    ...{ clientId: "home", tunnel: "t1", node: "n", fence: 1, leaseMs: MINUTE_MS, access: "token" },
+  },
   { type: "delete_connection", clientId: "home", tunnel: "t1" },
 ];
 
@@ -54,7 +57,14 @@ describe("a round trip", () => {
     for (let index = 0; index < 50; index++) {
       await callRegistry(registry, {
         type: "upsert_connection",
-        ...{ clientId: `home-${index}`, tunnel: `t${index}`, node: "n", fence: 1, leaseMs: MINUTE_MS },
+        ...{
+          clientId: `home-${index}`,
+          tunnel: `t${index}`,
+          node: "n",
+          fence: 1,
+          leaseMs: MINUTE_MS,
+          access: "token",
+        },
       });
     }
     const before = await commandsSoFar();
@@ -187,7 +197,7 @@ describe("time (D10)", () => {
     const upsert = (tunnel: string, fence: number) =>
       callRegistry(registry, {
         type: "upsert_connection",
-        ...{ clientId: "home", tunnel, node: "n", fence, leaseMs: MINUTE_MS },
+        ...{ clientId: "home", tunnel, node: "n", fence, leaseMs: MINUTE_MS, access: "token" },
       });
     await upsert("t1", tomorrow);
     const checked = await callRegistry(registry, {
@@ -261,6 +271,7 @@ describe("rows that others made (D11)", () => {
       tunnel: "t1",
       node: "n",
       fence: 1,
+      access: "token",
     } as const;
     expect(await callRegistry(registry, { ...upsert, leaseMs: MINUTE_MS })).toMatchObject({ current: true });
   });
@@ -278,7 +289,7 @@ describe("rows that others made (D11)", () => {
       const { registry } = await openRegistry(database);
       await callRegistry(registry, {
         type: "upsert_connection",
-        ...{ clientId: name, tunnel: "t1", node: "n", fence: 1, leaseMs: MINUTE_MS },
+        ...{ clientId: name, tunnel: "t1", node: "n", fence: 1, leaseMs: MINUTE_MS, access: "token" },
       });
       const outcome = await callRegistry(registry, { type: "renew_leases", node: "n", leaseMs: MINUTE_MS });
       expect(outcome, mode).toMatchObject({ rows: [{ clientId: name }] });
@@ -298,6 +309,7 @@ test("an upsert tells by its affected rows whether the row is ours, at any dista
       node: "n",
       fence,
       leaseMs,
+      access: "token",
     });
   const CURRENT = { type: "connection_upserted", current: true };
   expect(await upsert("t1", 10, 0)).toEqual(CURRENT);
@@ -306,7 +318,7 @@ test("an upsert tells by its affected rows whether the row is ours, at any dista
   // A clock that stands still gives the same lease twice.
   await session.query("SET TIMESTAMP = 1700000000");
   const sql = [
-    [/_utf8mb4 :(?:clientId|tunnel|node)\b/g, "_utf8mb4 X'61'"],
+    [/_utf8mb4 :(?:clientId|tunnel|node|access)\b/g, "_utf8mb4 X'61'"],
     [/:(?:leaseUs|fence)\b/g, "1000"],
   ].reduce<string>((text, [pattern, value]) => text.replace(pattern ?? "", String(value)), statements.upsert);
   for (let round = 0; round < 3; round++) {
@@ -315,4 +327,21 @@ test("an upsert tells by its affected rows whether the row is ours, at any dista
     expect(Number(count?.rows_changed)).toBeGreaterThan(0);
   }
   await session.close();
+});
+
+test("an upsert keeps who may visit, as the newest tunnel says it, whatever characters it has", async () => {
+  const database = await createDatabase();
+  const { registry } = await openRegistry(database);
+  const upsert = (tunnel: string, fence: number, access: string) => {
+    const row = { clientId: "home", tunnel, node: "n", fence, leaseMs: MINUTE_MS, access };
+    return callRegistry(registry, { type: "upsert_connection", ...row });
+  };
+  const accessOf = async () => (await database.query("SELECT access FROM connections"))[0]?.access;
+  const basic = `basic it's "me"\\%_:${"0".repeat(64)}`;
+  await upsert("t1", 10, "public");
+  expect(await accessOf()).toBe("public");
+  await upsert("t2", 20, basic);
+  expect(await accessOf()).toBe(basic);
+  await upsert("t1", 10, "public");
+  expect(await accessOf()).toBe(basic);
 });
