@@ -1,6 +1,6 @@
 /** The settings of the two commands: what there is, what each takes, and what a person reads about it. */
-import { isIP } from "node:net";
 import { z } from "zod";
+import type { AgentConfig } from "../core/agent/config.ts";
 import { InvariantError } from "../core/assert.ts";
 import {
   type AgentLimits,
@@ -10,14 +10,22 @@ import {
   type ServerLimits,
   serverLimits,
 } from "../core/limits.ts";
-import { type MysqlSettings, parseMysqlUrl } from "./mysql-url.ts";
+import type { MysqlSettings } from "./mysql-url.ts";
+import { access, headers, hostHeader, type OriginSetting, origins } from "./origin-settings.ts";
+import {
+  bind,
+  corsOrigins,
+  database,
+  domain,
+  port,
+  type SqliteSettings,
+  trustedProxies,
+} from "./server-settings.ts";
+import { baseUrl, refuse } from "./setting-schemas.ts";
 import { type Environment, readSettings, type Setting, suggestion } from "./settings.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
-
-/** `path` is a file, or `:memory:`. */
-export type SqliteSettings = { readonly type: "sqlite"; readonly path: string };
 
 export type ServeConfig = {
   readonly bind: string;
@@ -30,15 +38,23 @@ export type ServeConfig = {
   readonly accessToken: string | null;
   /** Null lets any origin read. */
   readonly corsOrigins: readonly string[] | null;
+  /** Each home is `CLIENT-ID.DOMAIN`; null routes nothing by host. */
+  readonly domain: string | null;
+  readonly pathRouting: boolean;
+  readonly queryTokens: boolean;
+  /** IP addresses and CIDR blocks. */
+  readonly trustedProxies: readonly string[];
   readonly logLevel: LogLevel;
   readonly limits: ServerLimits;
 };
 
-export type RunAgentConfig = {
+export type RunAgentConfig = Pick<AgentConfig, "protocol" | "access" | "hostHeader" | "headers"> & {
   /** `http:` or `https:`, perhaps with a path that all the server's paths begin with. */
   readonly server: URL;
-  /** `http:` or `https:`, perhaps with a path that all the origin's paths begin with. */
-  readonly origin: URL;
+  /** At least one, each with its own prefix. */
+  readonly origins: readonly OriginSetting[];
+  /** Takes any certificate of an origin. */
+  readonly tlsSkipVerify: boolean;
   /** Null: the one of the state file, or a new one. */
   readonly clientId: string | null;
   readonly accessToken: string | null;
@@ -55,12 +71,7 @@ export function readServeConfig(args: readonly string[], environment: Environmen
 
 /** Throws `StartupError` with one clear line for anything that cannot be used. */
 export function readAgentConfig(args: readonly string[], environment: Environment): RunAgentConfig {
-  const { protocol: _, ...config } = readSettings(agentSchema, agentSettings, {
-    args,
-    environment,
-    variables: allVariables(),
-  });
-  return config;
+  return readSettings(agentSchema, agentSettings, { args, environment, variables: allVariables() });
 }
 
 export type CommandName = "serve" | "agent";
@@ -79,19 +90,6 @@ function allVariables(): string[] {
   return [...settingsOf("serve"), ...settingsOf("agent")].flatMap(({ variable }) => variable ?? []);
 }
 
-const port = z
-  .string()
-  .regex(/^\d{1,5}$/, "must be a port from 0 to 65535")
-  .transform(Number)
-  .refine((number) => number <= 65_535, "must be a port from 0 to 65535");
-
-const bind = z
-  .string()
-  .refine(
-    (text) => isIP(text) !== 0 || (/^[a-z0-9.-]+$/i.test(text) && !/^[\d.]+$/.test(text)),
-    "must be an IP address or a host name",
-  );
-
 /** What an `Authorization: Bearer` can carry everywhere. */
 const accessToken = z
   .string()
@@ -99,27 +97,9 @@ const accessToken = z
   .nullable()
   .default(null);
 
+const onOff = z.enum(["on", "off"], "must be on or off").transform((word) => word === "on");
+
 const logLevel = z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).default("info");
-
-const database = z.string().transform((text, context): SqliteSettings | MysqlSettings => {
-  if (text.startsWith("mysql:")) {
-    const settings = parseMysqlUrl(text);
-    return "problem" in settings ? refuse(context, settings.problem) : settings;
-  }
-  if (!text.startsWith("sqlite:")) {
-    return refuse(context, "must be sqlite:PATH, sqlite::memory: or mysql://USER:PASSWORD@HOST:3306/NAME");
-  }
-  const path = text.slice("sqlite:".length);
-  // As a URL, `sqlite://x.db` would name a host; SQLite would put the file into the root folder.
-  if (path === "" || (path.startsWith("//") && !path.startsWith("///"))) {
-    return refuse(context, "must name a file: sqlite:./culvert.db, sqlite:/var/lib/culvert/culvert.db");
-  }
-  return { type: "sqlite", path };
-});
-
-const corsOrigins = z
-  .array(z.string().refine(isWebOrigin, "must be an origin, such as https://music.example.org"))
-  .transform((origins) => (origins.length === 0 ? null : origins));
 
 const clientId = z
   .string()
@@ -130,10 +110,7 @@ const clientId = z
   .nullable()
   .default(null);
 
-const protocol = z
-  .enum(["auto", "moosicbox", "native"], "must be auto or moosicbox")
-  .refine((name) => name !== "native", "names the native protocol, which this version does not speak yet")
-  .default("auto");
+const protocol = z.enum(["auto", "native", "moosicbox"], "must be auto, native or moosicbox").default("auto");
 
 const serveSchema = z.object({
   port: port.default(8000),
@@ -143,6 +120,10 @@ const serveSchema = z.object({
   adminPort: port.default(8001),
   adminBind: bind.default("127.0.0.1"),
   corsOrigins,
+  domain,
+  pathRouting: onOff.default(false),
+  queryTokens: onOff.default(true),
+  trustedProxies,
   logLevel,
   limits: limitsSchema<ServerLimits>(serverLimits, assertServerLimits),
 });
@@ -152,28 +133,18 @@ const agentSchema = z.object({
     { "http:": "http:", "https:": "https:", "ws:": "http:", "wss:": "https:" },
     "https://tunnel.example.org",
   ),
-  origin: baseUrl({ "http:": "http:", "https:": "https:" }, "http://127.0.0.1:3000"),
+  origins,
   clientId,
   accessToken,
   stateFile: z.string().nullable().default(null),
   protocol,
+  access,
+  hostHeader,
+  headers,
+  tlsSkipVerify: onOff.default(false),
   logLevel,
   limits: limitsSchema<AgentLimits>(agentLimits, assertAgentLimits),
 });
-
-/** An absolute URL whose scheme is a key of `schemes`, with the scheme replaced by its value. */
-function baseUrl(schemes: Readonly<Record<string, string>>, example: string) {
-  return z.string(`is required, such as ${example}`).transform((text, context) => {
-    const url = URL.parse(text);
-    const scheme = schemes[url?.protocol ?? ""];
-    if (url === null || scheme === undefined) return refuse(context, `must be a URL, such as ${example}`);
-    if (url.username !== "" || url.password !== "") {
-      return refuse(context, "must not hold a user name or password");
-    }
-    if (url.search !== "" || url.hash !== "") return refuse(context, "must not hold a query or fragment");
-    return new URL(url.href.replace(url.protocol, scheme));
-  });
-}
 
 /** Texts `NAME=VALUE` over the defaults; the relations between limits are those that the core asserts. */
 function limitsSchema<Limits extends Readonly<Record<string, number>>>(
@@ -198,16 +169,6 @@ function limitsSchema<Limits extends Readonly<Record<string, number>>>(
       return refuse(context, `cannot be used: ${error.message}`);
     }
   });
-}
-
-function isWebOrigin(text: string): boolean {
-  const url = URL.parse(text);
-  return url !== null && url.origin === text && /^https?:$/.test(url.protocol);
-}
-
-function refuse(context: z.RefinementCtx, message: string): never {
-  context.addIssue({ code: "custom", message });
-  return z.NEVER;
 }
 
 const logLevelSetting: Setting = {
@@ -266,6 +227,28 @@ const serveSettings: { readonly [Name in keyof typeof serveSchema.shape]: Settin
     help: "lets only this web origin read responses; repeatable (default: any)",
     repeatable: true,
   },
+  domain: {
+    flag: "domain",
+    variable: "CULVERT_DOMAIN",
+    placeholder: "NAME",
+    help: "makes each home CLIENT-ID.NAME; needs wildcard DNS (default: none)",
+  },
+  pathRouting: {
+    flag: "path-routing",
+    placeholder: "on|off",
+    help: "makes each home /t/CLIENT-ID/ too; homes then share one web origin (default off)",
+  },
+  queryTokens: {
+    flag: "query-tokens",
+    placeholder: "on|off",
+    help: "takes tokens in the query string of MoosicBox's endpoints (default on)",
+  },
+  trustedProxies: {
+    flag: "trusted-proxy",
+    placeholder: "CIDR",
+    help: "takes X-Forwarded-* and Forwarded from these peers, IP or CIDR; repeatable (default: none)",
+    repeatable: true,
+  },
   logLevel: logLevelSetting,
   limits: limitSetting,
 };
@@ -277,11 +260,12 @@ const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]: Settin
     placeholder: "URL",
     help: "the tunnel server, http(s):// or ws(s):// (required)",
   },
-  origin: {
+  origins: {
     flag: "to",
     variable: "CULVERT_TO",
     placeholder: "URL",
-    help: "the home service, such as http://127.0.0.1:3000 (required)",
+    help: "the home service, such as http://127.0.0.1:3000 (required); repeatable as /PREFIX=URL, the longest prefix wins",
+    repeatable: true,
   },
   clientId: {
     flag: "client-id",
@@ -305,7 +289,32 @@ const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]: Settin
     flag: "protocol",
     variable: "CULVERT_PROTOCOL",
     placeholder: "NAME",
-    help: "auto or moosicbox (default auto)",
+    help: "auto, native or moosicbox (default auto)",
+  },
+  access: {
+    flag: "access",
+    variable: "CULVERT_ACCESS",
+    placeholder: "WHO",
+    help: "who may visit: token, public or basic:USER:HASH, HASH the SHA-256 of USER:PASSWORD in hex (default token)",
+  },
+  hostHeader: {
+    flag: "host-header",
+    variable: "CULVERT_HOST_HEADER",
+    placeholder: "HOST",
+    help: "what the home service is told as Host: origin (its own), visitor (theirs) or a host (default origin)",
+  },
+  headers: {
+    flag: "header",
+    variable: "CULVERT_HEADER",
+    placeholder: "'NAME: VALUE'",
+    help: "set in each request to the home service; repeatable",
+    repeatable: true,
+  },
+  tlsSkipVerify: {
+    flag: "tls-skip-verify",
+    variable: "CULVERT_TLS_SKIP_VERIFY",
+    placeholder: "on|off",
+    help: "takes any certificate of the home service, a self-signed one too (default off)",
   },
   logLevel: logLevelSetting,
   limits: limitSetting,

@@ -33,11 +33,19 @@ export function answerToParserError(code: string): EdgeAnswer {
 
 /** A response as it goes on the wire, for a socket that `node:http` does not answer on. It announces the close. */
 export function responseBytes(status: number, headers: HeaderList, body: Uint8Array): Uint8Array {
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Unknown"}\r\ndate: ${new Date().toUTCString()}\r\n`;
+  const line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Unknown"}\r\n`;
+  const date = `date: ${new Date().toUTCString()}\r\n`;
+  const head = `${line}${date}${headerLines(headers)}connection: close\r\n\r\n`;
+  return Buffer.concat([Buffer.from(head, "latin1"), body]);
+}
+
+/** Header fields as they go on the wire, in Latin-1. */
+export function headerLines(headers: HeaderList): string {
+  let lines = "";
   for (let index = 0; index < headers.length; index += 2) {
-    head += `${headers[index]}: ${headers[index + 1]}\r\n`;
+    lines += `${headers[index]}: ${headers[index + 1]}\r\n`;
   }
-  return Buffer.concat([Buffer.from(`${head}connection: close\r\n\r\n`, "latin1"), body]);
+  return lines;
 }
 
 function ofFailure(code: FailureCode, headers: HeaderList = []): EdgeAnswer {

@@ -5,20 +5,17 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { assert } from "../core/assert.ts";
 import type { ServerEffect } from "../core/effects.ts";
-import type { ServerEvent } from "../core/events.ts";
 import type { ExchangeId } from "../core/ids.ts";
 import { answerToParserError, EDGE_ANSWERS, type EdgeAnswer } from "./edge-answer.ts";
 import { lingerAfterResponse } from "./linger.ts";
 import { isBodyAhead, isUnambiguous, upgradeKind } from "./request-head.ts";
 import { VisitorConnection } from "./visitor-connection.ts";
-import { VisitorResponse } from "./visitor-response.ts";
+import { type ExchangeEffect, type ExchangeEvent, VisitorExchange } from "./visitor-exchange.ts";
 
-export type HttpServerEvent = Extract<ServerEvent, { readonly type: `exchange_${string}` }>;
-export type HttpServerEffect = Extract<
-  ServerEffect,
-  { readonly type: "exchange_read" | "listener_close" | "respond" | `respond_${string}` }
->;
+export type HttpServerEvent = ExchangeEvent;
+export type HttpServerEffect = ExchangeEffect | Extract<ServerEffect, { readonly type: "listener_close" }>;
 
 export type HttpServerOptions = {
   /** 0 takes any free port. */
@@ -32,18 +29,6 @@ export type HttpServerOptions = {
   readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** Told of each request that could not be read and each connection that could not be accepted, by its error code. */
   readonly onFault?: (code: string) => void;
-};
-
-type Exchange = {
-  readonly id: ExchangeId;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly out: VisitorResponse;
-  readonly connection: VisitorConnection<Exchange>;
-  readonly hasBody: boolean;
-  /** The visitor sends the body only after `100 Continue` (RFC 9110 section 10.1.1). */
-  readonly expectsContinue: boolean;
-  isCut: boolean;
 };
 
 const SERVER_OPTIONS = {
@@ -71,8 +56,8 @@ const SERVER_OPTIONS = {
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Server;
-  readonly #connections = new WeakMap<Duplex, VisitorConnection<Exchange>>();
-  readonly #exchanges = new Map<ExchangeId, Exchange>();
+  readonly #connections = new WeakMap<Duplex, VisitorConnection<VisitorExchange>>();
+  readonly #exchanges = new Map<ExchangeId, VisitorExchange>();
   #exchangesOpened = 0;
   #isClosing = false;
 
@@ -118,54 +103,39 @@ export class HttpServer {
     });
   }
 
-  /** Ends all connections but the upgraded ones at once, and resolves when the last of both kinds is gone. */
+  /** Ends all connections but those that `onUpgrade` took, at once, and resolves when the last of both kinds is gone. */
   close(): Promise<void> {
     this.#isClosing = true;
     return new Promise((resolve) => {
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
+      for (const { isUpgrade, request } of this.#exchanges.values()) {
+        if (isUpgrade) request.socket.destroy();
+      }
     });
   }
 
+  /** Takes back a handshake from `onUpgrade` and opens an exchange for it. What followed it is in its socket again. */
+  forward(request: IncomingMessage): void {
+    const connection = this.#connections.get(request.socket);
+    assert(connection !== undefined, "a handshake was forwarded that came from elsewhere");
+    this.#open(connection, request, null, false);
+  }
+
   perform(effect: HttpServerEffect): void {
-    if (effect.type === "listener_close") {
-      this.#isClosing = true;
-      this.#server.close();
+    if (effect.type !== "listener_close") {
+      this.#exchanges.get(effect.exchange)?.perform(effect);
       return;
     }
-    const exchange = this.#exchanges.get(effect.exchange);
-    if (exchange === undefined) return;
-    switch (effect.type) {
-      case "exchange_read":
-        this.#read(exchange);
-        break;
-      case "respond":
-        exchange.out.sendWhole(
-          effect.status,
-          this.#framed(exchange, effect.headers, effect.close),
-          effect.body,
-        );
-        break;
-      case "respond_head":
-        exchange.out.sendHead(effect.status, this.#framed(exchange, effect.headers, false), effect.coding);
-        break;
-      case "respond_body":
-        exchange.out.sendBody(effect.bytes);
-        break;
-      case "respond_end":
-        exchange.out.sendEnd();
-        break;
-      case "respond_cut":
-        exchange.connection.cut(exchange);
-        break;
-    }
+    this.#isClosing = true;
+    this.#server.close();
   }
 
   #onConnection(socket: Socket): void {
-    const connection = new VisitorConnection<Exchange>(socket);
+    const connection = new VisitorConnection<VisitorExchange>(socket);
     this.#connections.set(socket, connection);
     socket.once("close", () => {
-      for (const exchange of connection.turns) this.#end(exchange, false);
+      for (const exchange of connection.turns) exchange.abandon();
     });
   }
 
@@ -187,75 +157,37 @@ export class HttpServer {
       this.#answer(request, response, EDGE_ANSWERS.badHandshake);
       return;
     }
+    this.#open(connection, request, response, expectsContinue);
+  }
+
+  #open(
+    connection: VisitorConnection<VisitorExchange>,
+    request: IncomingMessage,
+    response: ServerResponse | null,
+    expectsContinue: boolean,
+  ): void {
     const id = ++this.#exchangesOpened as ExchangeId;
     const { dispatch, nonce } = this.#options;
-    const out = new VisitorResponse(
-      response,
-      (bytes) => {
-        if (this.#exchanges.has(id)) dispatch({ type: "exchange_flushed", exchange: id, bytes });
-      },
-      () => this.#onFinished(exchange),
-    );
-    const hasBody = isBodyAhead(request);
-    const exchange = {
+    const exchange = new VisitorExchange({
       id,
       request,
       response,
-      out,
-      connection,
-      hasBody,
       expectsContinue,
-      isCut: false,
-    };
+      connection,
+      dispatch,
+      isClosing: this.#isClosingNow,
+      onClosed: this.#forget,
+    });
     connection.add(exchange);
     this.#exchanges.set(id, exchange);
-    dispatch({
-      type: "exchange_opened",
-      exchange: id,
-      method: request.method ?? "",
-      target: request.url ?? "",
-      headers: request.rawHeaders,
-      hasBody,
-      nonce: nonce(),
-    });
+    exchange.open(nonce());
   }
 
-  #read({ id, request, response, expectsContinue }: Exchange): void {
-    const { dispatch } = this.#options;
-    if (expectsContinue) response.writeContinue();
-    request.on("data", (bytes: Buffer) => {
-      if (this.#exchanges.has(id)) dispatch({ type: "exchange_body", exchange: id, bytes });
-    });
-    request.on("end", () => {
-      if (this.#exchanges.has(id)) dispatch({ type: "exchange_body_ended", exchange: id });
-    });
-  }
+  readonly #isClosingNow = (): boolean => this.#isClosing;
 
-  /** The headers with those that HTTP/1.1 demands of this hop; prepares the connection for its end where they say so. */
-  #framed({ request, connection, hasBody }: Exchange, headers: readonly string[], close: boolean): string[] {
-    const framed = [...headers];
-    if (close || this.#isClosing) {
-      framed.push("connection", "close");
-      connection.seal();
-    }
-    if (hasBody && !request.complete) lingerAfterResponse(request.socket);
-    return framed;
-  }
-
-  #onFinished(exchange: Exchange): void {
-    const { connection, request } = exchange;
-    this.#end(exchange, true);
-    connection.finish(exchange);
-    // A response whose head went out before the listener closed could not announce the end of the connection.
-    if (this.#isClosing && connection.turns.length === 0) request.socket.destroySoon();
-  }
-
-  /** The last event of an exchange; whatever happens to it later is no longer told. */
-  #end(exchange: Exchange, complete: boolean): void {
-    if (!this.#exchanges.delete(exchange.id)) return;
-    exchange.out.discard();
-    this.#options.dispatch({ type: "exchange_closed", exchange: exchange.id, complete });
-  }
+  readonly #forget = (id: ExchangeId): void => {
+    this.#exchanges.delete(id);
+  };
 
   /** Answers a request that the core does not hear of, in its turn, and ends the connection. */
   #answer(request: IncomingMessage, response: ServerResponse, answer: EdgeAnswer): void {
@@ -279,12 +211,12 @@ export class HttpServer {
     const newest = connection.turns.at(-1);
     if (newest !== undefined && !newest.request.complete) {
       // It is the body of this request that is broken.
-      if (newest.out.isHeadSent) {
+      if (newest.isHeadSent) {
         connection.cut(newest);
         return;
       }
       connection.withdraw(newest);
-      this.#end(newest, false);
+      newest.abandon();
     }
     connection.refuse(answerToParserError(code));
   }

@@ -80,6 +80,8 @@ function declareServer(series: Series, snapshot: () => ServerSnapshot): void {
   gauge("tunnels", "Live tunnels.", (now) => now.tunnels);
   gauge("visitor_sockets", "Visitor sockets.", (now) => now.visitorSockets);
   gauge("exchanges", "Visitor requests in any phase.", (now) => now.exchanges);
+  gauge("sessions", "Sessions of native agents, away for the moment or not.", (now) => now.sessions);
+  gauge("waiting", "Visitor requests that wait for their home to come back.", (now) => now.waiting);
   gauge("held_bytes", "Bytes held for all exchanges.", (now) => now.heldBytes);
   gauge("registry_up", "1 if the registry answered the last call.", (now) =>
     now.registryUp === true ? 1 : 0,
@@ -98,6 +100,7 @@ function declareServer(series: Series, snapshot: () => ServerSnapshot): void {
     (sums) => sums.agentProtocolErrors,
   );
   counter("tunnel_pauses", "Times a tunnel was not read for a slow visitor.", (sums) => sums.tunnelPauses);
+  counter("resumptions", "Sessions that went on over a new connection.", (sums) => sums.resumptions);
   new Counter({
     name: "culvert_exchanges_ended_total",
     help: "Visitor requests by how they ended.",

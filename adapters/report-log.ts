@@ -35,6 +35,10 @@ export function serverLine(report: ServerReport): Line {
   switch (report.type) {
     case "tunnel_accepted":
       return { kind, level: "info", message: "tunnel accepted" };
+    case "session_resumed":
+      return { kind, level: "info", message: "session resumed" };
+    case "session_lost":
+      return { kind, level: "warn", message: "session lost" };
     case "tunnel_ended":
       return { kind, level: "info", message: "tunnel ended" };
     case "upgrade_refused":

@@ -10,6 +10,7 @@ import { ApiClient } from "./api-client.ts";
 import { monotonicNowMs } from "./clock.ts";
 import type { RunAgentConfig } from "./config.ts";
 import { Driver } from "./driver.ts";
+import { endpointOf } from "./endpoint.ts";
 import type { Logger } from "./log.ts";
 import { Origin } from "./origin.ts";
 import { createAgentReportLog } from "./report-log.ts";
@@ -40,6 +41,11 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
       clientId,
       clientToken,
       accessToken: config.accessToken,
+      protocol: config.protocol,
+      access: config.access,
+      origins: config.origins.map(({ prefix, url }) => ({ prefix, authority: endpointOf(url).authority })),
+      hostHeader: config.hostHeader,
+      headers: config.headers,
       limits: config.limits,
       seed: randomBytes(4).readUInt32LE(),
     }),
@@ -56,7 +62,12 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
     dispatch,
   });
   const api = new ApiClient({ server: config.server, dispatch });
-  const origin = new Origin({ url: config.origin, connectTimeoutMs: config.limits.connectMs, dispatch });
+  const origin = new Origin({
+    urls: config.origins.map(({ url }) => url),
+    connectTimeoutMs: config.limits.connectMs,
+    tlsSkipVerify: config.tlsSkipVerify,
+    dispatch,
+  });
 
   function perform(effect: AgentEffect): void {
     switch (effect.type) {
@@ -69,8 +80,11 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
         sockets.perform(effect);
         break;
       case "origin_request":
+      case "origin_send":
+      case "origin_send_end":
       case "origin_abort":
       case "origin_pause":
+      case "origin_release":
         origin.perform(effect);
         break;
       case "api_call":
@@ -115,6 +129,7 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
     else ended.reject(failure);
   }
 
+  if (config.tlsSkipVerify) logger.warn("certificates of the home's services are not verified");
   if (!maskingIsNative()) logger.warn("bufferutil is missing: masking in JavaScript costs far more CPU");
   driver.dispatch({ type: "tick" });
   return {

@@ -53,6 +53,10 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     idBase: idBaseFrom(randomBytes(ID_BASE_BYTES)),
     accessToken: config.accessToken,
     corsOrigins: config.corsOrigins,
+    domain: config.domain,
+    pathRouting: config.pathRouting,
+    queryTokens: config.queryTokens,
+    trustedProxies: config.trustedProxies,
     build: readVersion(),
     limits: config.limits,
     sha256: (text) => hash("sha256", text),
@@ -72,12 +76,18 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     onFatal: (error) => close().finally(() => ended.reject(error)),
   });
   const dispatch = (event: ServerEvent) => driver.dispatch(event);
-  const sockets = new ServerSockets({ messageBytesMax: config.limits.tunnelMessageBytesMax, dispatch });
+  const nonce = createNonceSource();
+  const sockets = new ServerSockets({
+    messageBytesMax: config.limits.tunnelMessageBytesMax,
+    dispatch,
+    nonce,
+    onForward: (request) => http.forward(request),
+  });
   const http = new HttpServer({
     port: config.port,
     bind: config.bind,
     dispatch,
-    nonce: createNonceSource(),
+    nonce,
     onUpgrade: (request, stream, head) => sockets.take(request, stream, head),
     onFault: metrics.countConnectionFault,
   });
@@ -86,7 +96,10 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
   function perform(effect: ServerEffect): void {
     switch (effect.type) {
       case "exchange_read":
+      case "exchange_pause":
       case "respond":
+      case "respond_interim":
+      case "respond_upgrade":
       case "respond_head":
       case "respond_body":
       case "respond_end":
@@ -95,8 +108,10 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
         http.perform(effect);
         break;
       case "upgrade_accept":
+      case "upgrade_forward":
       case "upgrade_refuse":
       case "socket_send_text":
+      case "socket_send_packet":
       case "socket_ping":
       case "socket_close":
       case "socket_terminate":

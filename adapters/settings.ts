@@ -15,7 +15,7 @@ export type Setting = {
   /** Stands for the value in the help text. */
   readonly placeholder: string;
   readonly help: string;
-  /** May be given several times; its schema takes a list of texts. */
+  /** May be given several times; its schema takes a list of texts. The variable holds one on each line. */
   readonly repeatable?: boolean;
 };
 
@@ -150,12 +150,19 @@ function textOf(
   environment: Environment,
 ): { name: string; text: string | readonly string[] | undefined } {
   const given = flags.get(flag);
-  if (repeatable === true) return { name: `--${flag}`, text: given ?? [] };
-  if (given !== undefined || variable === undefined) return { name: `--${flag}`, text: given?.[0] };
+  const list = repeatable === true;
+  if (given !== undefined || variable === undefined) {
+    return { name: `--${flag}`, text: list ? (given ?? []) : given?.[0] };
+  }
   const text = environment[variable];
-  if (text === undefined) return { name: `--${flag} (or ${variable})`, text };
-  if (text === "") throw new StartupError(`${variable} is empty: give it a value or unset it`);
-  return { name: variable, text };
+  if (text === undefined) return { name: `--${flag} (or ${variable})`, text: list ? [] : text };
+  if (text.trim() === "") throw new StartupError(`${variable} is empty: give it a value or unset it`);
+  return { name: variable, text: list ? linesOf(text) : text };
+}
+
+function linesOf(text: string): string[] {
+  const lines = text.split("\n").map((line) => line.trim());
+  return lines.filter((line) => line !== "");
 }
 
 /** Levenshtein's distance by rows. */

@@ -39,12 +39,13 @@ const time = (s) => s < 120 ? s + " s" : s < 7200 ? Math.floor(s / 60) + " min" 
   ? Math.floor(s / 3600) + " h" : Math.floor(s / 86400) + " days";
 const registry = (up) => up === null ? "not asked yet" : up ? "up" : "down";
 const cards = [
-  ["Tunnels", "tunnels", count], ["Exchanges", "exchanges", count], ["Visitor sockets", "visitorSockets", count],
+  ["Tunnels", "tunnels", count], ["Exchanges", "exchanges", count], ["Waiting requests", "waiting", count],
+  ["Visitor sockets", "visitorSockets", count], ["Native sessions", "sessions", count],
   ["Held bytes", "heldBytes", bytes], ["Registry", "registryUp", registry], ["Uptime", "uptimeSeconds", time],
   ["From agents", "bytesIn", bytes], ["To visitors", "bytesOut", bytes], ["Memory", "memoryBytes", bytes],
 ];
 const events = [
-  ["tunnels accepted", "tunnelsAccepted"], ["tunnel pauses", "tunnelPauses"], ["aborts sent", "abortsSent"],
+  ["tunnels accepted", "tunnelsAccepted"], ["sessions resumed", "resumptions"], ["tunnel pauses", "tunnelPauses"], ["aborts sent", "abortsSent"],
   ["stray packets", "strayPackets"], ["duplicate packets", "duplicatePackets"],
   ["agent protocol errors", "agentProtocolErrors"],
 ];

@@ -18,6 +18,8 @@ export type Turn = {
 };
 
 export class VisitorConnection<T extends Turn> {
+  /** IP address of the other end. */
+  readonly peer: string;
   readonly #socket: Socket;
   /** Oldest first; only the first one's response is on the wire. */
   readonly #turns: T[] = [];
@@ -27,6 +29,8 @@ export class VisitorConnection<T extends Turn> {
 
   constructor(socket: Socket) {
     this.#socket = socket;
+    // Once the connection is gone the system does not tell it any more.
+    this.peer = socket.remoteAddress ?? "";
   }
 
   /** Whether further requests on this connection are to be ignored: it has failed, or its last response is known. */

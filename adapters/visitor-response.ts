@@ -1,14 +1,11 @@
-/**
- * The way out to a visitor: a response that is written whole or piece by piece, compressed where that was ordered.
- *
- * Only so much is given to the socket at a time, and the rest waits here. Node hands everything that waits in a socket to
- * the kernel in one call and tells when all of it is gone, so that a slow visitor who takes one megabyte after the other
- * would look like one who takes nothing.
- */
-import type { ServerResponse } from "node:http";
+/** The way out to a visitor: a response that is written whole or piece by piece, compressed where that was ordered. */
+import { type ServerResponse, STATUS_CODES } from "node:http";
 import { concatBytes } from "../core/bytes.ts";
 import type { ContentCoding } from "../core/http/compression.ts";
+import { type HeaderList, withoutHeader } from "../core/http/headers.ts";
 import { BodyCoder } from "./body-coder.ts";
+import { headerLines } from "./edge-answer.ts";
+import { PacedWriter } from "./paced-writer.ts";
 
 /**
  * A whole body up to this goes out as one string together with its head: a tenth less CPU per small request than two
@@ -16,21 +13,14 @@ import { BodyCoder } from "./body-coder.ts";
  */
 const ONE_WRITE_BYTES_MAX = 4 * 1024;
 
-/** Some pieces of 64 KiB: enough to keep the fastest socket busy. A visitor at 1 KiB/s shows progress every four minutes. */
-const WRITING_BYTES_MAX = 256 * 1024;
-
 export class VisitorResponse {
   readonly #response: ServerResponse;
   readonly #onFlushed: (bytes: number) => void;
   #coder: BodyCoder | null = null;
-  /** Pieces that wait until those before them are gone. */
-  #waiting: Uint8Array[] = [];
-  /** Bytes of the body that were given on and are not gone. */
-  #writingBytes = 0;
-  #writingBytesMax = WRITING_BYTES_MAX;
+  /** Null before the head, and for a response in one write. */
+  #writer: PacedWriter | null = null;
   /** What `finish` will prove to be gone: the body of a response in one write. */
   #oneWriteBytes = 0;
-  #isEnding = false;
 
   /**
    * `onFlushed` is told how many bytes of the body, as they were ordered, have left for the kernel; `onFinished` that the
@@ -52,6 +42,18 @@ export class VisitorResponse {
     return this.#response.headersSent;
   }
 
+  /**
+   * Dropped where it cannot go out at once: earlier responses are still due on the connection, or the visitor speaks
+   * HTTP/1.0, which has no interim responses (RFC 9110 section 15.2).
+   */
+  sendInterim(status: number, headers: HeaderList): void {
+    const { req, socket, headersSent } = this.#response;
+    if (socket === null || headersSent || req.httpVersionMinor === 0) return;
+    // `writeInformation` and its kin take no list, and so lose order and duplicates.
+    const reason = STATUS_CODES[status] ?? "Unknown";
+    socket.write(`HTTP/1.1 ${status} ${reason}\r\n${headerLines(headers)}\r\n`, "latin1");
+  }
+
   sendWhole(status: number, headers: string[], body: readonly Uint8Array[]): void {
     let bytes = 0;
     for (const part of body) bytes += part.length;
@@ -62,12 +64,16 @@ export class VisitorResponse {
     }
     this.sendHead(status, headers, null);
     for (const part of body) this.sendBody(part);
-    this.sendEnd();
+    this.sendEnd([]);
   }
 
+  /** To HTTP/1.0, whose bodies are never chunked, no trailers are announced; Node throws where they are. */
   sendHead(status: number, headers: string[], coding: ContentCoding | null): void {
     const response = this.#response;
-    response.writeHead(status, headers);
+    response.writeHead(
+      status,
+      response.req.httpVersionMinor === 0 ? [...withoutHeader(headers, "trailer")] : headers,
+    );
     // The head must not wait for a body that may come much later, but shares a write with one that comes at once.
     const { socket } = response;
     if (socket !== null) {
@@ -75,54 +81,49 @@ export class VisitorResponse {
       process.nextTick(() => socket.uncork());
     }
     response.flushHeaders();
-    if (coding !== null) {
-      this.#coder = new BodyCoder(coding, {
-        write: (bytes, onGone) => this.#write(bytes, onGone),
-        end: () => response.end(),
-        fail: () => response.destroy(),
-      });
-      // The coder takes one piece at a time, whatever its size.
-      this.#writingBytesMax = 1;
-    }
+    this.#writer = coding === null ? this.#plainWriter() : this.#codingWriter(coding);
   }
 
-  sendBody(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
-    this.#waiting.push(bytes);
-    this.#proceed();
+  /** `isLastUse`: the memory of the bytes is freed when they have left for the kernel. */
+  sendBody(bytes: Uint8Array, isLastUse = false): void {
+    this.#writer?.write(bytes, isLastUse);
   }
 
-  sendEnd(): void {
-    this.#isEnding = true;
-    this.#proceed();
+  /** The trailers go out behind a chunked body; other framings have no place for them (RFC 9110 section 6.5). */
+  sendEnd(trailers: HeaderList): void {
+    if (trailers.length > 0) this.#response.addTrailers(pairs(trailers));
+    this.#writer?.end();
   }
 
   /** Frees what waits; nothing is reported from here on. */
   discard(): void {
-    this.#waiting = [];
+    this.#writer?.discard();
     this.#coder?.destroy();
   }
 
-  #proceed(): void {
-    while (this.#writingBytes < this.#writingBytesMax) {
-      const piece = this.#waiting.shift();
-      if (piece === undefined) break;
-      this.#give(piece);
-    }
-    if (!this.#isEnding || this.#waiting.length > 0) return;
-    if (this.#coder === null) this.#response.end();
-    else if (this.#writingBytes === 0) this.#coder.end();
+  #plainWriter(): PacedWriter {
+    return new PacedWriter({
+      write: (piece, onGone) => this.#write(piece, onGone),
+      end: () => this.#response.end(),
+      onFlushed: this.#onFlushed,
+    });
   }
 
-  #give(piece: Uint8Array): void {
-    this.#writingBytes += piece.length;
-    const onGone = () => {
-      this.#writingBytes -= piece.length;
-      this.#onFlushed(piece.length);
-      this.#proceed();
+  #codingWriter(coding: ContentCoding): PacedWriter {
+    const response = this.#response;
+    const coder = new BodyCoder(coding, {
+      write: (bytes, onGone) => this.#write(bytes, onGone),
+      end: () => response.end(),
+      fail: () => response.destroy(),
+    });
+    this.#coder = coder;
+    const output = {
+      write: (piece: Uint8Array, onGone: () => void) => coder.code(piece, onGone),
+      end: () => coder.end(),
+      onFlushed: this.#onFlushed,
     };
-    if (this.#coder === null) this.#write(piece, onGone);
-    else this.#coder.code(piece, onGone);
+    // The coder takes one piece at a time, whatever its size.
+    return new PacedWriter(output, 1);
   }
 
   #write(bytes: Uint8Array, onGone: () => void): void {
@@ -134,4 +135,12 @@ export class VisitorResponse {
 
 function latin1Text(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+}
+
+function pairs(headers: HeaderList): [string, string][] {
+  const result: [string, string][] = [];
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    result.push([headers[index] ?? "", headers[index + 1] ?? ""]);
+  }
+  return result;
 }

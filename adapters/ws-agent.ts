@@ -1,5 +1,5 @@
 /** The agent's WebSockets to the server, on `ws`. */
-import http from "node:http";
+import http, { type IncomingMessage } from "node:http";
 import { createRequire } from "node:module";
 import type { Duplex } from "node:stream";
 import WebSocket from "ws";
@@ -12,6 +12,7 @@ import { causeOf } from "./error-cause.ts";
 
 export type AgentSocketEvent = Extract<AgentEvent, { readonly type: `socket_${string}` }>;
 export type AgentSocketEffect = Extract<AgentEffect, { readonly type: `socket_${string}` }>;
+type SocketConnect = Extract<AgentSocketEffect, { readonly type: "socket_connect" }>;
 
 export type AgentSocketsOptions = {
   /** `http:`, `https:`, `ws:` or `wss:`; its path, if any, goes before every target. */
@@ -23,6 +24,12 @@ export type AgentSocketsOptions = {
 
 /** A peer that does not finish the closing handshake is cut off after this time. */
 export const CLOSE_TIMEOUT_MS = 5_000;
+
+/** Of the body of a refusal that is reported: a problem says what it has to say in less. */
+export const REFUSAL_BYTES_MAX = 2 * 1024;
+
+/** The body of a refusal is waited for this long. */
+export const REFUSAL_TIMEOUT_MS = 1_000;
 
 /**
  * Below this, packets of one turn of the event loop share a write, because the system call costs more than the bytes.
@@ -40,6 +47,8 @@ type Connection = {
   stream: Duplex | null;
   /** Whether `stream` is corked until the end of this turn. */
   corked: boolean;
+  /** Reports the refusal of the handshake whose body is being read. */
+  refuse: (() => void) | null;
   /** Why the connection broke, for `socket_closed`. */
   cause: string;
 };
@@ -61,7 +70,7 @@ export class AgentSockets {
 
   perform(effect: AgentSocketEffect): void {
     if (effect.type === "socket_connect") {
-      this.#connect(effect.socket, effect.target);
+      this.#connect(effect);
       return;
     }
     const connection = this.#connections.get(effect.socket);
@@ -91,22 +100,39 @@ export class AgentSockets {
     for (const { webSocket } of this.#connections.values()) webSocket.terminate();
   }
 
-  #connect(socket: SocketId, target: string): void {
+  #connect({ socket, target, headers, protocols }: SocketConnect): void {
     // Not `new URL`: what that throws carries its input.
     const url = URL.parse(this.#base + target);
     assert(url !== null && url.hash === "", "the target of a socket is not in origin form");
-    const webSocket = new WebSocket(url, { ...CLIENT_OPTIONS, maxPayload: this.#options.messageBytesMax });
-    const connection: Connection = { socket, webSocket, stream: null, corked: false, cause: "" };
+    const webSocket = new WebSocket(url, {
+      ...CLIENT_OPTIONS,
+      maxPayload: this.#options.messageBytesMax,
+      finishRequest: (request) => {
+        for (let at = 0; at + 1 < headers.length; at += 2)
+          request.appendHeader(headers[at] ?? "", headers[at + 1] ?? "");
+        // Not by the option of `ws`, which fails a handshake whose offer the server passed over. RFC 6455 section 4.2.2
+        // allows that, and it is how a server says that it speaks none of them.
+        if (protocols.length > 0) request.setHeader("Sec-WebSocket-Protocol", protocols.join(", "));
+        request.end();
+      },
+    });
+    const connection: Connection = {
+      socket,
+      webSocket,
+      stream: null,
+      corked: false,
+      refuse: null,
+      cause: "",
+    };
     this.#connections.set(socket, connection);
     const { dispatch } = this.#options;
+    let chosen: string | null = null;
     webSocket.on("upgrade", (response) => {
       connection.stream = response.socket;
+      chosen = takeProtocol(response, protocols);
     });
-    webSocket.on("open", () => dispatch({ type: "socket_opened", socket }));
-    webSocket.on("unexpected-response", (_request, response) => {
-      dispatch({ type: "socket_refused", socket, status: response.statusCode ?? 0 });
-      webSocket.terminate();
-    });
+    webSocket.on("open", () => dispatch({ type: "socket_opened", socket, protocol: chosen }));
+    webSocket.on("unexpected-response", (_request, response) => this.#onRefused(connection, response));
     webSocket.on("message", (data, isBinary) => {
       assert(Buffer.isBuffer(data), "a message is not a Buffer, though no other binary type was set");
       if (isBinary) dispatch({ type: "socket_bytes", socket, bytes: data });
@@ -118,9 +144,35 @@ export class AgentSockets {
       if (connection.cause === "") connection.cause = causeOf(error);
     });
     webSocket.on("close", (code, reason) => {
+      connection.refuse?.();
       if (!this.#connections.delete(socket)) return;
       dispatch({ type: "socket_closed", socket, code, reason: reason.toString() || connection.cause });
     });
+  }
+
+  /** Reads the beginning of the body, for no longer than a moment, and closes the connection. */
+  #onRefused(connection: Connection, response: IncomingMessage): void {
+    const { socket, webSocket } = connection;
+    const decoder = new TextDecoder();
+    let body = "";
+    let bytesLeft = REFUSAL_BYTES_MAX;
+    const refuse = () => {
+      if (connection.refuse === null) return;
+      connection.refuse = null;
+      clearTimeout(timer);
+      this.#options.dispatch({ type: "socket_refused", socket, status: response.statusCode ?? 0, body });
+      webSocket.terminate();
+    };
+    const timer = setTimeout(refuse, REFUSAL_TIMEOUT_MS);
+    connection.refuse = refuse;
+    response.on("data", (bytes: Buffer) => {
+      // A character that the limit cuts is left out.
+      body += decoder.decode(bytes.subarray(0, bytesLeft), { stream: true });
+      bytesLeft -= Math.min(bytesLeft, bytes.length);
+      if (bytesLeft === 0) refuse();
+    });
+    response.on("error", refuse);
+    response.on("close", refuse);
   }
 
   #sendText(connection: Connection, text: string): void {
@@ -167,6 +219,17 @@ export class AgentSockets {
     });
     if (length >= BULK_BYTES) uncork(connection);
   }
+}
+
+/**
+ * The subprotocol that the server chose. `ws` was not told of any and would fail one that is chosen, so one that was
+ * offered is taken out before it looks; another is left for it to fail (RFC 6455 section 4.1).
+ */
+function takeProtocol({ headers }: IncomingMessage, offered: readonly string[]): string | null {
+  const chosen = headers["sec-websocket-protocol"];
+  if (chosen === undefined || !offered.includes(chosen)) return null;
+  delete headers["sec-websocket-protocol"];
+  return chosen;
 }
 
 type Message = string | Buffer | { valueOf(): ArrayBuffer };

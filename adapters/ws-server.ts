@@ -8,6 +8,7 @@ import type { ServerEvent } from "../core/events.ts";
 import type { SocketId } from "../core/ids.ts";
 import { responseBytes } from "./edge-answer.ts";
 import { lingeringClose } from "./linger.ts";
+import { noteWholeBuffer } from "./whole-buffers.ts";
 
 export type ServerSocketEvent = Extract<
   ServerEvent,
@@ -22,6 +23,9 @@ export type ServerSocketsOptions = {
   /** A message above this many bytes closes its socket with 1009. */
   readonly messageBytesMax: number;
   readonly dispatch: (event: ServerSocketEvent) => void;
+  readonly nonce: () => Uint8Array;
+  /** Takes back a handshake that is not for us. What followed it is in its stream again. */
+  readonly onForward: (request: IncomingMessage) => void;
 };
 
 /** A peer that does not finish the closing handshake is cut off after this time. */
@@ -98,7 +102,10 @@ export class ServerSockets {
     const { stream, webSocket } = connection;
     switch (effect.type) {
       case "upgrade_accept":
-        this.#accept(connection);
+        this.#accept(connection, effect.protocol);
+        break;
+      case "upgrade_forward":
+        this.#forward(connection);
         break;
       case "upgrade_refuse":
         connection.handshake = null;
@@ -106,7 +113,10 @@ export class ServerSockets {
         lingeringClose(stream, responseBytes(effect.status, effect.headers, effect.body));
         break;
       case "socket_send_text":
-        this.#send(connection, effect.text);
+        this.#sendText(connection, effect.text);
+        break;
+      case "socket_send_packet":
+        this.#sendPacket(connection, effect.header, effect.body);
         break;
       case "socket_ping":
         if (webSocket?.readyState === WebSocket.OPEN) webSocket.ping();
@@ -134,13 +144,21 @@ export class ServerSockets {
     for (const { stream } of this.#connections.values()) stream.destroy();
   }
 
-  #accept(connection: Connection): void {
-    const { handshake, stream } = connection;
-    assert(handshake !== null, "a handshake was answered twice");
-    connection.handshake = null;
-    // `ws` takes no list here, though RFC 6455 does; and of the subprotocols it would choose one that nobody here speaks.
+  #forward(connection: Connection): void {
+    const { socket, stream } = connection;
+    const handshake = takeHandshake(connection);
+    this.#connections.delete(socket);
+    stopWatching(stream);
+    this.#options.onForward(handshake);
+  }
+
+  #accept(connection: Connection, protocol: string | null): void {
+    const { stream } = connection;
+    const handshake = takeHandshake(connection);
+    // `ws` takes no list here, though RFC 6455 does; and of the subprotocols that are offered it would choose the first.
     handshake.headers.upgrade = "websocket";
-    delete handshake.headers["sec-websocket-protocol"];
+    if (protocol === null) delete handshake.headers["sec-websocket-protocol"];
+    else handshake.headers["sec-websocket-protocol"] = protocol;
     stopWatching(stream);
     // Where the peer has left meanwhile, the callback never runs: the stream closes instead.
     this.#server.handleUpgrade(handshake, stream, Buffer.alloc(0), (webSocket) => {
@@ -152,12 +170,14 @@ export class ServerSockets {
 
   #listen(connection: Connection, webSocket: WebSocket): void {
     const { socket } = connection;
-    const { dispatch } = this.#options;
-    dispatch({ type: "socket_opened", socket });
+    const { dispatch, nonce } = this.#options;
+    dispatch({ type: "socket_opened", socket, nonce: nonce() });
     webSocket.on("message", (data, isBinary) => {
       assert(Buffer.isBuffer(data), "a message is not a Buffer, though no other binary type was set");
-      if (isBinary) dispatch({ type: "socket_bytes", socket, bytes: data });
-      else dispatch({ type: "socket_text", socket, text: data.toString() });
+      if (isBinary) {
+        noteWholeBuffer(data);
+        dispatch({ type: "socket_bytes", socket, bytes: data });
+      } else dispatch({ type: "socket_text", socket, text: data.toString() });
     });
     webSocket.on("ping", () => dispatch({ type: "socket_heard", socket }));
     webSocket.on("pong", () => dispatch({ type: "socket_heard", socket }));
@@ -167,16 +187,45 @@ export class ServerSockets {
     webSocket.on("close", (code, reason) => this.#close(connection, code, reason.toString()));
   }
 
-  #send(connection: Connection, text: string): void {
-    const { socket, webSocket } = connection;
+  #sendText(connection: Connection, text: string): void {
+    const { webSocket } = connection;
     if (webSocket?.readyState !== WebSocket.OPEN) return;
     const message = Buffer.from(text);
     if (message.length < BULK_BYTES) cork(connection);
-    webSocket.send(message, TEXT, (error) => {
-      if (error || !this.#connections.has(socket)) return;
-      this.#options.dispatch({ type: "socket_flushed", socket, bytes: message.length });
-    });
+    webSocket.send(message, TEXT, this.#onSent(connection, message.length));
     if (message.length >= BULK_BYTES) uncork(connection);
+  }
+
+  /**
+   * `ws` takes a message in one piece only, and joining the parts would be a copy of all that is uploaded. A frame of a
+   * server is not masked (RFC 6455 section 5.1), so that the parts can go out as they are, between the frames of `ws`:
+   * that writes each of its own within one call.
+   */
+  #sendPacket(connection: Connection, header: Uint8Array, body: readonly Uint8Array[]): void {
+    const { stream, webSocket } = connection;
+    if (webSocket?.readyState !== WebSocket.OPEN) return;
+    let length = header.length;
+    for (const part of body) length += part.length;
+    const onSent = this.#onSent(connection, length);
+    if (length < BULK_BYTES) {
+      cork(connection);
+      stream.write(Buffer.concat([binaryFrameHead(length), header, ...body]), onSent);
+      return;
+    }
+    const parts = [Buffer.concat([binaryFrameHead(length), header]), ...body];
+    stream.cork();
+    for (const [index, part] of parts.entries()) {
+      stream.write(part, index === parts.length - 1 ? onSent : undefined);
+    }
+    stream.uncork();
+    uncork(connection);
+  }
+
+  #onSent({ socket }: Connection, bytes: number): (error?: Error | null) => void {
+    return (error) => {
+      if (error || !this.#connections.has(socket)) return;
+      this.#options.dispatch({ type: "socket_flushed", socket, bytes });
+    };
   }
 
   #close(connection: Connection, code: number, reason: string): void {
@@ -187,6 +236,27 @@ export class ServerSockets {
 }
 
 const TEXT = { binary: false };
+
+function takeHandshake(connection: Connection): IncomingMessage {
+  const { handshake } = connection;
+  assert(handshake !== null, "a handshake was answered twice");
+  connection.handshake = null;
+  return handshake;
+}
+
+/** The head of a whole binary message that is not masked (RFC 6455 section 5.2). */
+function binaryFrameHead(length: number): Uint8Array {
+  if (length < 126) return Uint8Array.of(BINARY_FRAME, length);
+  if (length < 65_536) return Uint8Array.of(BINARY_FRAME, 126, length >> 8, length & 0xff);
+  const head = Buffer.alloc(10);
+  head[0] = BINARY_FRAME;
+  head[1] = 127;
+  head.writeUIntBE(length, 4, 6);
+  return head;
+}
+
+/** The final frame of a message, opcode 2. */
+const BINARY_FRAME = 0x82;
 
 /**
  * While a handshake waits, the stream is read, since nothing else tells that the visitor has left. A client may send

@@ -43,9 +43,9 @@ async function serve(flags: readonly string[] = []): Promise<RunningServer> {
   return server;
 }
 
-function runAgent(server: RunningServer, flags: readonly string[] = []): RunningAgent {
+function runAgent(server: RunningServer, flags: readonly string[] = [], logger = silent): RunningAgent {
   const config = readAgentConfig([`--server=${urlOf(server)}`, "--to=http://127.0.0.1:1", ...flags], {});
-  const agent = startAgent({ ...config, stateFile }, silent);
+  const agent = startAgent({ ...config, stateFile }, logger);
   // What a test does not look at must not end the process.
   agent.ended.catch(() => {});
   agents.push(agent);
@@ -90,6 +90,25 @@ describe("an agent", () => {
     await first.stop();
     writeFileSync(stateFile, JSON.stringify({ ...state(), server: "https://other.example.org/" }));
     await expect(runAgent(server).ended).rejects.toThrow(StartupError);
+  });
+
+  test("says nothing of the headers and passwords that it was given (A14)", async () => {
+    const lines: string[] = [];
+    const logger = createLogger("debug", { write: (line) => lines.push(line) });
+    const server = await serve();
+    const secrets = [
+      "--header=Authorization: canary-header-77",
+      `--access=basic:me:${"c0ffee".repeat(10)}cafe`,
+    ];
+    const agent = runAgent(
+      server,
+      [`--access-token=${ACCESS_TOKEN}`, "--tls-skip-verify=on", ...secrets],
+      logger,
+    );
+    expect(await agent.connected).toBe(true);
+    await agent.stop();
+    expect(lines.join("")).toContain("not verified");
+    expect(lines.join("")).not.toMatch(/canary|c0ffee/);
   });
 
   test("is not started with a state file that it could not keep its token in", async () => {

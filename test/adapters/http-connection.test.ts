@@ -70,7 +70,7 @@ describe("a cut", () => {
     run.server.perform(head(slow));
     run.server.perform({ type: "respond_cut", exchange: cut });
     run.server.perform({ type: "respond_body", exchange: slow, bytes: Buffer.from("whole") });
-    run.server.perform({ type: "respond_end", exchange: slow });
+    run.server.perform({ type: "respond_end", exchange: slow, trailers: [] });
     await client.untilEnded();
     expect(client.text).toMatch(/5\r\nwhole\r\n0\r\n\r\n$/);
     expect(run.log.all("exchange_closed")).toEqual([
@@ -91,7 +91,7 @@ describe("a visitor who leaves", () => {
     run.server.perform({ type: "exchange_read", exchange });
     run.server.perform(head(exchange));
     run.server.perform({ type: "respond_body", exchange, bytes: Buffer.from("late") });
-    run.server.perform({ type: "respond_end", exchange });
+    run.server.perform({ type: "respond_end", exchange, trailers: [] });
     run.server.perform({ type: "respond_cut", exchange });
     run.respond(exchange, { body: ["late"] });
     await run.pulse();

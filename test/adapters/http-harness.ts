@@ -103,7 +103,25 @@ export async function start(limits: { readonly connectionsMax?: number } = {}) {
       .all("exchange_flushed")
       .filter((event) => event.exchange === exchange)
       .reduce((sum, event) => sum + event.bytes, 0);
-  return { server, options, port, log, faults, upgrades, client, until, opened, respond, pulse, flushed };
+  const received = (exchange: ExchangeId) =>
+    log
+      .all("exchange_body")
+      .reduce((sum, event) => sum + (event.exchange === exchange ? event.bytes.length : 0), 0);
+  return {
+    server,
+    options,
+    port,
+    log,
+    faults,
+    upgrades,
+    client,
+    until,
+    opened,
+    respond,
+    pulse,
+    flushed,
+    received,
+  };
 }
 
 class ExchangeLog extends EventLog<HttpServerEvent> {

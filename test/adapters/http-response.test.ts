@@ -104,7 +104,7 @@ describe("a streamed response", () => {
     run.server.perform({ type: "respond_body", exchange, bytes: Buffer.from("two") });
     await client.untilText("3\r\ntwo\r\n");
     expect(client.text).not.toContain("0\r\n\r\n");
-    run.server.perform({ type: "respond_end", exchange });
+    run.server.perform({ type: "respond_end", exchange, trailers: [] });
     await client.untilText("0\r\n\r\n");
     await run.log.first("exchange_closed");
     expect(run.flushed(exchange)).toBe(6);
@@ -119,9 +119,39 @@ describe("a streamed response", () => {
     const writes = countWrites();
     run.server.perform({ ...head(exchange), headers: ["content-length", "5"] });
     run.server.perform({ type: "respond_body", exchange, bytes: Buffer.from("hello") });
-    run.server.perform({ type: "respond_end", exchange });
+    run.server.perform({ type: "respond_end", exchange, trailers: [] });
     await client.untilText("hello");
     expect(writes.count()).toBe(1);
+  });
+
+  test("keeps the bytes of a file name that is not ASCII, wherever the length stands", async () => {
+    const run = await start();
+    const client = run.client();
+    client.get("/");
+    const { exchange } = await run.opened(1);
+    const disposition = 'attachment; filename="caf\xe9.txt"';
+    const headers = ["content-length", "2", "content-disposition", disposition];
+    run.server.perform({
+      type: "respond",
+      exchange,
+      status: 200,
+      headers,
+      body: [Buffer.from("ok")],
+      close: false,
+    });
+    await client.untilText("ok");
+    expect(client.text).toContain(`content-disposition: ${disposition}\r\n`);
+  });
+
+  test("announces no trailers to HTTP/1.0, which has none", async () => {
+    const run = await start();
+    const client = run.client();
+    client.send("GET / HTTP/1.0\r\nHost: h\r\n\r\n");
+    const { exchange } = await run.opened(1);
+    run.server.perform({ ...head(exchange), headers: ["trailer", "x-sum"] });
+    run.server.perform({ type: "respond_end", exchange, trailers: ["x-sum", "1"] });
+    await run.log.first("exchange_closed");
+    expect(client.text).not.toMatch(/trailer|x-sum/i);
   });
 
   test("H22 reports progress while a slow visitor takes a long backlog bit by bit", async () => {
@@ -135,7 +165,7 @@ describe("a streamed response", () => {
     for (let sent = 0; sent < total; sent += 64 * KIB) {
       run.server.perform({ type: "respond_body", exchange, bytes: Buffer.alloc(64 * KIB, 120) });
     }
-    run.server.perform({ type: "respond_end", exchange });
+    run.server.perform({ type: "respond_end", exchange, trailers: [] });
     await run.log.first("exchange_flushed");
     expect(run.flushed(exchange)).toBeLessThan(total);
     expect(run.log.all("exchange_closed")).toEqual([]);
@@ -152,7 +182,7 @@ describe("a streamed response", () => {
     const { exchange } = await run.opened(1);
     run.server.perform(head(exchange));
     run.server.perform({ type: "respond_body", exchange, bytes: Buffer.from("all") });
-    run.server.perform({ type: "respond_end", exchange });
+    run.server.perform({ type: "respond_end", exchange, trailers: [] });
     await client.untilEnded();
     expect(client.ending).toBe("end");
     expect(client.text).toMatch(/\r\n\r\nall$/);
@@ -181,7 +211,7 @@ describe("compression", () => {
         await client.until(() => decoders[coding](dechunked(client)).toString() === sent);
         await run.log.until(() => run.flushed(exchange) === sent.length);
       }
-      run.server.perform({ type: "respond_end", exchange });
+      run.server.perform({ type: "respond_end", exchange, trailers: [] });
       expect((await run.log.first("exchange_closed")).complete).toBe(true);
       await client.untilText("0\r\n\r\n");
     },
@@ -195,7 +225,7 @@ describe("compression", () => {
       const { exchange } = await run.opened(run.log.all("exchange_opened").length + 1);
       run.server.perform({ ...head(exchange), coding: "gzip" });
       for (const bytes of pieces) run.server.perform({ type: "respond_body", exchange, bytes });
-      run.server.perform({ type: "respond_end", exchange });
+      run.server.perform({ type: "respond_end", exchange, trailers: [] });
       return exchange;
     };
     const slow = run.client();

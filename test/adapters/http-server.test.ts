@@ -35,6 +35,9 @@ describe("a request", () => {
         ["Cookie", "b=2"],
       ].flat(),
       hasBody: false,
+      upgrade: false,
+      expectsContinue: false,
+      peer: "127.0.0.1",
       nonce: expect.any(Uint8Array),
     });
     expect(opened.nonce).toHaveLength(NONCE_BYTES);
@@ -290,7 +293,7 @@ describe("the listener", () => {
     await refused.untilEnded();
     expect(refused.ending).toBe("reset");
     run.server.perform({ type: "respond_body", exchange: streaming, bytes: Buffer.from("more") });
-    run.server.perform({ type: "respond_end", exchange: streaming });
+    run.server.perform({ type: "respond_end", exchange: streaming, trailers: [] });
     run.respond(late, { body: ["late"] });
     await Promise.all([begun.untilEnded(), waiting.untilEnded()]);
     expect(begun.text).toMatch(/4\r\nmore\r\n0\r\n\r\n$/);

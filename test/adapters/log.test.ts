@@ -54,7 +54,12 @@ describe("reports in the log", () => {
   });
 
   test("become one line each, with their fields", () => {
-    createServerReportLog(logger).write({ type: "tunnel_accepted", socket: socketId(3), clientId: "home" });
+    createServerReportLog(logger).write({
+      type: "tunnel_accepted",
+      socket: socketId(3),
+      clientId: "home",
+      protocol: "native",
+    });
     createAgentReportLog(logger).write({ type: "retrying", inMs: 5000, cause: "refused" });
     expect(entries()).toMatchObject([
       { level: 30, msg: "tunnel accepted", socket: 3, clientId: "home" },

@@ -1,6 +1,9 @@
+import https from "node:https";
 import net from "node:net";
 import tls from "node:tls";
 import { describe, expect, test, vi } from "vitest";
+import { InvariantError } from "../../core/assert.ts";
+import type { ExchangeId } from "../../core/ids.ts";
 import { createCertificate } from "./certificate.ts";
 import { listen } from "./listen.ts";
 import { cleanups, MIB, OK, origin, rawOrigin, secureOrigin, start } from "./origin-harness.ts";
@@ -61,6 +64,24 @@ describe("the flow", () => {
     raw.resumeAll();
     await raw.allClosed();
     expect(run.log.types()).toEqual(["origin_head", "origin_body", "origin_ended"]);
+  });
+});
+
+describe("several origins", () => {
+  test("get what is theirs, each under the path of its own URL", async () => {
+    const [first, second] = [
+      await rawOrigin((socket) => socket.write(OK)),
+      await rawOrigin((socket) => socket.write(OK)),
+    ];
+    const run = start([first.url, new URL("/base/", second.url)]);
+    await run.over(run.request({ origin: 1, target: "/b" }));
+    await run.over(run.request({ origin: 0, target: "/a" }));
+    await run.over(run.request({ origin: 1, method: "OPTIONS", target: "*" }));
+    expect(first.whole()).toMatch(/^GET \/a HTTP/);
+    expect(first.connections()).toBe(1);
+    expect(second.whole()).toMatch(/^GET \/base\/b HTTP/);
+    expect(second.whole()).toMatch(/\r\n\r\nOPTIONS \* HTTP/);
+    expect(() => run.request({ origin: 2 })).toThrow(InvariantError);
   });
 });
 
@@ -176,7 +197,7 @@ describe("the connection", () => {
 
   test("is given up when it does not come up in time", async () => {
     const silent = await rawOrigin(() => {});
-    const run = start(new URL(`https://${silent.url.host}/`), 50);
+    const run = start(new URL(`https://${silent.url.host}/`), { connectTimeoutMs: 50 });
     await run.over(run.request());
     expect(run.log.events).toEqual([{ type: "origin_failed", exchange: 1, fault: "connect_timeout" }]);
   });
@@ -185,7 +206,7 @@ describe("the connection", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     cleanups.push(() => vi.useRealTimers());
     const raw = await rawOrigin(() => {});
-    const run = start(raw.url, 10_000);
+    const run = start(raw.url, { connectTimeoutMs: 10_000 });
     const exchange = run.request();
     await raw.requested();
     vi.advanceTimersByTime(10_000);
@@ -203,6 +224,31 @@ describe("the connection", () => {
     const failed = [{ type: "origin_failed", exchange: 1, fault: "tls_invalid" }];
     expect(run.log.events).toEqual(failed);
     expect(other.log.events).toEqual(failed);
+  });
+
+  test("is made to any certificate where that is wished", async () => {
+    const secure = await secureOrigin(createCertificate());
+    const run = start(secure.url, { tlsSkipVerify: true });
+    await run.over(run.request({ method: "PUT", body: "streamed" }), () => run.end(1 as ExchangeId));
+    expect(run.body().toString()).toBe("ok");
+  });
+
+  test("is verified by the configured name and asks for it, whatever the Host header says", async () => {
+    const certificate = createCertificate();
+    const trusted = tls.getCACertificates("default");
+    tls.setDefaultCACertificates([...trusted, certificate.cert]);
+    cleanups.push(() => tls.setDefaultCACertificates(trusted));
+    const asked: string[] = [];
+    const server = https.createServer(certificate, (_request, response) => response.end("ok"));
+    server.on("secureConnection", (socket) => asked.push(String(socket.servername)));
+    const [, port] = (await listen(server, cleanups)).split(":");
+    const run = start(new URL(`https://localhost:${port}/`));
+    // A method in lower case takes another way through Node, which would take the name from the header.
+    for (const method of ["GET", "get"]) {
+      await run.over(run.request({ method, headers: ["Host", "visitor.example.org"] }));
+    }
+    expect(run.log.types()).not.toContain("origin_failed");
+    expect(asked).toEqual(["localhost"]);
   });
 
   test("is made over TLS to a certificate that verifies", async () => {

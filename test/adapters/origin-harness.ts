@@ -18,21 +18,56 @@ afterEach(() => {
   for (const clean of cleanups.splice(0).reverse()) clean();
 });
 
-export function start(url: URL, connectTimeoutMs = 10_000) {
+type Order = Extract<OriginEffect, { type: "origin_request" }>;
+
+export function start(
+  urls: URL | readonly URL[],
+  options: { readonly connectTimeoutMs?: number; readonly tlsSkipVerify?: boolean } = {},
+) {
   const log = new EventLog<OriginEvent>();
-  const subject = new Origin({ url, connectTimeoutMs, dispatch: log.dispatch });
+  const subject = new Origin({
+    urls: urls instanceof URL ? [urls] : urls,
+    connectTimeoutMs: 10_000,
+    tlsSkipVerify: false,
+    ...options,
+    dispatch: log.dispatch,
+  });
   cleanups.push(() => subject.close());
   let count = 0;
   const isLast = (event: OriginEvent) => event.type === "origin_ended" || event.type === "origin_failed";
-  return {
+  const run = {
     origin: subject,
     log,
-    request(order: Partial<Extract<OriginEffect, { type: "origin_request" }>> = {}): ExchangeId {
+    request(order: Partial<Order> = {}): ExchangeId {
       const exchange = ++count as ExchangeId;
-      const blank = { method: "GET", target: `/${count}`, headers: [], body: null };
-      subject.perform({ ...blank, ...order, type: "origin_request", exchange });
+      const blank: Order = {
+        type: "origin_request",
+        exchange,
+        origin: 0,
+        method: "GET",
+        target: `/${count}`,
+        headers: ["Host", "home"],
+        body: null,
+        bodyBytes: null,
+        upgrade: false,
+      };
+      subject.perform({ ...blank, ...order });
       return exchange;
     },
+    upgrade: (headers: readonly string[] = []) =>
+      run.request({
+        upgrade: true,
+        target: "/ws",
+        headers: ["Host", "home", "Connection", "Upgrade", "Upgrade", "websocket", ...headers],
+      }),
+    send: (exchange: ExchangeId, bytes: Uint8Array | string) =>
+      subject.perform({ type: "origin_send", exchange, bytes: Buffer.from(bytes) }),
+    end: (exchange: ExchangeId, trailers: readonly string[] = []) =>
+      subject.perform({ type: "origin_send_end", exchange, trailers }),
+    flushed: (exchange: ExchangeId) =>
+      log
+        .all("origin_flushed")
+        .reduce((sum, event) => sum + (event.exchange === exchange ? event.bytes : 0), 0),
     abort: (exchange: ExchangeId) => subject.perform({ type: "origin_abort", exchange }),
     pause: (exchange: ExchangeId, paused: boolean) =>
       subject.perform({ type: "origin_pause", exchange, paused }),
@@ -51,6 +86,7 @@ export function start(url: URL, connectTimeoutMs = 10_000) {
         log.all("origin_body").flatMap((event) => (event.exchange === exchange ? [event.bytes] : [])),
       ),
   };
+  return run;
 }
 
 export async function origin(answer: http.RequestListener): Promise<{ readonly url: URL }> {
@@ -71,6 +107,7 @@ export async function rawOrigin(answer: (socket: net.Socket, request: string, nt
   let connections = 0;
   let pieces = 0;
   let received = "";
+  let whole = "";
   const server = net.createServer((socket) => {
     sockets.add(socket);
     connections += 1;
@@ -82,6 +119,7 @@ export async function rawOrigin(answer: (socket: net.Socket, request: string, nt
     socket.on("data", (bytes) => {
       pieces += 1;
       received = bytes.toString("latin1");
+      whole += received;
       server.emit("requested");
       answer(socket, received, ++nth);
     });
@@ -89,7 +127,14 @@ export async function rawOrigin(answer: (socket: net.Socket, request: string, nt
   const host = await listen(server, cleanups);
   return {
     url: new URL(`http://${host}/`),
+    /** The latest piece of a request. */
     received: () => received,
+    /** All pieces of all requests. */
+    whole: () => whole,
+    /** Until that has come, among all else. */
+    has: async (text: string) => {
+      while (!whole.includes(text)) await once(server, "requested");
+    },
     connections: () => connections,
     /** Until that many pieces of requests have come, on all connections together. */
     requested: async (count = 1) => {

@@ -3,18 +3,18 @@ import { describe, expect, test } from "vitest";
 import { MIB, OK, origin, rawOrigin, start } from "./origin-harness.ts";
 
 describe("the request", () => {
-  test("goes out byte for byte, with the origin's host first and the headers in their order", async () => {
+  test("H14 H16 goes out byte for byte, its headers in their order", async () => {
     const raw = await rawOrigin((socket) => socket.write(OK));
     const run = start(raw.url);
     run.request({
       target: "/a//b/../%2e%2e/%2F;x/%00\u00e9?q=&q=+&&Q=%ff",
-      headers: ["Accept", "*/*", "X-Twice", "1", "range", "bytes=0-", "X-Twice", "2"],
+      headers: ["Accept", "*/*", "hOST", "music.local", "X-Twice", "1", "range", "bytes=0-", "X-Twice", "2"],
     });
     await run.log.first("origin_ended");
     expect(raw.received().split("\r\n")).toEqual([
       "GET /a//b/../%2e%2e/%2F;x/%00\u00e9?q=&q=+&&Q=%ff HTTP/1.1",
-      `Host: ${raw.url.host}`,
       "Accept: */*",
+      "hOST: music.local",
       "X-Twice: 1",
       "range: bytes=0-",
       "X-Twice: 2",
@@ -35,17 +35,18 @@ describe("the request", () => {
   test.each(["get", "M-SEARCH", "pRoPfInD"])("keeps the method %s as it is", async (method) => {
     const raw = await rawOrigin((socket) => socket.write(OK));
     const run = start(raw.url);
-    run.request({ method, target: "/x", headers: ["a", "1", "a", "2"] });
+    run.request({ method, target: "/x", headers: ["Host", "home", "a", "1", "a", "2"] });
     await run.log.first("origin_ended");
-    expect(raw.received()).toMatch(new RegExp(`^${method} /x HTTP/1.1\r\nHost: `));
+    expect(raw.received()).toMatch(new RegExp(`^${method} /x HTTP/1.1\r\nHost: home\r\n`));
     expect(raw.received()).toContain("a: 1\r\na: 2\r\n");
   });
 
   test("carries a body with its length, and says where a POST has none", async () => {
     const raw = await rawOrigin((socket) => socket.write(OK));
     const run = start(raw.url);
-    run.request({ method: "POST", body: Buffer.from('{"a":1}') });
-    await run.log.first("origin_ended");
+    const first = run.request({ method: "POST", body: Buffer.from('{"a":1}') });
+    await run.over(first);
+    expect(run.flushed(first)).toBe(7);
     expect(raw.received()).toContain("\r\nContent-Length: 7\r\n");
     expect(raw.received()).toMatch(/\r\n\r\n\{"a":1\}$/);
     const second = run.request({ method: "POST" });
@@ -104,6 +105,20 @@ describe("the response", () => {
     expect(run.log.types()).toEqual(["origin_head", "origin_ended"]);
   });
 
+  test("gives the memory of a piece back when told so, and touches nothing that is not its own", async () => {
+    const home = await origin((_request, response) => response.end(Buffer.alloc(50_000, "x")));
+    const run = start(home.url);
+    const exchange = run.request();
+    await run.over(exchange);
+    const pieces = run.log.events.flatMap((event) => (event.type === "origin_body" ? [event.bytes] : []));
+    const foreign = new Uint8Array(50_000);
+    for (const piece of [...pieces, foreign]) {
+      run.origin.perform({ type: "origin_release", bytes: piece.subarray(piece.length - 1) });
+    }
+    expect(pieces.map(({ buffer }) => buffer.byteLength)).toEqual(pieces.map(() => 0));
+    expect(foreign.buffer.byteLength).toBe(50_000);
+  });
+
   test("comes as it is: not decompressed, and no redirect followed", async () => {
     const zipped = gzipSync("a song");
     const server = await origin((_request, response) => {
@@ -115,17 +130,24 @@ describe("the response", () => {
     expect(run.body()).toEqual(zipped);
   });
 
-  test("H12 ignores a thousand informational responses before the final one", async () => {
+  test("H12 comes behind a thousand interim ones of each kind, all of them reported", async () => {
     const noise =
-      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\nlink: y\r\n\r\n";
     const raw = await rawOrigin((socket) => socket.write(noise.repeat(1000) + OK));
     const run = start(raw.url);
-    await run.over(run.request());
-    await run.over(run.request());
-    expect(run.log.types().join()).toBe(
-      "origin_head,origin_body,origin_ended,origin_head,origin_body,origin_ended",
-    );
-    expect(raw.connections()).toBe(1);
+    for (const exchange of [run.request(), run.request()]) {
+      await run.over(exchange);
+      const own = run.log.events.filter((event) => event.exchange === exchange);
+      const interims = own.filter((event) => event.type === "origin_interim");
+      expect(interims).toHaveLength(3000);
+      expect(interims.slice(0, 3)).toEqual([
+        { type: "origin_interim", exchange, status: 100, headers: [] },
+        { type: "origin_interim", exchange, status: 102, headers: [] },
+        { type: "origin_interim", exchange, status: 103, headers: ["Link", "x", "link", "y"] },
+      ]);
+      const rest = own.slice(interims.length).map((event) => event.type);
+      expect(rest).toEqual(["origin_head", "origin_body", "origin_ended"]);
+    }
   });
 
   test.each([
@@ -214,6 +236,21 @@ describe("the response", () => {
     expect(run.log.events).toEqual([{ type: "origin_failed", exchange: 1, fault: "broken" }]);
   });
 
+  test("is a failure when it is 101 without the headers of a switch, and its connection is not used again", async () => {
+    const raw = await rawOrigin((socket, request) =>
+      socket.write(request.includes("/next") ? OK : "HTTP/1.1 101 Switching Protocols\r\n\r\nraw"),
+    );
+    const run = start(raw.url);
+    await run.over(run.request());
+    await run.over(run.upgrade());
+    expect(run.log.events).toMatchObject([
+      { type: "origin_failed", fault: "malformed" },
+      { type: "origin_failed", fault: "malformed" },
+    ]);
+    await run.over(run.request({ target: "/next" }));
+    expect(raw.connections()).toBe(3);
+  });
+
   test("H20 is read although the origin answers and closes before it has read the request", async () => {
     const raw = await rawOrigin((socket, _request, nth) => {
       if (nth > 1) return;
@@ -221,7 +258,7 @@ describe("the response", () => {
       socket.end("HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\n\r\ntoo much");
     });
     const run = start(raw.url);
-    await run.over(run.request({ method: "POST", body: Buffer.alloc(4 * MIB) }));
+    await run.over(run.request({ method: "POST", body: Buffer.alloc(32 * MIB) }));
     expect(run.log.types()).toEqual(["origin_head", "origin_body", "origin_ended"]);
     expect(run.body().toString()).toBe("too much");
     raw.resumeAll();

@@ -9,6 +9,8 @@ import {
   AgentSockets,
   CLOSE_TIMEOUT_MS,
   maskingIsNative,
+  REFUSAL_BYTES_MAX,
+  REFUSAL_TIMEOUT_MS,
 } from "../../adapters/ws-agent.ts";
 import type { SocketId } from "../../core/ids.ts";
 import { EventLog } from "./event-log.ts";
@@ -47,9 +49,92 @@ describe("the handshake", () => {
       const run = start(new URL(`http://${await listen(server, cleanups)}/`));
       run.connect();
       await run.closed();
-      expect(run.log.events[0]).toEqual({ type: "socket_refused", socket: SOCKET, status });
+      const body = "a long story".repeat(200).slice(0, REFUSAL_BYTES_MAX);
+      expect(run.log.events[0]).toEqual({ type: "socket_refused", socket: SOCKET, status, body });
       expect(run.log.types()).toEqual(["socket_refused", "socket_closed"]);
       expect(requests).toBe(1);
+    },
+  );
+
+  const problem = '{"detail":"sp\u00e4ter"}';
+
+  test.each([
+    ["is whole", `Content-Length: ${Buffer.byteLength(problem)}\r\n\r\n${problem}`, problem],
+    ["is cut", `Content-Length: 99\r\n\r\n${problem}`, problem],
+    ["is not there", "Content-Length: 0\r\n\r\n", ""],
+    ["is cut by the limit inside a character", `\r\n${"x".repeat(2047)}\u00e9`, "x".repeat(2047)],
+  ])("that is refused with a body tells it, when it %s", async (_name, rest, body) => {
+    const server = net.createServer((socket) => {
+      socket.once("data", () => socket.end(`HTTP/1.1 426 Upgrade Required\r\n${rest}`));
+    });
+    const run = start(new URL(`http://${await listen(server, cleanups)}/`));
+    run.connect();
+    await run.closed();
+    expect(run.log.events).toMatchObject([
+      { type: "socket_refused", status: 426, body },
+      { type: "socket_closed", code: 1006 },
+    ]);
+  });
+
+  test.each(["by time", "by order"])("that is refused with a body without end is over %s", async (how) => {
+    const server = net.createServer((socket) => {
+      socket.once("data", () => socket.write("HTTP/1.1 503 No\r\nContent-Length: 99\r\n\r\nwait"));
+    });
+    const read = Promise.withResolvers<void>();
+    const { push } = http.IncomingMessage.prototype;
+    vi.spyOn(http.IncomingMessage.prototype, "push").mockImplementation(function (this: unknown, chunk) {
+      if (String(chunk) === "wait") setImmediate(read.resolve);
+      return push.call(this, chunk);
+    });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const run = start(new URL(`http://${await listen(server, cleanups)}/`));
+    run.connect();
+    await read.promise;
+    if (how === "by order") run.perform({ type: "socket_terminate", socket: SOCKET });
+    else vi.advanceTimersByTime(REFUSAL_TIMEOUT_MS);
+    await run.closed();
+    expect(run.log.events).toMatchObject([
+      { type: "socket_refused", status: 503, body: "wait" },
+      { type: "socket_closed", code: 1006 },
+    ]);
+  });
+
+  test("carries the headers that were ordered, in order", async () => {
+    const server = await wsServer();
+    const run = start(new URL(`http://${server.host}/`));
+    run.connect(SOCKET, { headers: ["Culvert-Access", "public", "X-B", "1", "x-b", "2"] });
+    await run.log.first("socket_opened");
+    const raw = server.requests[0]?.rawHeaders ?? [];
+    expect(raw.join("\n")).toContain("Culvert-Access\npublic\nX-B\n1\nX-B\n2");
+    expect(raw).not.toContain("Sec-WebSocket-Protocol");
+  });
+
+  test.each([
+    ["the second", "b", "b"],
+    ["none", null, null],
+  ])("offers subprotocols in order, and the server chooses %s", async (_name, choice, protocol) => {
+    const offers: string[][] = [];
+    const server = await wsServer((offered) => {
+      offers.push([...offered]);
+      return choice ?? false;
+    });
+    const run = start(new URL(`http://${server.host}/`));
+    run.connect(SOCKET, { protocols: ["culvert.1", "b"] });
+    expect(await run.log.first("socket_opened")).toEqual({ type: "socket_opened", socket: SOCKET, protocol });
+    expect(offers).toEqual([["culvert.1", "b"]]);
+    expect(server.requests[0]?.headers["sec-websocket-protocol"]).toBe("culvert.1, b");
+  });
+
+  test.each([[["culvert.1"]], [[]]])(
+    "is a failure when the server chooses what was not offered: %j",
+    async (protocols) => {
+      const server = await wsServer(() => false, ["Sec-WebSocket-Protocol: culvert.2"]);
+      const run = start(new URL(`http://${server.host}/`));
+      run.connect(SOCKET, { protocols });
+      await run.closed();
+      expect(run.log.events).toMatchObject([
+        { type: "socket_closed", code: 1006, reason: expect.stringMatching("subprotocol") },
+      ]);
     },
   );
 
@@ -156,6 +241,26 @@ describe("a message to the server", () => {
       });
     },
   );
+
+  test.each([100, 60_000])("can be sent again and again from the same %i bytes", async (size) => {
+    const { run, peer } = await connect();
+    const received: Buffer[] = [];
+    peer.on("message", (data: Buffer) => received.push(data));
+    const kept = Buffer.from(Array.from({ length: size }, (_, index) => index % 251));
+    const body = [kept.subarray(0, 50), kept.subarray(50)];
+    for (let index = 0; index < 10; index++) {
+      run.perform({ type: "socket_send_packet", socket: SOCKET, header: Buffer.from([index]), body });
+    }
+    await run.log.until(() => run.log.all("socket_flushed").length === 10);
+    const last = once(peer, "ping");
+    run.perform({ type: "socket_ping", socket: SOCKET });
+    await last;
+    expect(received).toHaveLength(10);
+    for (const [index, packet] of received.entries()) {
+      expect(packet[0]).toBe(index);
+      expect(packet.subarray(1).equals(kept)).toBe(true);
+    }
+  });
 
   test("keeps its place among large and small ones, and all that is sent is flushed", async () => {
     const { run, peer } = await connect();
@@ -338,8 +443,9 @@ function start(server: URL) {
   return {
     log,
     perform: (effect: AgentSocketEffect) => sockets.perform(effect),
-    connect(socket = SOCKET) {
-      sockets.perform({ type: "socket_connect", socket, target: TARGET });
+    connect(socket = SOCKET, order: { headers?: readonly string[]; protocols?: readonly string[] } = {}) {
+      const blank = { target: TARGET, headers: [], protocols: [] };
+      sockets.perform({ ...blank, ...order, type: "socket_connect", socket });
     },
     close: () => sockets.close(),
     /** Waits for the last event of the first socket and checks that it is the last. */
@@ -364,9 +470,13 @@ async function connect() {
   return { run, peer: webSocket, stream };
 }
 
-async function wsServer() {
+async function wsServer(
+  handleProtocols: (offered: Set<string>) => string | false = () => false,
+  headers: readonly string[] = [],
+) {
   const server = http.createServer();
-  const webSockets = new WebSocketServer({ server });
+  const webSockets = new WebSocketServer({ server, handleProtocols });
+  webSockets.on("headers", (lines) => lines.push(...headers));
   const requests: http.IncomingMessage[] = [];
   webSockets.on("connection", (webSocket, request) => {
     webSocket.on("error", () => {});

@@ -1,9 +1,12 @@
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import WebSocket from "ws";
 import { HttpServer } from "../../adapters/http-server.ts";
 import { createNonceSource } from "../../adapters/nonce.ts";
 import { type ServerSocketEvent, ServerSockets } from "../../adapters/ws-server.ts";
+import { NONCE_BYTES } from "../../core/events.ts";
 import type { SocketId } from "../../core/ids.ts";
 import { countWrites } from "./count-writes.ts";
 import { EventLog } from "./event-log.ts";
@@ -28,7 +31,7 @@ describe("a handshake", () => {
     expect(requested.socket).toBe(1);
     expect(requested.target).toBe("/ws?clientId=a%20b");
     expect(requested.headers).toEqual(expect.arrayContaining(["X-Odd", "1"]));
-    run.sockets.perform({ type: "upgrade_accept", socket: requested.socket });
+    run.sockets.perform({ type: "upgrade_accept", socket: requested.socket, protocol: null });
     await once(client, "open");
     expect(client.extensions).toBe("");
     expect(run.log.types()).toEqual(["upgrade_requested", "socket_opened"]);
@@ -67,7 +70,7 @@ describe("a handshake", () => {
     const { socket } = await run.log.first("upgrade_requested");
     client.leave();
     expect((await run.log.first("socket_closed")).code).toBe(1006);
-    run.sockets.perform({ type: "upgrade_accept", socket });
+    run.sockets.perform({ type: "upgrade_accept", socket, protocol: null });
     run.sockets.perform({ type: "socket_send_text", socket, text: "late" });
     run.sockets.perform({ type: "socket_terminate", socket });
     expect(run.log.types()).toEqual(["upgrade_requested", "socket_closed"]);
@@ -96,7 +99,7 @@ describe("a handshake", () => {
       client.socket.uncork();
       const { socket } = await run.log.first("upgrade_requested");
       if (!together) client.socket.write(early);
-      run.sockets.perform({ type: "upgrade_accept", socket });
+      run.sockets.perform({ type: "upgrade_accept", socket, protocol: null });
       client.socket.write(masked(0x81, Buffer.from("later")));
       await run.log.until(() => run.log.all("socket_text").length === 2);
       expect(run.log.all("socket_text").map((event) => event.text)).toEqual(["early", "later"]);
@@ -110,11 +113,136 @@ describe("a handshake", () => {
     run.sockets.perform({
       type: "upgrade_accept",
       socket: (await run.log.first("upgrade_requested")).socket,
+      protocol: null,
     });
     await client.untilText("\r\n\r\n");
     expect(client.text).toMatch(/^HTTP\/1.1 101 /);
     expect(client.text).not.toMatch(/sec-websocket-protocol/i);
   });
+});
+
+describe("a subprotocol", () => {
+  test.each(["culvert.1, other", "other,culvert.1", "chat, ,,culvert.1,"])(
+    "is the one that was ordered, out of %j",
+    async (offered) => {
+      const run = await start();
+      const client = run.raw();
+      handshake(client, "upgrade: websocket", `sec-websocket-protocol: ${offered}`);
+      const { socket } = await run.log.first("upgrade_requested");
+      run.sockets.perform({ type: "upgrade_accept", socket, protocol: "culvert.1" });
+      await client.untilText("\r\n\r\n");
+      expect(client.text).toMatch(/^HTTP\/1.1 101 .*\r\nSec-WebSocket-Protocol: culvert\.1\r\n/s);
+    },
+  );
+});
+
+describe("a handshake that is forwarded", () => {
+  test("is handed on without a further event, and orders for its socket change nothing", async () => {
+    const run = await start();
+    const client = run.raw();
+    handshake(client);
+    const { socket } = await run.log.first("upgrade_requested");
+    run.sockets.perform({ type: "upgrade_forward", socket });
+    expect(run.forwarded.map((request) => request.url)).toEqual(["/ws"]);
+    run.sockets.perform({ type: "upgrade_accept", socket, protocol: null });
+    run.sockets.perform({ type: "socket_terminate", socket });
+    const { client: other } = await run.open();
+    client.leave();
+    other.close();
+    await run.log.first("socket_closed");
+    expect(run.log.events.filter((event) => event.socket === socket).map(({ type }) => type)).toEqual([
+      "upgrade_requested",
+    ]);
+    expect(client.text).toBe("");
+  });
+});
+
+describe("a packet", () => {
+  const sizes = [0, 1, 125, 126, 127, 16 * KIB - 1, 16 * KIB, 65_535, 65_536, 300 * KIB];
+
+  test("of any size is one binary message of its parts, and is counted when it has left", async () => {
+    const run = await start();
+    const { client, socket } = await run.open();
+    const received: Buffer[] = [];
+    client.on("message", (data: Buffer, isBinary) => {
+      if (isBinary) received.push(data);
+    });
+    const packets = sizes.flatMap((size) => splits(randomBytes(size)));
+    for (const [header, ...body] of packets) {
+      run.sockets.perform({ type: "socket_send_packet", socket, header, body });
+    }
+    const sent = packets.map((parts) => Buffer.concat(parts));
+    await run.log.until(() => run.flushed() === Buffer.concat(sent).length);
+    while (received.length < sent.length) await once(client, "message");
+    expect(received.map((bytes, index) => Buffer.compare(bytes, sent[index] ?? Buffer.of()))).toEqual(
+      sent.map(() => 0),
+    );
+  });
+
+  test("keeps its place between texts, pings and the close, and is dropped behind that", async () => {
+    const run = await start();
+    const { client, socket } = await run.open();
+    const seen: string[] = [];
+    client.on("message", (data: Buffer) => seen.push(`${data[0]}:${data.length}`));
+    client.on("ping", () => seen.push("ping"));
+    const packet = (bytes: number, first: number) =>
+      run.sockets.perform({
+        type: "socket_send_packet",
+        socket,
+        header: Uint8Array.of(first),
+        body: [new Uint8Array(bytes - 1)],
+      });
+    packet(10, 1);
+    run.sockets.perform({ type: "socket_send_text", socket, text: "A" });
+    packet(40 * KIB, 2);
+    run.sockets.perform({ type: "socket_ping", socket });
+    packet(20, 3);
+    run.sockets.perform({ type: "socket_send_text", socket, text: "B".repeat(20 * KIB) });
+    packet(30, 4);
+    run.sockets.perform({ type: "socket_close", socket, code: 1000, reason: "" });
+    packet(30, 5);
+    await once(client, "close");
+    expect(seen).toEqual(["1:10", "65:1", `2:${40 * KIB}`, "ping", "3:20", `66:${20 * KIB}`, "4:30"]);
+  });
+
+  test("that is small shares a write with others of its turn", async () => {
+    const run = await start();
+    const client = run.raw();
+    const socket = await run.openRaw(client);
+    const writes = countWrites();
+    for (let index = 0; index < 20; index++) {
+      const bytes = Buffer.from(`packet ${index}`);
+      run.sockets.perform({ type: "socket_send_packet", socket, header: bytes, body: [bytes] });
+    }
+    run.sockets.perform({ type: "socket_send_text", socket, text: "and a text" });
+    await client.untilText("and a text");
+    expect(writes.count()).toBe(1);
+    expect(client.text).toContain("packet 19packet 19");
+  });
+
+  test("that is large leaves at once in one write, with its parts and the small ones before it", async () => {
+    const run = await start();
+    const client = run.raw();
+    const socket = await run.openRaw(client);
+    const writes = countWrites();
+    const body = Array.from({ length: 8 }, () => Buffer.alloc(8 * KIB, 120));
+    const header = Buffer.from("head");
+    run.sockets.perform({ type: "socket_send_packet", socket, header, body: [] });
+    expect(writes.count()).toBe(0);
+    run.sockets.perform({ type: "socket_send_packet", socket, header, body });
+    expect(writes.count()).toBe(1);
+    await run.log.until(() => run.flushed() === 64 * KIB + 8);
+  });
+});
+
+test("each socket that opens brings a nonce of its own", async () => {
+  const run = await start();
+  await run.open();
+  await run.open();
+  const [first, second] = run.log.all("socket_opened").map((event) => Buffer.from(event.nonce));
+  expect(first).toHaveLength(NONCE_BYTES);
+  expect(second).toHaveLength(NONCE_BYTES);
+  expect(first).not.toEqual(second);
 });
 
 describe("an open socket", () => {
@@ -312,17 +440,25 @@ describe("a peer that breaks RFC 6455", () => {
 
 async function start() {
   const log = new EventLog<ServerSocketEvent>();
-  const sockets = new ServerSockets({ messageBytesMax: MESSAGE_BYTES_MAX, dispatch: log.dispatch });
+  const nonce = createNonceSource();
+  const forwarded: IncomingMessage[] = [];
+  const sockets = new ServerSockets({
+    messageBytesMax: MESSAGE_BYTES_MAX,
+    dispatch: log.dispatch,
+    nonce,
+    onForward: (request) => forwarded.push(request),
+  });
   const server = new HttpServer({
     port: 0,
     bind: "127.0.0.1",
     dispatch: () => {},
-    nonce: createNonceSource(),
+    nonce,
     onUpgrade: (request, socket, head) => sockets.take(request, socket, head),
   });
   const { port } = await server.listen();
   cleanups.push(() => {
     sockets.close();
+    for (const { socket } of forwarded) socket.destroy();
     return server.close();
   });
   const raw = () => {
@@ -340,7 +476,7 @@ async function start() {
     await log.until(() => log.all("upgrade_requested").length === requests);
     const socket = log.all("upgrade_requested")[requests - 1]?.socket;
     if (socket === undefined) throw new Error("unreachable");
-    sockets.perform({ type: "upgrade_accept", socket });
+    sockets.perform({ type: "upgrade_accept", socket, protocol: null });
     return socket;
   };
   const open = async () => {
@@ -359,7 +495,17 @@ async function start() {
     return socket;
   };
   const flushed = () => log.all("socket_flushed").reduce((sum, event) => sum + event.bytes, 0);
-  return { log, sockets, raw, connect, open, openRaw, flushed };
+  return { log, sockets, forwarded, raw, connect, open, openRaw, flushed };
+}
+
+/** The bytes as a header and no, one or many parts. */
+function splits(bytes: Buffer): [Uint8Array, ...Uint8Array[]][] {
+  const [a, b] = [Math.floor(bytes.length / 3), Math.floor(bytes.length / 2)];
+  return [
+    [bytes],
+    [bytes.subarray(0, a), bytes.subarray(a)],
+    [bytes.subarray(0, a), bytes.subarray(a, b), new Uint8Array(0), bytes.subarray(b)],
+  ];
 }
 
 function handshake(client: RawClient, upgrade = "upgrade: websocket", ...headers: string[]): void {

@@ -1,0 +1,94 @@
+/** Connections to an origin: how they are made, kept, and told apart when they fail. */
+import http, { type ClientRequest } from "node:http";
+import https from "node:https";
+import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
+import type { OriginFault } from "../core/events.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { codeOf } from "./error-cause.ts";
+
+export type OriginConnectionOptions = {
+  /** From the attempt to connect to a connection that can be written to, TLS included. */
+  readonly connectTimeoutMs: number;
+  /** Takes any certificate, for a home service that signed its own. */
+  readonly tlsSkipVerify: boolean;
+};
+
+/** A response head beyond this many bytes is `malformed`. */
+export const HEAD_BYTES_MAX = 64 * 1024;
+
+/**
+ * Idle connections are closed before any usual origin closes them, so that no request meets the origin's FIN half-way.
+ * Where the origin announces a shorter time (`Keep-Alive: timeout`), Node keeps to that.
+ */
+const IDLE_CONNECTION_MS = 4_000;
+
+/** What every request to one origin has in common. Its `agent` keeps the connections. */
+export type OriginConnection = http.RequestOptions & { readonly agent: http.Agent };
+
+export function createOriginConnection(
+  { secure, host, port }: Endpoint,
+  options: OriginConnectionOptions,
+): OriginConnection {
+  const settings = { keepAlive: true, timeout: IDLE_CONNECTION_MS };
+  const agent = secure
+    ? new https.Agent({ ...settings, rejectUnauthorized: !options.tlsSkipVerify })
+    : new http.Agent(settings);
+  const connect = agent.createConnection;
+  agent.createConnection = (target, callback) => {
+    const stream = connect.call(agent, target, callback);
+    if (!stream) return stream;
+    const timer = setTimeout(
+      () => stream.destroy(new ConnectTimeoutError("the origin did not take the connection in time")),
+      options.connectTimeoutMs,
+    );
+    stream.once(secure ? "secureConnect" : "connect", () => clearTimeout(timer));
+    stream.once("close", () => clearTimeout(timer));
+    // A head that goes out ahead of its body is written without an encoding, and header values are Latin-1.
+    stream.setDefaultEncoding("latin1");
+    readBeforeFailing(stream);
+    return stream;
+  };
+  return { agent, host, port, setHost: false, maxHeaderSize: HEAD_BYTES_MAX, insecureHTTPParser: false };
+}
+
+export function faultOf(error: Error, request: ClientRequest): OriginFault {
+  const code = codeOf(error);
+  if (error instanceof ConnectTimeoutError || code === "ETIMEDOUT") return "connect_timeout";
+  if (code === "ECONNREFUSED") return "refused";
+  if (code === "ENOTFOUND" || code.startsWith("EAI_")) return "name_not_resolved";
+  if (code.startsWith("HPE_")) return "malformed";
+  if (code === "EPROTO" || code.startsWith("ERR_SSL_") || code.startsWith("ERR_TLS_")) return "tls_invalid";
+  // Set by Node on a certificate that did not verify, whose error codes are OpenSSL's and have no common form.
+  if (request.socket instanceof TLSSocket && request.socket.authorizationError) return "tls_invalid";
+  return "broken";
+}
+
+/** Whether the other side had closed the connection before it got what was written. */
+export function isPeerGone(error: Error): boolean {
+  const code = codeOf(error);
+  return code === "ECONNRESET" || code === "EPIPE";
+}
+
+class ConnectTimeoutError extends Error {
+  override readonly name = "ConnectTimeoutError";
+}
+
+type WriteCallback = (error?: Error | null) => void;
+
+/**
+ * An origin may answer an upload that it does not want and close. The write that finds the connection closed would destroy
+ * it, and with it the answer that waits unread in the kernel. So that failure is kept back until all has been read, which
+ * ends with the connection's end or its own error, because nothing more can come.
+ */
+function readBeforeFailing(stream: Duplex): void {
+  const late =
+    (callback: WriteCallback): WriteCallback =>
+    (error) => {
+      if (!error || !isPeerGone(error) || stream.readableEnded) callback(error);
+      else stream.once("end", () => callback(error));
+    };
+  const { _write: write, _writev: writev } = stream;
+  stream._write = (chunk, encoding, callback) => write.call(stream, chunk, encoding, late(callback));
+  if (writev) stream._writev = (chunks, callback) => writev.call(stream, chunks, late(callback));
+}

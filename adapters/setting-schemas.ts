@@ -1,0 +1,22 @@
+/** What settings of both commands are made of. */
+import { z } from "zod";
+
+/** An absolute URL whose scheme is a key of `schemes`, with the scheme replaced by its value. */
+export function baseUrl(schemes: Readonly<Record<string, string>>, example: string) {
+  return z.string(`is required, such as ${example}`).transform((text, context) => {
+    const url = URL.parse(text);
+    const scheme = schemes[url?.protocol ?? ""];
+    if (url === null || scheme === undefined) return refuse(context, `must be a URL, such as ${example}`);
+    if (url.username !== "" || url.password !== "") {
+      return refuse(context, "must not hold a user name or password");
+    }
+    if (url.search !== "" || url.hash !== "") return refuse(context, "must not hold a query or fragment");
+    return new URL(url.href.replace(url.protocol, scheme));
+  });
+}
+
+/** Fails the setting that is being read; the message completes "NAME ...", and quotes no value. */
+export function refuse(context: z.RefinementCtx, message: string): never {
+  context.addIssue({ code: "custom", message });
+  return z.NEVER;
+}
