@@ -211,6 +211,27 @@ describe("the tables of the README", () => {
     expect(shown).toHaveLength(known.length);
   });
 
+  test.each(["HTTP", "when something goes wrong"])(
+    "have a test of that id behind every row of: %s",
+    (heading) => {
+      const rows = tableUnder(`| ${heading} | MoosicBox protocol | native protocol | tests |`);
+      expect(rows.length).toBeGreaterThan(0);
+      for (const row of rows) {
+        const [feature, , , tests = ""] = row;
+        const links = linksOf(tests);
+        expect(links.length, feature).toBeGreaterThan(0);
+        for (const { id, file } of links) expect(testIds(file), `${feature}: ${id} in ${file}`).toContain(id);
+      }
+    },
+  );
+
+  test("have the tests of what the native protocol is for", () => {
+    const ids = new Set(linksOf(README.slice(README.indexOf("## What passes through"))).map(({ id }) => id));
+    const faults = [6, 12, 13, 14, 15, 16, 17, 18, 19, 20, 24, 25, 27].map((number) => fault("H", number));
+    const ends = [1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 16, 21, 22, 23, 24].map((number) => fault("T", number));
+    expect([...faults, ...ends].filter((id) => !ids.has(id))).toEqual([]);
+  });
+
   test("have every dependency, and no other", () => {
     const rows = tableUnder("| package | why we do not write it ourselves |");
     const shown = rows.flatMap(([names = ""]) => [...names.matchAll(/`([^`]+)`/g)].map(([, name]) => name));
@@ -218,6 +239,26 @@ describe("the tables of the README", () => {
     expect(shown.toSorted()).toEqual(known.toSorted());
   });
 });
+
+/** As the fault catalogue counts: `H06`. */
+function fault(letter: string, number: number): string {
+  return `${letter}${String(number).padStart(2, "0")}`;
+}
+
+/** What a text names as `H17 [M](FILE) [N](FILE)`. */
+function linksOf(text: string): { readonly id: string; readonly file: string }[] {
+  const links: { id: string; file: string }[] = [];
+  for (const [, id = "", list = ""] of text.matchAll(/([A-Z]\d\d)((?: \[[MN]\]\([^)]+\))+)/g)) {
+    for (const [, file = ""] of list.matchAll(/\(([^)]+)\)/g)) links.push({ id, file });
+  }
+  return links;
+}
+
+/** The ids that the titles of a file's tests begin with. */
+function testIds(file: string): string[] {
+  const titles = readFileSync(join(ROOT, file), "utf8").matchAll(/["`]((?:[A-Z]\d\d, )*[A-Z]\d\d): /g);
+  return [...titles].flatMap(([, ids = ""]) => ids.split(", "));
+}
 
 /** The lines between a pair of markers. */
 function between(name: string): string[] {

@@ -287,8 +287,8 @@ describe("an upgrade", () => {
     const visitor = home.connect();
     visitor.send(home.head("GET", ...UPGRADE, KEY, VERSION));
     await visitor.untilEnded();
-    expect(statuses(visitor)).toEqual([400]);
-    expect(visitor.text).toContain('"code":"bad_request"');
+    expect(statuses(visitor)).toEqual([501]);
+    expect(visitor.text).toContain('"code":"upgrade_unsupported"');
     await home.hasHeardNothing();
   });
 

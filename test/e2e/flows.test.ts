@@ -50,6 +50,18 @@ describe("connection", () => {
     expect(older.frames.filter((frame) => frame.type === "HTTP")).toHaveLength(1);
   });
 
+  test("T04: a request that comes while the agent is away for a moment waits for it, and is asked once", async () => {
+    const { server, agent: first, clientToken, ask } = await startHome();
+    first.kill();
+    await server.log.line("tunnel ended");
+    const asked = ask("/x");
+    await expect.poll(async () => (await server.status()).waiting).toBe(1);
+    const second = await MoosicBoxAgent.connect(server, "home", clientToken);
+    second.reply(await second.request(), { body: "back again" });
+    expect((await asked).body.toString()).toBe("back again");
+    expect(second.frames).toHaveLength(1);
+  });
+
   test("Culvert's own agent gives way to a newer one and stays away", async () => {
     const tunnel = await startTunnel((_request, response) => response.end("older"));
     const newer = await MoosicBoxAgent.connect(tunnel.server, "home", tunnel.clientToken);
@@ -129,7 +141,7 @@ describe("a streamed response", () => {
     expect(await server.status()).toMatchObject({ duplicatePackets: 10, strayPackets: 0, heldBytes: 0 });
   });
 
-  test("that loses its tunnel has no last chunk, so that nobody takes a part for the whole", async () => {
+  test("T01: that loses its tunnel has no last chunk, so that nobody takes a part for the whole", async () => {
     const { server, agent, target, clientToken } = await startHome();
     const visitor = new RawClient(server.port);
     visitor.get(target("/song"), `Authorization: Bearer ${clientToken}`);
@@ -142,7 +154,7 @@ describe("a streamed response", () => {
     expect(visitor.text).toMatch(/4\r\nhalf\r\n$/);
   });
 
-  test("that loses its tunnel is shorter than its content-length", async () => {
+  test("T01: that loses its tunnel is shorter than its content-length", async () => {
     const { agent, ask } = await startHome();
     const asked = ask("/song");
     const { request_id } = await agent.request();

@@ -6,6 +6,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test, vi } from "vitest";
 import WebSocket from "ws";
+import type { Tunnel as AgentTunnel } from "../../core/agent/state.ts";
 import type { AgentState } from "../../core/agent.ts";
 import type { ServerState } from "../../core/server.ts";
 import { query } from "../demo/culvert.ts";
@@ -43,37 +44,44 @@ const VISITORS = 16;
 const VISITOR_CYCLES = 10_000;
 const AGENT_CYCLES = 300;
 
-test("R02: after 10,000 visitors and 300 agents everything is as it was before them", {
-  timeout: 90_000,
-}, async () => {
-  const tunnel = await startTunnel((request, response) => {
-    if (request.url?.startsWith("/endless")) response.write("endless");
-    else if (!request.url?.startsWith("/silent")) response.end("whole");
-  });
-  const otherToken = await tunnel.server.register("other");
-  // The first ones fill pools and caches that stay.
-  await visit(tunnel, 500);
-  await connectAgents(tunnel, otherToken, 20);
-  const before = await settled(tunnel);
-  expect(before.sizes).toMatchObject({
-    exchanges: 0,
-    sockets: 1,
-    homes: 1,
-    questions: 0,
-    calls: 0,
-    heldBytes: 0,
-  });
-  expect(before.sizes).toMatchObject({ wireIds: 0, unsentBytes: 0 });
-  await Promise.all([visit(tunnel, VISITOR_CYCLES), connectAgents(tunnel, otherToken, AGENT_CYCLES)]);
-  const after = await settled(tunnel);
-  expect(after.sizes).toEqual(before.sizes);
-  expect(after.resources).toEqual(before.resources);
-  expect(after.descriptors).toBe(before.descriptors);
-  expect(after.heapBytes - before.heapBytes).toBeLessThan(4 * MIB);
-  const { outcomes } = await tunnel.server.status();
-  expect(outcomes.visitor_left).toBeGreaterThan(VISITOR_CYCLES / 5);
-  expect(outcomes.unauthorized).toBeGreaterThan(VISITOR_CYCLES / 6);
-});
+test.each(["moosicbox", "native"] as const)(
+  "R02: after 10,000 visitors of a %s home and 300 agents everything is as it was before them",
+  {
+    timeout: 90_000,
+  },
+  async (protocol) => {
+    const tunnel = await startTunnel(
+      (request, response) => {
+        if (request.url?.startsWith("/endless")) response.write("endless");
+        else if (!request.url?.startsWith("/silent")) response.end("whole");
+      },
+      { agent: { protocol } },
+    );
+    const otherToken = await tunnel.server.register("other");
+    // The first ones fill pools and caches that stay.
+    await visit(tunnel, 500);
+    await connectAgents(tunnel, otherToken, 20);
+    const before = await settled(tunnel);
+    expect(before.sizes).toMatchObject({
+      exchanges: 0,
+      sockets: 1,
+      homes: 1,
+      questions: 0,
+      calls: 0,
+      heldBytes: 0,
+    });
+    expect(before.sizes).toMatchObject({ wireIds: 0, unsentBytes: 0 });
+    await Promise.all([visit(tunnel, VISITOR_CYCLES), connectAgents(tunnel, otherToken, AGENT_CYCLES)]);
+    const after = await settled(tunnel);
+    expect(after.sizes).toEqual(before.sizes);
+    expect(after.resources).toEqual(before.resources);
+    expect(after.descriptors).toBe(before.descriptors);
+    expect(after.heapBytes - before.heapBytes).toBeLessThan(4 * MIB);
+    const { outcomes } = await tunnel.server.status();
+    expect(outcomes.visitor_left).toBeGreaterThan(VISITOR_CYCLES / 5);
+    expect(outcomes.unauthorized).toBeGreaterThan(VISITOR_CYCLES / 6);
+  },
+);
 
 test("A08: five thousand different bad tokens leave nothing behind", { timeout: 60_000 }, async () => {
   const tunnel = await startTunnel((_request, response) => response.end("whole"));
@@ -188,20 +196,35 @@ function sizes(): Record<string, number> {
   const server = machines.servers.at(-1);
   const agent = machines.agents.at(-1);
   if (server === undefined || agent?.life.phase !== "connected") throw new Error("no machine runs");
-  const { tunnel } = agent.life;
+  const { session } = agent;
+  const own = ownSizes(agent.life.tunnel);
   return {
-    exchanges: server.exchanges.size + tunnel.exchanges.size,
+    ...own,
+    exchanges: server.exchanges.size + own.exchanges,
     sockets: server.sockets.size,
     homes: server.homes.size,
+    sessions: server.sessions.size,
+    streams: [...server.sessions.values()].reduce((sum, { link }) => sum + link.streams.size, 0),
+    away: server.away.size,
     questions: server.questions.size,
     calls: server.calls.size,
     trusted: server.trusted.size,
     heldBytes: server.heldBytes,
+    sessionBytes: server.sessionBytes,
     serverTimers: server.timers.heap.length,
-    wireIds: tunnel.byWireId.size,
+    agentStreams: session === null ? 0 : session.wire.streams.size,
     agentTimers: agent.timers.heap.length,
-    unsentBytes: tunnel.unsentBytes,
   };
+}
+
+/** What only one of the protocols has. */
+function ownSizes(tunnel: AgentTunnel) {
+  if (tunnel.protocol === "moosicbox") {
+    const { exchanges, byWireId, unsentBytes } = tunnel;
+    return { exchanges: exchanges.size, wireIds: byWireId.size, unsentBytes };
+  }
+  const { exchanges, byStream, wire } = tunnel.session;
+  return { exchanges: exchanges.size, wireIds: byStream.size, unsentBytes: wire.unsentBytes };
 }
 
 /** What keeps the process alive: sockets, servers, timers. */

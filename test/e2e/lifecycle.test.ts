@@ -67,7 +67,8 @@ describe("an agent that is killed", () => {
     const folder = temporaryFolder();
     const { child, url } = await startServerProcess(join(folder, "culvert.db"));
     const server = { child, url, accessToken: ACCESS_TOKEN };
-    const options = { server, to: origin.url, clientId: "home", stateFile: join(folder, "agent.json") };
+    const stateFile = join(folder, "agent.json");
+    const options = { server, to: origin.url, clientId: "home", stateFile, protocol: "moosicbox" } as const;
     const first = await startAgentProcess(options);
     onTestFinished(() => first.stop());
     const clientToken = await registerClient(server, "home");
@@ -189,6 +190,28 @@ describe("a server that drains", () => {
     await stopped;
   });
 
+  test("T25: lets what native homes have begun come to its end, and tells their agents to move on", async () => {
+    const { promise: goOn, resolve: release } = Promise.withResolvers<void>();
+    const tunnel = await startTunnel(
+      async (_request, response) => {
+        response.write("half and ");
+        await goOn;
+        response.end("half");
+      },
+      { server: { limits: { drainMs: 20_000 } }, agent: { protocol: "native" } },
+    );
+    const running = tunnel.ask("/running");
+    await tunnel.origin.asked(1);
+    const stopped = tunnel.server.running.stop();
+    await tunnel.server.log.line("draining", { exchanges: 1, tunnels: 1 });
+    release();
+    const answer = await running;
+    expect(answer.body.toString()).toBe("half and half");
+    expect(answer.isWhole).toBe(true);
+    await stopped;
+    await tunnel.agent.log.line("trying again");
+  });
+
   test("T25: cuts what is not done by the deadline", async () => {
     const server = await startServer({ limits: { drainMs: 50 } });
     const agent = await MoosicBoxAgent.connect(server);
@@ -228,6 +251,33 @@ describe("an agent that drains", () => {
     expect(answer.isWhole).toBe(true);
     await stopped;
     expect(await tunnel.server.log.line("tunnel ended")).toMatchObject({ code: 1000 });
+  });
+
+  test("natively finishes what runs, and what comes waits for another one in vain", async () => {
+    const { promise: goOn, resolve: release } = Promise.withResolvers<void>();
+    const tunnel = await startTunnel(
+      async (_request, response) => {
+        response.write("half and ");
+        await goOn;
+        response.end("half");
+      },
+      {
+        server: { limits: { waitMs: 200 } },
+        agent: { protocol: "native", limits: { drainMs: 20_000 } },
+      },
+    );
+    const running = tunnel.ask("/running");
+    await tunnel.origin.asked(1);
+    const stopped = tunnel.agent.running.stop();
+    expect(["draining", "agent_not_connected"]).toContain(problemCode(await tunnel.ask("/late")));
+    expect(problemCode(await tunnel.ask("/later"))).toBe("agent_not_connected");
+    release();
+    const answer = await running;
+    expect(answer.body.toString()).toBe("half and half");
+    expect(answer.isWhole).toBe(true);
+    await stopped;
+    expect(await tunnel.server.log.line("tunnel ended")).toMatchObject({ code: 1000 });
+    expect(tunnel.origin.requests).toHaveLength(1);
   });
 });
 

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { serverLimits } from "../../core/limits.ts";
 import { registerClient, startAgent, startServer } from "../demo/culvert.ts";
 import { startOrigin } from "../helpers/origin.ts";
-import { startTunnel, temporaryFolder, visitorsOf } from "../helpers/tunnel.ts";
+import { type Protocol, startTunnel, temporaryFolder, visitorsOf } from "../helpers/tunnel.ts";
 import { open } from "../helpers/visitor.ts";
 
 const MIB = 1024 * 1024;
@@ -35,7 +35,7 @@ function sha256OfSong(): string {
   return hash.digest("hex");
 }
 
-async function startHome() {
+async function startHome(protocol: Protocol) {
   const origin = await startOrigin((request, response) => {
     if (!request.url?.startsWith("/song")) {
       response.end("small");
@@ -46,7 +46,7 @@ async function startHome() {
   const server = await startServer();
   onTestFinished(() => server.child.stop());
   const stateFile = join(temporaryFolder(), "agent.json");
-  const agent = await startAgent({ server, to: origin.url, clientId: "home", stateFile });
+  const agent = await startAgent({ server, to: origin.url, clientId: "home", stateFile, protocol });
   onTestFinished(() => agent.stop());
   const clientToken = await registerClient(server, "home");
   const visitors = visitorsOf(server, "home", clientToken);
@@ -64,44 +64,52 @@ function peakBytes(pid: number): number {
   return Number(line?.[1]) * 1024;
 }
 
-test("a download of 256 MiB by a fast visitor is byte-exact and leaves both processes below 200 MiB", async () => {
-  const home = await startHome();
-  const response = await home.openSong();
-  const hash = createHash("sha256");
-  for await (const part of response) hash.update(part);
-  expect(response.complete).toBe(true);
-  expect(hash.digest("hex")).toBe(sha256OfSong());
-  const { server, agent } = home.peaks();
-  expect(server).toBeLessThan(RESIDENT_BYTES_MAX);
-  expect(agent).toBeLessThan(RESIDENT_BYTES_MAX);
-});
+const PROTOCOLS = ["moosicbox", "native"] as const;
 
-test("H22: a visitor who reads in fits and starts keeps nobody else waiting, and both processes below 200 MiB", async () => {
-  const home = await startHome();
-  const response = await home.openSong();
-  const parts: AsyncIterator<Buffer> = response[Symbol.asyncIterator]();
-  let bytes = 0;
-  const readTo = async (goal: number): Promise<void> => {
-    while (bytes < goal) {
-      const next = await parts.next();
-      if (next.done === true) return;
-      bytes += next.value.length;
+test.each(PROTOCOLS)(
+  "a download of 256 MiB by a fast visitor of a %s home is byte-exact and leaves both processes below 200 MiB",
+  async (protocol) => {
+    const home = await startHome(protocol);
+    const response = await home.openSong();
+    const hash = createHash("sha256");
+    for await (const part of response) hash.update(part);
+    expect(response.complete).toBe(true);
+    expect(hash.digest("hex")).toBe(sha256OfSong());
+    const { server, agent } = home.peaks();
+    expect(server).toBeLessThan(RESIDENT_BYTES_MAX);
+    expect(agent).toBeLessThan(RESIDENT_BYTES_MAX);
+  },
+);
+
+test.each(PROTOCOLS)(
+  "H22: a visitor of a %s home who reads in fits and starts keeps nobody else waiting, and both processes below 200 MiB",
+  async (protocol) => {
+    const home = await startHome(protocol);
+    const response = await home.openSong();
+    const parts: AsyncIterator<Buffer> = response[Symbol.asyncIterator]();
+    let bytes = 0;
+    const readTo = async (goal: number): Promise<void> => {
+      while (bytes < goal) {
+        const next = await parts.next();
+        if (next.done === true) return;
+        bytes += next.value.length;
+      }
+    };
+    for (let stall = 1; stall <= 20; stall++) {
+      // He may be given up for lagging behind by more than the limit. Then he has a part, and knows that it is one.
+      await readTo(stall * MIB).catch(() => {});
+      // He reads nothing while these are answered.
+      const answers = await Promise.all(Array.from({ length: 10 }, () => home.askSmall()));
+      expect(answers).toEqual(answers.map(() => "small"));
     }
-  };
-  for (let stall = 1; stall <= 20; stall++) {
-    // He may be given up for lagging behind by more than the limit. Then he has a part, and knows that it is one.
-    await readTo(stall * MIB).catch(() => {});
-    // He reads nothing while these are answered.
-    const answers = await Promise.all(Array.from({ length: 10 }, () => home.askSmall()));
-    expect(answers).toEqual(answers.map(() => "small"));
-  }
-  await readTo(Number.POSITIVE_INFINITY).catch(() => {});
-  expect(response.complete).toBe(bytes === SONG_BYTES);
-  const { server, agent } = home.peaks();
-  expect(server).toBeLessThan(RESIDENT_BYTES_MAX);
-  expect(agent).toBeLessThan(RESIDENT_BYTES_MAX);
-  expect(await home.askSmall()).toBe("small");
-});
+    await readTo(Number.POSITIVE_INFINITY).catch(() => {});
+    expect(response.complete).toBe(bytes === SONG_BYTES);
+    const { server, agent } = home.peaks();
+    expect(server).toBeLessThan(RESIDENT_BYTES_MAX);
+    expect(agent).toBeLessThan(RESIDENT_BYTES_MAX);
+    expect(await home.askSmall()).toBe("small");
+  },
+);
 
 /** A tunnel that waits for a visitor who reads nothing. It is read for a moment once in a ping period. */
 async function startStalled() {
