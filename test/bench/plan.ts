@@ -1,8 +1,18 @@
 /** What one run measures, in which order, and how long it may take. */
 import type { Running } from "./contenders.ts";
 import type { DownloadLoad, RequestLoad } from "./load.ts";
+import type { PacedLoad } from "./paced-load.ts";
 
-export type Section = "small" | "bulk" | "idle";
+/**
+ * `small` requests and `bulk` downloads by themselves; requests `beside` a download; downloads beside one that makes a
+ * `stall`; a download over a `distance`; what an `idle` tunnel costs.
+ */
+export const SECTIONS = ["small", "bulk", "beside", "stall", "distance", "idle"] as const;
+
+export type Section = (typeof SECTIONS)[number];
+
+/** A section that all contenders go through in turns. */
+export type LoadSection = Exclude<Section, "idle">;
 
 export type Plan = {
   readonly sections: readonly Section[];
@@ -15,17 +25,30 @@ export type Plan = {
 
 /** One kind of load: a line of the table for each contender. */
 export type Measurement = {
-  readonly section: "small" | "bulk";
+  readonly section: LoadSection;
   readonly connections: number;
   loadFor(running: Running): RequestLoad | DownloadLoad;
+  /** What goes on beside it, from before its start until after its end; null where nothing does. */
+  readonly neighbour: ((running: Running) => PacedLoad) | null;
 };
 
 const MIB = 1024 * 1024;
 
-/** About three minutes on a small machine; `quick` about one, for a first look: same rounds, less in each. */
+/** One way, between server and agent; the direct contender has the same between visitor and origin. */
+export const DISTANCE_MS = 50;
+
+/** How fast the visitor reads beside whom small requests are measured. */
+export const NEIGHBOUR_BYTES_PER_SECOND = 100e6;
+
+/** More than any buffer holds, and than is read at that pace while a load runs. */
+const NEIGHBOUR_BYTES = 64 * 1024 * MIB;
+
+const STALL_DOWNLOADS = 50;
+
+/** Some minutes for each contender on a small machine; `quick` less than one, for a first look: same rounds, less in each. */
 export function planOf(options: { readonly quick: boolean; readonly only: Section | null }): Plan {
   return {
-    sections: options.only === null ? ["small", "bulk", "idle"] : [options.only],
+    sections: options.only === null ? SECTIONS : [options.only],
     // The median of three leaves out one round in which the machine was busy with something else.
     rounds: 3,
     requestMs: options.quick ? 1_000 : 4_000,
@@ -34,30 +57,59 @@ export function planOf(options: { readonly quick: boolean; readonly only: Sectio
   };
 }
 
-export function measurementsOf(plan: Plan): Measurement[] {
-  const requests = [1, 16, 64].map((connections) => requestsOver(connections, plan.requestMs));
-  const downloads = [1, 8].map((connections) => downloadsOver(connections, plan.downloadBytes));
-  return [...requests, ...downloads].filter(({ section }) => plan.sections.includes(section));
+export function measurementsOf(plan: Plan, section: LoadSection): Measurement[] {
+  const { requestMs, downloadBytes } = plan;
+  const stallBytes = downloadBytes / 16;
+  switch (section) {
+    case "small":
+      return [1, 16, 64].map((connections) => requestsOver({ section, connections, requestMs }));
+    case "bulk":
+      return [1, 8].map((connections) => downloadsOver({ section, connections, bytes: downloadBytes }));
+    case "beside": {
+      const alone = requestsOver({ section, connections: 16, requestMs });
+      return [alone, { ...alone, neighbour: neighbourAt(NEIGHBOUR_BYTES_PER_SECOND) }];
+    }
+    case "stall": {
+      const all = downloadsOver({ section, connections: STALL_DOWNLOADS, bytes: stallBytes });
+      const others = downloadsOver({ section, connections: STALL_DOWNLOADS - 1, bytes: stallBytes });
+      return [all, { ...others, neighbour: neighbourAt(0) }];
+    }
+    case "distance":
+      return [downloadsOver({ section, connections: 1, bytes: downloadBytes })];
+  }
 }
 
 /** Brings every contender's code into its compiled form before anything counts. */
-export function warmUpOf(plan: Plan): Measurement[] {
-  return [requestsOver(16, 1_500), downloadsOver(1, 64 * MIB)].filter(({ section }) =>
-    plan.sections.includes(section),
-  );
+export function warmUpOf(sections: readonly LoadSection[]): Measurement[] {
+  const requests = requestsOver({ section: "small", connections: 16, requestMs: 1_500 });
+  const download = downloadsOver({ section: "bulk", connections: 1, bytes: 64 * MIB });
+  const hasRequests = sections.includes("small") || sections.includes("beside");
+  const hasDownloads = sections.some((section) => section !== "small");
+  return [...(hasRequests ? [requests] : []), ...(hasDownloads ? [download] : [])];
 }
 
-function requestsOver(connections: number, durationMs: number): Measurement {
+function requestsOver(options: {
+  readonly section: LoadSection;
+  readonly connections: number;
+  readonly requestMs: number;
+}): Measurement {
+  const { section, connections, requestMs: durationMs } = options;
   return {
-    section: "small",
+    section,
     connections,
     loadFor: (running) => ({ kind: "requests", target: running.target("/small"), connections, durationMs }),
+    neighbour: null,
   };
 }
 
-function downloadsOver(connections: number, bytes: number): Measurement {
+function downloadsOver(options: {
+  readonly section: LoadSection;
+  readonly connections: number;
+  readonly bytes: number;
+}): Measurement {
+  const { section, connections, bytes } = options;
   return {
-    section: "bulk",
+    section,
     connections,
     loadFor: (running) => ({
       kind: "downloads",
@@ -65,5 +117,14 @@ function downloadsOver(connections: number, bytes: number): Measurement {
       connections,
       bytes,
     }),
+    neighbour: null,
   };
+}
+
+function neighbourAt(bytesPerSecond: number): (running: Running) => PacedLoad {
+  return (running) => ({
+    kind: "paced",
+    target: running.target(`/bulk?bytes=${NEIGHBOUR_BYTES}`),
+    bytesPerSecond,
+  });
 }

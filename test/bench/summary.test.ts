@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { measurementsOf, planOf } from "./plan.ts";
+import { type LoadSection, measurementsOf, planOf, SECTIONS, warmUpOf } from "./plan.ts";
 import { parseCpuSeconds, parseStatusBytes } from "./process-usage.ts";
 import type { Line } from "./rounds.ts";
 import { median, percentile } from "./statistics.ts";
@@ -39,14 +39,31 @@ describe("the plan", () => {
     const plan = planOf({ quick: false, only: null });
     expect(plan.rounds).toBeGreaterThanOrEqual(3);
     expect(plan.downloadBytes).toBe(256 * 2 ** 20);
-    const loads = measurementsOf(plan).map(({ section, connections }) => `${section} ${connections}`);
-    expect(loads).toEqual(["small 1", "small 16", "small 64", "bulk 1", "bulk 8"]);
+    const connections = (section: LoadSection): number[] =>
+      measurementsOf(plan, section).map((measurement) => measurement.connections);
+    expect(connections("small")).toEqual([1, 16, 64]);
+    expect(connections("bulk")).toEqual([1, 8]);
+  });
+
+  it("measures the same with and without a neighbour, the stalled one taking the place of one download", () => {
+    const plan = planOf({ quick: true, only: null });
+    const pairOf = (section: LoadSection) =>
+      measurementsOf(plan, section).map(({ connections, neighbour }) => [connections, neighbour !== null]);
+    expect(pairOf("beside")).toEqual([
+      [16, false],
+      [16, true],
+    ]);
+    expect(pairOf("stall")).toEqual([
+      [50, false],
+      [49, true],
+    ]);
   });
 
   it("measures only what it is asked for", () => {
-    const sections = measurementsOf(planOf({ quick: true, only: "bulk" })).map(({ section }) => section);
-    expect(new Set(sections)).toEqual(new Set(["bulk"]));
-    expect(measurementsOf(planOf({ quick: true, only: "idle" }))).toEqual([]);
+    expect(planOf({ quick: true, only: "bulk" }).sections).toEqual(["bulk"]);
+    expect(planOf({ quick: true, only: null }).sections).toEqual(SECTIONS);
+    expect(warmUpOf(["small"]).map(({ section }) => section)).toEqual(["small"]);
+    expect(warmUpOf(["distance"]).map(({ section }) => section)).toEqual(["bulk"]);
   });
 });
 
@@ -59,6 +76,7 @@ describe("the summary", () => {
     p50Ms: 0.5,
     p99Ms: 2,
     cpuSecondsPerUnit: null,
+    neighbour: null,
     rounds: [20_000],
     fault: null,
   };
@@ -67,7 +85,12 @@ describe("the summary", () => {
 
   it("compares each line with the direct one and with the one-hop proxy under the same load", () => {
     const other = { ...line, connections: 64, perSecond: 1 };
-    const text = renderSummary({ lines: [line, oneHop, culvert, other], memories: [], idle: null });
+    const text = renderSummary({
+      lines: [line, oneHop, culvert, other],
+      memories: [],
+      missing: [],
+      idle: null,
+    });
     expect(rowOf(text, "culvert")).toEqual([
       "16",
       "culvert",
@@ -85,6 +108,7 @@ describe("the summary", () => {
     const summary: Summary = {
       lines: [line, oneHop, { ...culvert, fault: "status 502" }],
       memories: [],
+      missing: [],
       idle: null,
     };
     const text = renderSummary(summary);
@@ -103,18 +127,49 @@ describe("the summary", () => {
 
   it("tells speed in decimal megabytes and CPU seconds for a gigabyte", () => {
     const bulk: Line = { ...culvert, section: "bulk", perSecond: 3e8, cpuSecondsPerUnit: 4e-9 };
-    const text = renderSummary({ lines: [bulk], memories: [], idle: null });
+    const text = renderSummary({ lines: [bulk], memories: [], missing: [], idle: null });
     expect(rowOf(text, "culvert")).toEqual(["16", "culvert", "300", "4.00", "-", "-"]);
   });
 
   it("tells what an idle tunnel costs, or why it cannot", () => {
     const points = [{ tunnels: 100, rss: 2 ** 26, heapUsed: 2 ** 24 }];
     const idle = { points, rssPerTunnel: 12_288, heapPerTunnel: 4_096, fault: null };
-    const text = renderSummary({ lines: [], memories: [], idle });
+    const text = renderSummary({ lines: [], memories: [], missing: [], idle });
     expect(text).toContain("one tunnel: 12.0 KiB resident, 4.0 KiB of it heap");
-    const failed: Summary = { lines: [], memories: [], idle: { ...idle, fault: "closed" } };
+    const failed: Summary = { lines: [], memories: [], missing: [], idle: { ...idle, fault: "closed" } };
     expect(renderSummary(failed)).toContain("failed: closed");
     expect(faultsOf(failed)).toEqual(["idle tunnels: closed"]);
+  });
+
+  it("tells how much longer small requests take beside a download, and what the download got", () => {
+    const alone: Line = { ...culvert, section: "beside" };
+    const neighbour = { bytesPerSecond: 99e6, fault: null };
+    const beside: Line = { ...alone, perSecond: 6_000, p99Ms: 5, neighbour };
+    const summary: Summary = { lines: [alone, beside], memories: [], missing: [], idle: null };
+    const cells = renderSummary(summary).split("\n").at(-1)?.trim().split(/ {2,}/);
+    expect(cells).toEqual(["culvert", "99", "8000", "6000", "2.00", "5.00", "2.50"]);
+    const slow: Line = { ...beside, neighbour: { bytesPerSecond: 5e6, fault: "only 5 MB/s" } };
+    const disturbed: Summary = { ...summary, lines: [alone, slow] };
+    expect(renderSummary(disturbed)).toMatch(/culvert +only 5 MB\/s$/);
+    expect(faultsOf(disturbed)).toEqual([]);
+  });
+
+  it("compares what 49 downloads get beside a stalled one with their share of what 50 get", () => {
+    const all: Line = { ...culvert, section: "stall", connections: 50, perSecond: 200e6 };
+    const neighbour = { bytesPerSecond: 0, fault: "the connection was closed" };
+    const others: Line = { ...all, connections: 49, perSecond: 98e6, neighbour };
+    const summary: Summary = { lines: [all, others], memories: [], missing: [], idle: null };
+    const cells = renderSummary(summary).split("\n").at(-1)?.trim().split(/ {2,}/);
+    expect(cells).toEqual(["culvert", "200", "98", "0.50", "the connection was closed"]);
+    expect(faultsOf(summary)).toEqual([]);
+  });
+
+  it("shows memory by the end of each part that was measured, and names what was not", () => {
+    const memory = { contender: "culvert", role: "agent", atStart: 2 ** 20, peaks: { stall: 5 * 2 ** 20 } };
+    const missing = ["ssh -R: sshd not installed"];
+    const text = renderSummary({ lines: [line], memories: [memory], missing, idle: null });
+    expect(rowOf(text, "agent")).toEqual(["culvert", "agent", "1", "5"]);
+    expect(text).toMatch(/Not measured\n\nssh -R: sshd not installed$/);
   });
 
   function rowOf(text: string, name: string): string[] {

@@ -2,33 +2,59 @@
 import { type Column, renderTable } from "../demo/table.ts";
 import { DIRECT, ONE_HOP } from "./contenders.ts";
 import type { IdleResult } from "./idle.ts";
+import { DISTANCE_MS, type LoadSection, NEIGHBOUR_BYTES_PER_SECOND, SECTIONS } from "./plan.ts";
 import type { Line, Memory } from "./rounds.ts";
 
 export type Summary = {
   readonly lines: readonly Line[];
   readonly memories: readonly Memory[];
+  /** What could not be measured on this machine, and why. */
+  readonly missing: readonly string[];
   readonly idle: IdleResult | null;
 };
 
-export function renderSummary({ lines, memories, idle }: Summary): string {
+export function renderSummary({ lines, memories, missing, idle }: Summary): string {
   const parts: string[] = [];
-  const small = lines.filter((line) => line.section === "small");
-  const bulk = lines.filter((line) => line.section === "bulk");
-  if (small.length > 0) parts.push(titled("Small requests, 64 bytes of body", smallTable(small)));
-  if (bulk.length > 0) parts.push(titled("Downloads", bulkTable(bulk)));
-  if (memories.length > 0 && lines.length > 0)
-    parts.push(titled("Resident memory, MiB", memoryTable(memories)));
+  for (const [section, { title, table }] of Object.entries(TABLES)) {
+    const own = lines.filter((line) => line.section === section);
+    if (own.length > 0) parts.push(titled(title, table(own)));
+  }
+  if (memories.length > 0 && lines.length > 0) {
+    parts.push(
+      titled(
+        "Resident memory, MiB: at the start, and the peak by the end of each part",
+        memoryTable(memories),
+      ),
+    );
+  }
   if (idle !== null) parts.push(titled("Idle tunnels, memory of the server", idleText(idle)));
+  if (missing.length > 0) parts.push(titled("Not measured", missing.join("\n")));
   return parts.join("\n\n");
 }
 
-/** What went wrong, one sentence each; empty when every number counts. */
+/**
+ * What went wrong, one sentence each; empty when every number counts. What a contender does to the neighbour of a load is
+ * a result and stands in the table.
+ */
 export function faultsOf({ lines, idle }: Summary): string[] {
   const faults = lines
     .filter((line) => line.fault !== null)
     .map((line) => `${line.contender}, ${line.section}, ${line.connections} at once: ${line.fault}`);
   return idle?.fault ? [...faults, `idle tunnels: ${idle.fault}`] : faults;
 }
+
+type Table = { readonly title: string; readonly table: (lines: readonly Line[]) => string };
+
+const TABLES: Readonly<Record<LoadSection, Table>> = {
+  small: { title: "Small requests, 64 bytes of body", table: smallTable },
+  bulk: { title: "Downloads", table: bulkTable },
+  beside: {
+    title: `Small requests, 16 at once, beside a download read at ${NEIGHBOUR_BYTES_PER_SECOND / 1e6} MB/s`,
+    table: besideTable,
+  },
+  stall: { title: "50 downloads, and 49 beside one whose visitor stopped reading", table: stallTable },
+  distance: { title: `One download over ${DISTANCE_MS} ms each way`, table: bulkTable },
+};
 
 function titled(title: string, text: string): string {
   return `${title}\n\n${text}`;
@@ -63,6 +89,60 @@ function bulkTable(lines: readonly Line[]): string {
   ]);
 }
 
+function besideTable(lines: readonly Line[]): string {
+  const columns = [
+    { title: "contender" },
+    ...["its MB/s", "requests/s alone", "beside", "p99 ms alone", "beside", "x alone"].map(number),
+  ];
+  const rows = pairsOf(lines).map(([alone, beside]) => {
+    const { neighbour } = beside;
+    if (alone.fault !== null || beside.fault !== null || neighbour === null)
+      return [alone.contender, "failed"];
+    if (neighbour.fault !== null) return [alone.contender, neighbour.fault];
+    return [
+      alone.contender,
+      (neighbour.bytesPerSecond / 1e6).toFixed(0),
+      alone.perSecond.toFixed(0),
+      beside.perSecond.toFixed(0),
+      alone.p99Ms.toFixed(2),
+      beside.p99Ms.toFixed(2),
+      (beside.p99Ms / alone.p99Ms).toFixed(2),
+    ];
+  });
+  return renderTable(columns, rows);
+}
+
+/** The last column: what each of the others keeps of its speed, where losing one should give them nothing. */
+function stallTable(lines: readonly Line[]): string {
+  const columns = [
+    { title: "contender" },
+    ...["MB/s of 50", "of the other 49", "x (49/50)"].map(number),
+    { title: "the stalled one" },
+  ];
+  const rows = pairsOf(lines).map(([all, others]) => [
+    all.contender,
+    ...(all.fault === null && others.fault === null
+      ? [
+          (all.perSecond / 1e6).toFixed(0),
+          (others.perSecond / 1e6).toFixed(0),
+          (others.perSecond / all.perSecond / (others.connections / all.connections)).toFixed(2),
+          others.neighbour?.fault ?? "still waits",
+        ]
+      : ["failed"]),
+  ]);
+  return renderTable(columns, rows);
+}
+
+/** For each contender the line without and the line with a neighbour. */
+function pairsOf(lines: readonly Line[]): (readonly [Line, Line])[] {
+  return lines
+    .filter(({ neighbour }) => neighbour === null)
+    .flatMap((alone) => {
+      const beside = lines.find((line) => line.contender === alone.contender && line.neighbour !== null);
+      return beside === undefined ? [] : [[alone, beside] as const];
+    });
+}
+
 /** The lines of one load together, an empty line between two loads. */
 function groupedTable(
   columns: readonly Column[],
@@ -92,19 +172,17 @@ function ratio(lines: readonly Line[], line: Line, name: string): string {
 }
 
 function memoryTable(memories: readonly Memory[]): string {
-  const columns = [
-    { title: "contender" },
-    { title: "process" },
-    ...["at start", "peak, small", "peak, all"].map(number),
-  ];
+  const sections = SECTIONS.filter((section) => section !== "idle").filter((section) =>
+    memories.some(({ peaks }) => peaks[section] !== undefined),
+  );
+  const columns = [{ title: "contender" }, { title: "process" }, ...["at start", ...sections].map(number)];
   const mebibytes = (bytes: number | undefined): string =>
     bytes === undefined ? "-" : (bytes / 2 ** 20).toFixed(0);
   const rows = memories.map(({ contender, role, atStart, peaks }) => [
     contender,
     role,
     mebibytes(atStart),
-    mebibytes(peaks.small),
-    mebibytes(peaks.bulk),
+    ...sections.map((section) => mebibytes(peaks[section])),
   ]);
   return renderTable(columns, rows);
 }

@@ -12,6 +12,8 @@ export type CheckOptions = {
   readonly signedUrl: string;
   readonly plainUrl: string;
   readonly clientToken: string;
+  /** Cuts the agent's connection for a moment. */
+  readonly cutTunnel: () => void;
 };
 
 export type CheckResult = { readonly isGood: boolean; readonly table: string };
@@ -40,9 +42,11 @@ type Probe = {
   readonly end: number;
   /** A blocking response has its length; a ranged one has its `content-range`. */
   readonly expects: "whole" | "range" | "buffered";
+  /** Done once, when the first bytes of the body are in. */
+  readonly meanwhile?: () => void;
 };
 
-function probesOf({ file, signedUrl, plainUrl, clientToken }: CheckOptions): Probe[] {
+function probesOf({ file, signedUrl, plainUrl, clientToken, cutTunnel }: CheckOptions): Probe[] {
   const size = file.bytes;
   const middle = Math.floor(size / 2);
   const authorization = `Bearer ${clientToken}`;
@@ -76,6 +80,15 @@ function probesOf({ file, signedUrl, plainUrl, clientToken }: CheckOptions): Pro
       end: size,
       expects: "whole",
     },
+    {
+      name: "streaming, tunnel cut half-way",
+      url: signedUrl,
+      headers: {},
+      first: 0,
+      end: size,
+      expects: "whole",
+      meanwhile: cutTunnel,
+    },
   ];
 }
 
@@ -84,7 +97,7 @@ type Result = { readonly megabytes: number; readonly seconds: number; readonly f
 async function run(probe: Probe, options: CheckOptions): Promise<Result> {
   const began = performance.now();
   try {
-    const answer = await fetchWhole(probe.url, probe.headers);
+    const answer = await fetchWhole(probe);
     const seconds = (performance.now() - began) / 1000;
     return { megabytes: answer.body.length / 1e6, seconds, fault: faultOf(answer, probe, options) };
   } catch (error) {
@@ -113,13 +126,14 @@ function faultOf(answer: Answer, probe: Probe, { file, tune }: CheckOptions): st
 type Answer = { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: Buffer };
 
 /** A bare request: no `accept-encoding`, so that nobody compresses and the bytes are the home's own. */
-function fetchWhole(url: string, headers: Readonly<Record<string, string>>): Promise<Answer> {
+function fetchWhole({ url, headers, meanwhile }: Probe): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const call = request(url, { headers, signal: AbortSignal.timeout(FETCH_MS) });
     call.once("error", reject);
     call.once("response", (response) => {
       const pieces: Buffer[] = [];
       response.on("data", (piece: Buffer) => pieces.push(piece));
+      if (meanwhile !== undefined) response.once("data", meanwhile);
       response.once("error", reject);
       response.once("end", () => {
         resolve({

@@ -111,7 +111,7 @@ function inheritedEnvironment(): Record<string, string> {
 const children = new Set<ChildProcess>();
 
 /** The last resort: whatever ends this process, an uncaught error included, its children end with it. */
-function killWithParent(child: ChildProcess): void {
+export function killWithParent(child: ChildProcess): void {
   if (children.size === 0) process.on("exit", killAll);
   children.add(child);
   child.once("close", () => {

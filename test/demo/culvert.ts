@@ -10,8 +10,9 @@ import { type Child, type ChildOptions, startChild } from "./child.ts";
 /** What `npm start` and `npm run agent` run, once it is built. */
 const COMMAND = "dist/adapters/main.js";
 
-/** As in package.json: a small young generation keeps the packets that are done with from piling up. */
-const NODE_FLAGS = ["--max-semi-space-size=1"];
+/** As in package.json: a small young generation keeps what is done with from piling up, and an agent needs less than a server. */
+const SERVER_FLAGS = ["--max-semi-space-size=4"];
+const AGENT_FLAGS = ["--max-semi-space-size=2"];
 
 export type Server = {
   readonly child: Child;
@@ -41,15 +42,22 @@ export async function startServer({
       ...["--database", database ?? "sqlite::memory:"],
     ],
     ...childOptions,
-    nodeFlags: [...NODE_FLAGS, ...nodeFlags],
+    nodeFlags: [...SERVER_FLAGS, ...nodeFlags],
     environment: { TUNNEL_ACCESS_TOKEN: accessToken },
     readyPrefix: "listening on ",
   });
   return { child, url: child.readyText, accessToken };
 }
 
-export type AgentOptions = {
+/** As in the agent's `--protocol`. */
+export type StartedProtocol = "native" | "moosicbox";
+
+export type AgentOptions = Pick<ChildOptions, "nodeFlags"> & {
   readonly server: Server;
+  /** How the agent reaches the server, where that is not the server's own address. */
+  readonly serverUrl?: string;
+  /** The agent's own choice by default. */
+  readonly protocol?: StartedProtocol;
   /** The origin, such as `http://127.0.0.1:3000`. */
   readonly to: string;
   readonly clientId: string;
@@ -66,10 +74,11 @@ export function startAgent(options: AgentOptions): Promise<Child> {
     name: "agent",
     file: COMMAND,
     args: [
-      ...["agent", "--server", options.server.url, "--to", options.to],
+      ...["agent", "--server", options.serverUrl ?? options.server.url, "--to", options.to],
       ...["--client-id", options.clientId, "--state", options.stateFile],
+      ...(options.protocol === undefined ? [] : ["--protocol", options.protocol]),
     ],
-    nodeFlags: NODE_FLAGS,
+    nodeFlags: [...AGENT_FLAGS, ...(options.nodeFlags ?? [])],
     environment: { TUNNEL_ACCESS_TOKEN: options.server.accessToken },
     readyPrefix: "connected as",
   });

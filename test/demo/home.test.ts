@@ -125,6 +125,7 @@ describe("the check of --once", () => {
       signedUrl: `${url}/files/track?trackId=1`,
       plainUrl: `${url}/tune.wav`,
       clientToken: "t",
+      cutTunnel: () => {},
     };
   }
 });

@@ -7,6 +7,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { startTcpRelay } from "../helpers/tcp-relay.ts";
 import { check } from "./check.ts";
 import { Cleanup } from "./cleanup.ts";
 import { query, registerClient, signatureToken, startAgent, startServer } from "./culvert.ts";
@@ -19,6 +20,9 @@ const CLIENT_ID = "demo";
 
 /** How many bars of loudness the page draws. */
 const OUTLINE_BARS = 120;
+
+/** How long a cut tunnel stays away: long enough to be noticed, and to be come back from. */
+const CUT_MS = 1_000;
 
 /** `--once` must never hang in somebody's CI. */
 const ONCE_MS = 120_000;
@@ -51,6 +55,8 @@ type Demo = {
   /** The tune for who sends the client's token. */
   readonly plainUrl: string;
   readonly folder: string;
+  /** Cuts the agent's connection for a moment: what is under way goes on after it. */
+  readonly cutTunnel: () => void;
   /** Settles when the server or the agent has ended by itself, with the reason. */
   readonly broken: Promise<string>;
 };
@@ -78,7 +84,13 @@ Or with curl, from another terminal:
   blocking   ${curl} -H 'culvert-response: blocking' -o tune.wav '${demo.plainUrl}'
 
 SHA-256 of the file at the home: ${demo.file.sha256}
-Ctrl-C ends it all.`);
+Enter cuts the tunnel for a second, and the music goes on. Ctrl-C ends it all.`);
+  if (process.stdin.isTTY) {
+    process.stdin.on("data", () => {
+      demo.cutTunnel();
+      say("tunnel", `cut for ${CUT_MS / 1000} s`);
+    });
+  }
   const how = await demo.broken;
   if (!cleanup.started) throw new Error(how);
 }
@@ -107,8 +119,12 @@ async function start(): Promise<Demo> {
   cleanup.add(() => server.child.stop());
   say("server", server.url);
 
+  // Between the agent and the server, only to be cut.
+  const relay = await startTcpRelay({ port: Number(new URL(server.url).port) });
+  cleanup.add(() => relay.close());
   const stateFile = join(folder, "agent.json");
-  const agent = await startAgent({ server, to: home.url, clientId: CLIENT_ID, stateFile });
+  const serverUrl = `http://127.0.0.1:${relay.port}`;
+  const agent = await startAgent({ server, serverUrl, to: home.url, clientId: CLIENT_ID, stateFile });
   cleanup.add(() => agent.stop());
   say("agent", `connected as ${CLIENT_ID}`);
 
@@ -123,6 +139,7 @@ async function start(): Promise<Demo> {
     signedUrl: `${server.url}/files/track?${query({ clientId: CLIENT_ID, signature, trackId: "1" })}`,
     plainUrl: `${server.url}/tune.wav?${query({ clientId: CLIENT_ID })}`,
     folder,
+    cutTunnel: () => relay.cut(CUT_MS),
     broken: Promise.race(
       [server.child, agent].map(async (child) => `the ${child.name} is gone: ${await child.ended}`),
     ),
