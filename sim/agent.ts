@@ -2,15 +2,20 @@
  * Our agent's process: the real state machine of `core/agent.ts`, with what its adapters do: the WebSocket, the calls to
  * the server's HTTP interface, the requests to the home and the state file.
  */
+
+import type { AgentConfig } from "../core/agent/config.ts";
 import { type AgentState, agentDeadlineMs, checkAgent, createAgent, stepAgent } from "../core/agent.ts";
 import type { AgentEffect } from "../core/effects.ts";
 import type { AgentEvent } from "../core/events.ts";
 import type { CallId, ExchangeId, SocketId } from "../core/ids.ts";
 import type { AgentLimits } from "../core/limits.ts";
+import { copyOf } from "./bytes.ts";
 import { ClientSocket, type Dialler, dialExchange } from "./dial.ts";
 import type { Home, HomeRequest } from "./home.ts";
 import { Process } from "./process.ts";
+import { accessOf } from "./request.ts";
 import type { HomeSpec } from "./scenario.ts";
+import { added, NOTHING_HELD, type SessionHold } from "./session-hold.ts";
 import { latin1Text } from "./text.ts";
 import type { World } from "./world.ts";
 
@@ -40,6 +45,8 @@ export type AgentProgram = {
   readonly wake: () => void;
   readonly setClockRate: (ratePermille: number) => void;
   readonly crashMidStep: (afterEffects: number) => void;
+  /** What its session of the native protocol still holds. */
+  readonly sessionHolds: SessionHold;
 };
 
 export class CulvertAgent implements AgentProgram {
@@ -62,6 +69,10 @@ export class CulvertAgent implements AgentProgram {
 
   get running(): boolean {
     return this.#run !== null;
+  }
+
+  get sessionHolds(): SessionHold {
+    return this.#run?.sessionHolds ?? NOTHING_HELD;
   }
 
   boot(): void {
@@ -107,6 +118,21 @@ export class CulvertAgent implements AgentProgram {
   }
 }
 
+const ORIGINS = [
+  { prefix: "/", authority: "origin.test" },
+  { prefix: "/files", authority: "files.test" },
+  { prefix: "/library/3", authority: "third.test" },
+];
+
+function hostOf({ hostHeader }: HomeSpec): Pick<AgentConfig, "hostHeader" | "headers"> {
+  if (hostHeader === undefined) return { hostHeader: { type: "origin" }, headers: [] };
+  const headers = ["X-Set", "by the agent"];
+  if (hostHeader === "visitor") return { hostHeader: { type: "visitor" }, headers };
+  return { hostHeader: { type: "fixed", value: "fixed.test" }, headers };
+}
+
+const PROTOCOLS = "sec-websocket-protocol";
+
 class AgentRun {
   readonly process: Process<AgentEvent, AgentEffect>;
   losesPower = false;
@@ -115,6 +141,7 @@ class AgentRun {
   readonly #home: Home;
   readonly #spec: HomeSpec;
   readonly #disk: AgentDisk;
+  readonly #state: AgentState;
   readonly #sockets = new Map<SocketId, ClientSocket>();
   readonly #requests = new Map<ExchangeId, HomeRequest>();
 
@@ -135,13 +162,18 @@ class AgentRun {
     this.#home = home;
     this.#spec = settings.spec;
     this.#disk = disk;
-    const state: AgentState = createAgent({
+    const state = createAgent({
       clientId: settings.spec.clientId,
       clientToken: disk.clientToken,
       accessToken: settings.accessToken,
+      protocol: settings.spec.protocol ?? "moosicbox",
+      access: accessOf(settings.spec),
+      origins: ORIGINS,
+      ...hostOf(settings.spec),
       limits: settings.limits,
       seed: world.random(`jitter:${name}`).next(),
     });
+    this.#state = state;
     this.process = new Process<AgentEvent, AgentEffect>(world, {
       name,
       machine: {
@@ -159,10 +191,15 @@ class AgentRun {
     });
   }
 
+  get sessionHolds(): SessionHold {
+    const { session } = this.#state;
+    return session === null ? NOTHING_HELD : added(NOTHING_HELD, session.wire);
+  }
+
   #perform(effect: AgentEffect): void {
     switch (effect.type) {
       case "socket_connect":
-        this.#connect(effect.socket, effect.target);
+        this.#connect(effect);
         break;
       case "socket_send_text":
         this.#sockets.get(effect.socket)?.sendText(effect.text);
@@ -185,8 +222,18 @@ class AgentRun {
       case "origin_request":
         this.#askHome(effect);
         break;
+      case "origin_send":
+        this.#requests.get(effect.exchange)?.send(copyOf(effect.bytes));
+        break;
+      case "origin_send_end":
+        this.#requests.get(effect.exchange)?.sendEnd(effect.trailers);
+        break;
       case "origin_abort":
         this.#abortHome(effect.exchange);
+        break;
+      case "origin_release":
+        // Whoever still needed them would send these instead, and be seen.
+        effect.bytes.fill(0xdd);
         break;
       case "origin_pause":
         if (effect.paused) this.#world.sometimes("an agent stops reading its home");
@@ -205,16 +252,21 @@ class AgentRun {
     }
   }
 
-  #connect(socket: SocketId, target: string): void {
+  #connect({
+    socket,
+    target,
+    headers,
+    protocols,
+  }: Extract<AgentEffect, { readonly type: "socket_connect" }>): void {
     const dispatch = (event: AgentEvent) => this.process.dispatch(event);
     const client = new ClientSocket(this.#dialler, {
       target,
-      headers: [],
+      headers: protocols.length === 0 ? headers : [...headers, PROTOCOLS, protocols.join(", ")],
       order: this.#spec.queue,
       host: this.process,
       handler: {
-        opened: () => dispatch({ type: "socket_opened", socket }),
-        refused: (status) => dispatch({ type: "socket_refused", socket, status }),
+        opened: (protocol) => dispatch({ type: "socket_opened", socket, protocol }),
+        refused: (status, body) => dispatch({ type: "socket_refused", socket, status, body }),
         text: (text) => dispatch({ type: "socket_text", socket, text }),
         bytes: (bytes) => dispatch({ type: "socket_bytes", socket, bytes }),
         heard: () => dispatch({ type: "socket_heard", socket }),
@@ -241,6 +293,7 @@ class AgentRun {
         hasBody: false,
       },
       visitor: {
+        interim: () => {},
         head: (answered) => {
           status = answered;
         },
@@ -258,19 +311,21 @@ class AgentRun {
   }
 
   #askHome(effect: Extract<AgentEffect, { type: "origin_request" }>): void {
-    const { exchange, method, target, body } = effect;
+    const { exchange, body } = effect;
     const report = (event: AgentEvent) => {
       this.process.run(() => {
         if (this.#requests.has(exchange)) this.process.dispatch(event);
       });
     };
     const request = this.#home.request(
-      { method, target, body: body === null ? null : latin1Text(body) },
+      { ...effect, body: body instanceof Uint8Array ? latin1Text(body) : body },
       {
         name: this.process.name,
+        flushed: (bytes) => report({ type: "origin_flushed", exchange, bytes }),
+        interim: (status, headers) => report({ type: "origin_interim", exchange, status, headers }),
         head: (status, headers) => report({ type: "origin_head", exchange, status, headers }),
         body: (bytes) => report({ type: "origin_body", exchange, bytes }),
-        ended: () => this.#endHome(exchange, { type: "origin_ended", exchange }),
+        ended: (trailers) => this.#endHome(exchange, { type: "origin_ended", exchange, trailers }),
         failed: (fault) => this.#endHome(exchange, { type: "origin_failed", exchange, fault }),
       },
     );

@@ -36,7 +36,7 @@ export function dialExchange(
         request: options.request,
         visitor: options.visitor,
         host: server.process,
-        arrived: (opened) => server.openExchange(opened),
+        arrived: (opened) => server.open(opened),
       });
       options.onLine(line);
     },
@@ -73,7 +73,7 @@ export class ClientSocket {
           if (this.#over) return;
           const portal = path.portal();
           if (portal !== null) {
-            this.#refuse(portal.status);
+            this.#refuse(portal.status, portal.body);
             return;
           }
           const { socket, handler: serverHandler } = server.socketHandler();
@@ -131,9 +131,9 @@ export class ClientSocket {
   }
 
   /** Somebody else answered than the server. */
-  #refuse(status: number): void {
+  #refuse(status: number, body: string): void {
     this.#host.run(() => {
-      if (!this.#over) this.#handler.refused(status);
+      if (!this.#over) this.#handler.refused(status, body);
     });
     this.#fail();
   }

@@ -3,6 +3,7 @@
  * carry them: a response body is read at the visitor's pace, a request body only once the node asks for it, and a
  * connection that breaks is told apart from a message that ends.
  */
+import { copyOf } from "./bytes.ts";
 import type { Connection, Direction, Path } from "./path.ts";
 import { attentive, type Host, Pipe } from "./pipe.ts";
 import type { Agenda, World } from "./world.ts";
@@ -12,12 +13,18 @@ export type RequestHead = {
   readonly target: string;
   readonly headers: readonly string[];
   readonly hasBody: boolean;
+  /** A WebSocket handshake that may be a home service's: raw bytes flow both ways after its 101. */
+  readonly upgrade?: boolean;
+  /** Address of the TCP peer; that of most where left out. */
+  readonly peer?: string;
+  /** The body comes only after `100 Continue`. */
+  readonly expectsContinue?: boolean;
 };
 
 /** What the server's end tells the node. */
 export type NodeSide = {
   readonly body: (bytes: Uint8Array) => void;
-  readonly bodyEnded: () => void;
+  readonly bodyEnded: (trailers: readonly string[]) => void;
   readonly flushed: (bytes: number) => void;
   /** Last, and once. */
   readonly closed: (complete: boolean) => void;
@@ -25,15 +32,18 @@ export type NodeSide = {
 
 /** What the visitor's end tells the visitor. */
 export type VisitorSide = {
+  /** An interim response, `100 Continue` included. */
+  readonly interim: (status: number, headers: readonly string[]) => void;
   readonly head: (status: number, headers: readonly string[]) => void;
   readonly body: (bytes: Uint8Array) => void;
   /** Last, and once, unless the visitor left before. */
-  readonly ended: (how: "complete" | "cut") => void;
+  readonly ended: (how: "complete" | "cut", trailers: readonly string[]) => void;
 };
 
 type LineFrame = {
-  readonly kind: "head" | "body" | "end" | "cut";
+  readonly kind: "interim" | "head" | "body" | "end" | "cut";
   readonly status: number;
+  /** Of an `end` the trailers. */
   readonly headers: readonly string[];
   readonly bytes: Uint8Array;
   readonly size: number;
@@ -58,6 +68,12 @@ export class ExchangeLine implements Connection {
   /** A stalled node hears of the end later, and before it of all that was flushed. */
   #closedReported = false;
   #visitorDone = false;
+  #reads = false;
+  #bodyPaused = false;
+  /** After a 101 both directions carry raw bytes, and the line is over when both have ended. */
+  #upgraded = false;
+  #saidAll = false;
+  #heardAll = false;
 
   constructor(options: {
     readonly world: World;
@@ -111,11 +127,11 @@ export class ExchangeLine implements Connection {
   // The visitor's end.
 
   sendBody(bytes: Uint8Array): void {
-    if (!this.#visitorDone) this.#up.send(frameOf("body", bytes.length, { bytes: bytes.slice() }));
+    if (!this.#visitorDone) this.#up.send(frameOf("body", bytes.length, { bytes: copyOf(bytes) }));
   }
 
-  endBody(): void {
-    if (!this.#visitorDone) this.#up.send(frameOf("end", 0));
+  endBody(trailers: readonly string[] = []): void {
+    if (!this.#visitorDone) this.#up.send(frameOf("end", 0, { headers: trailers }));
   }
 
   /** Stops or resumes reading the response. */
@@ -137,7 +153,25 @@ export class ExchangeLine implements Connection {
 
   /** Starts reading the request body. */
   read(): void {
-    this.#up.pause(false);
+    if (this.request.expectsContinue === true && !this.#reads) this.respondInterim(100, []);
+    this.#reads = true;
+    this.#up.pause(this.#bodyPaused);
+  }
+
+  /** Stops or resumes reading the request body. */
+  pauseBody(paused: boolean): void {
+    this.#bodyPaused = paused;
+    if (this.#reads) this.#up.pause(paused);
+  }
+
+  respondInterim(status: number, headers: readonly string[]): void {
+    this.#respond(frameOf("interim", HEAD_BYTES, { status, headers: [...headers] }));
+  }
+
+  respondUpgrade(headers: readonly string[]): void {
+    this.#upgraded = true;
+    this.respondHead(101, headers);
+    this.read();
   }
 
   respondHead(status: number, headers: readonly string[]): void {
@@ -145,11 +179,11 @@ export class ExchangeLine implements Connection {
   }
 
   respondBody(bytes: Uint8Array): void {
-    this.#respond(frameOf("body", bytes.length, { bytes: bytes.slice() }));
+    this.#respond(frameOf("body", bytes.length, { bytes: copyOf(bytes) }));
   }
 
-  respondEnd(): void {
-    this.#respond(frameOf("end", 0));
+  respondEnd(trailers: readonly string[] = []): void {
+    this.#respond(frameOf("end", 0, { headers: [...trailers] }));
   }
 
   /** Destroys the connection: what has not left for the kernel is dropped, and the visitor sees no end. */
@@ -196,12 +230,19 @@ export class ExchangeLine implements Connection {
   #onRequestFrame(frame: LineFrame): void {
     if (this.#nodeDone) return;
     if (frame.kind === "body") this.#node.body(frame.bytes);
-    else this.#node.bodyEnded();
+    else {
+      this.#heardAll = true;
+      this.#node.bodyEnded(frame.headers);
+      if (this.#upgraded && this.#saidAll) this.#nodeClosed(true);
+    }
   }
 
   #onResponseSent(frame: LineFrame): void {
     if (this.#nodeDone) return;
-    if (frame.kind === "end") this.#nodeClosed(true);
+    if (frame.kind === "end") {
+      this.#saidAll = true;
+      if (!this.#upgraded || this.#heardAll) this.#nodeClosed(true);
+    }
     if (frame.kind !== "body") return;
     this.#host.run(() => {
       if (!this.#closedReported) this.#node.flushed(frame.bytes.length);
@@ -210,21 +251,24 @@ export class ExchangeLine implements Connection {
 
   #onResponseFrame(frame: LineFrame): void {
     if (this.#visitorDone) return;
-    if (frame.kind === "head") this.#visitor.head(frame.status, frame.headers);
+    if (frame.kind === "interim") this.#visitor.interim(frame.status, frame.headers);
+    else if (frame.kind === "head") this.#visitor.head(frame.status, frame.headers);
     else if (frame.kind === "body") this.#visitor.body(frame.bytes);
-    else this.#visitorEnded(frame.kind === "end" ? "complete" : "cut");
+    else this.#visitorEnded(frame.kind === "end" ? "complete" : "cut", frame.headers);
   }
 
-  #visitorEnded(how: "complete" | "cut"): void {
+  #visitorEnded(how: "complete" | "cut", trailers: readonly string[] = []): void {
     if (this.#visitorDone) return;
+    // Who has heard the last of an upgraded connection has nothing more to say either.
+    if (this.#upgraded && how === "complete" && !this.#heardAll) this.endBody();
     this.#visitorDone = true;
     this.#path.connections.delete(this);
-    this.#visitor.ended(how);
+    this.#visitor.ended(how, trailers);
   }
 
   #nodeLost(): void {
     this.#down.kill();
-    this.#nodeClosed(false);
+    this.#nodeClosed(this.#upgraded && this.#saidAll);
   }
 
   #nodeClosed(complete: boolean): void {

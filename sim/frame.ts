@@ -1,4 +1,5 @@
 /** What crosses a simulated WebSocket: whole messages and control frames, as encoded bytes or text. */
+import { newBytes } from "./bytes.ts";
 
 export type SocketFrame = {
   readonly kind:
@@ -52,7 +53,7 @@ export function voidFrame(instead: SocketFrame): SocketFrame {
 export function joined(pieces: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const piece of pieces) length += piece.length;
-  const whole = new Uint8Array(length);
+  const whole = newBytes(length);
   let offset = 0;
   for (const piece of pieces) {
     whole.set(piece, offset);
@@ -62,10 +63,5 @@ export function joined(pieces: readonly Uint8Array[]): Uint8Array {
 }
 
 export function utf8Length(text: string): number {
-  let length = text.length;
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (code > 0x7f) length += code > 0x7ff && (code < 0xd800 || code > 0xdfff) ? 2 : 1;
-  }
-  return length;
+  return Buffer.byteLength(text);
 }

@@ -2,7 +2,13 @@
  * Limits and deadlines for one run. Deadlines are drawn short, so that a minute of virtual time meets them all; sizes
  * small, so that a few hundred kilobytes do. A calm run gets no limit that its ordinary work would reach.
  */
-import { type AgentLimits, agentLimits, type ServerLimits, serverLimits } from "../core/limits.ts";
+import {
+  type AgentLimits,
+  agentLimits,
+  type ServerLimits,
+  type SessionLimits,
+  serverLimits,
+} from "../core/limits.ts";
 import type { Random } from "./random.ts";
 
 const KIB = 1024;
@@ -24,6 +30,7 @@ const TIGHT = [
   "registryCallsMax",
   "tunnelSendBytesMax",
   "visitorSendBytesMax",
+  "waitingMax",
 ] as const satisfies readonly (keyof ServerLimits)[];
 
 /** The smallest that the other draws make of them. */
@@ -60,13 +67,40 @@ export function drawServerLimits(random: Random, calm: boolean): ServerLimits {
     silenceMs: pingMs + random.between(2_000, 8_000),
     stallMs: random.between(200, 2_000),
     handshakeMs: random.between(3_000, 10_000),
+    waitMs: random.pick([random.between(200, 3_000), random.between(3_000, 10_000)]),
     responseHeadMs: random.between(10_000, 25_000),
     responseIdleMs: random.between(10_000, 25_000),
     requestIdleMs: random.between(3_000, 10_000),
     visitorStallMs: random.between(4_000, 25_000),
     drainMs: random.between(1_000, 10_000),
   };
-  return calm || random.chance(2, 3) ? drawn : { ...drawn, ...drawTight(random) };
+  const session = drawSessionLimits(random.stream("session"), calm);
+  const native = {
+    ...session,
+    graceMs: random.stream("grace").pick([1_000, 5_000, 15_000]),
+    continueMs: random.stream("continue").between(100, 1_500),
+  };
+  const whole = { ...drawn, ...native };
+  return calm || random.chance(2, 3) ? whole : { ...whole, ...drawTight(random) };
+}
+
+/** The same limits are drawn for either end, each with its own. */
+function drawSessionLimits(random: Random, calm: boolean): SessionLimits {
+  const least = calm ? 16 * KIB : 2 * KIB;
+  const windowBytesMin = random.skewed(least, 64 * KIB);
+  const windowBytes = windowBytesMin + (random.chance(1, 3) ? 0 : random.skewed(1, 256 * KIB));
+  return {
+    windowBytesMin,
+    windowBytes,
+    windowBytesMax: windowBytes + (random.chance(1, 3) ? 0 : random.skewed(1, 4096 * KIB)),
+    tunnelWindowBytes: random.pick([windowBytes, 1024 * KIB, 64 * 1024 * KIB]),
+    socketBytesMax: random.pick([2 * KIB, 16 * KIB, 256 * KIB]),
+    frameBytesMax: random.pick([512, 4 * KIB, 64 * KIB]),
+    queueBytesMax: random.pick([0, 4 * KIB, 128 * KIB]),
+    ackDelayMs: random.pick([0, 25, 100]),
+    helloMs: random.between(2_000, 10_000),
+    interimsMax: random.pick([1, 4, 16]),
+  };
 }
 
 /** Whether ordinary work may reach one of the limits. */
@@ -84,6 +118,7 @@ function drawTight(random: Random): Partial<ServerLimits> {
     visitorSocketsMax: random.skewed(1, 8),
     exchangesMax: random.skewed(4, 64),
     tunnelExchangesMax: random.skewed(1, 32),
+    waitingMax: random.stream("waiting").skewed(1, 32),
     responseHeaderBytesMax: random.skewed(512, 8 * KIB),
     visitorMessageBytesMax: random.skewed(16, 16 * KIB),
     parkedPacketsMax: random.skewed(1, 64),
@@ -110,6 +145,7 @@ export function drawAgentLimits(random: Random, calm: boolean): AgentLimits {
   const retryMs = random.between(1_000, 5_000);
   return {
     ...agentLimits,
+    ...drawSessionLimits(random.stream("session"), calm),
     exchangesMax: calm || random.chance(5, 6) ? agentLimits.exchangesMax : random.skewed(1, 8),
     packetFillMs: random.between(0, 5),
     sendBytesHigh,

@@ -11,9 +11,10 @@ import type { Agenda, World } from "./world.ts";
 
 /** What an end tells its owner; the facts of `SocketEvent`. */
 export type LinkHandler = {
-  readonly opened: () => void;
+  /** At the client's end with the subprotocol that the server chose. */
+  readonly opened: (protocol: string | null) => void;
   /** The server answered the handshake with another status; `closed` follows. */
-  readonly refused: (status: number) => void;
+  readonly refused: (status: number, body: string) => void;
   readonly text: (text: string) => void;
   readonly bytes: (bytes: Uint8Array) => void;
   readonly heard: () => void;
@@ -67,17 +68,17 @@ export class LinkEnd {
   }
 
   /** Server's end only: completes the handshake, and says so before anything that waits for its process is told. */
-  accept(): void {
+  accept(protocol: string | null): void {
     if (this.state !== "connecting") return;
     this.state = "open";
-    this.#transmit(controlFrame("accepted"));
-    this.#handler.opened();
+    this.#transmit(controlFrame("accepted", 0, protocol ?? ""));
+    this.#handler.opened(protocol);
   }
 
   /** Server's end only: answers the handshake with a plain response. */
-  refuse(status: number): void {
+  refuse(status: number, body = ""): void {
     if (this.state !== "connecting") return;
-    this.#transmit(controlFrame("refused", status));
+    this.#transmit(controlFrame("refused", status, body));
     this.#finish(ABNORMAL, "");
   }
 
@@ -123,10 +124,10 @@ export class LinkEnd {
     switch (frame.kind) {
       case "accepted":
         this.state = "open";
-        this.#handler.opened();
+        this.#handler.opened(frame.text === "" ? null : frame.text);
         break;
       case "refused":
-        this.#handler.refused(frame.code);
+        this.#handler.refused(frame.code, frame.text);
         this.#finish(ABNORMAL, "");
         break;
       case "text":
@@ -271,6 +272,11 @@ export class Link implements Connection {
   lose(direction: Direction): void {
     if (direction === "up") this.#up.lose();
     else this.#down.lose();
+  }
+
+  leaveBehind(farUs: number): void {
+    this.client.broken();
+    this.#agenda.after(farUs, () => this.cut({ near: 0, far: 0 }));
   }
 
   hangUp(code: number): void {

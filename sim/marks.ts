@@ -6,6 +6,8 @@ import type { AgentReport, ServerReport } from "../core/report.ts";
 
 const SERVER_REPORTS = [
   "tunnel_accepted",
+  "session_resumed",
+  "session_lost",
   "tunnel_ended",
   "upgrade_refused",
   "exchange_ended",
@@ -29,16 +31,20 @@ const SITUATIONS = [
   "a drain is finished",
   "a model agent is told to abort",
   "a paused tunnel is read on",
+  "a paused upload is read on",
   "a response is compressed",
   "a tunnel is paused",
   "a visitor leaves after the head",
   "a visitor leaves before the head",
   "a visitor leaves inside the body",
+  "a visitor's upload is paused",
   "a visitor socket is accepted",
   "a visitor socket is refused",
   "an agent drained",
   "an agent gave up",
   "an agent stops reading its home",
+  "an interim response is passed on",
+  "an upgrade is taken",
 ] as const;
 
 /** A report that has no place in the lists above does not compile where it is marked. */

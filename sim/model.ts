@@ -2,7 +2,9 @@
  * The small model that checkers believe: what a home answers to an operation, byte by byte. It is a function of the
  * scenario alone and shares nothing with the machines under test.
  */
+
 import { extraHeaders } from "./answers.ts";
+import { newBytes } from "./bytes.ts";
 import type { AnswerSpec, VisitOperation } from "./scenario.ts";
 import { latin1Text, utf8Bytes } from "./text.ts";
 
@@ -24,6 +26,7 @@ export type ModelAnswer = {
 /** What the home of `clientId` answers to the visit. */
 export function answerOf(clientId: string, visit: VisitOperation): ModelAnswer {
   const { answer, request } = visit;
+  if (request.upgrade === true && answer.status === 200) return upgradeOf(clientId, visit);
   const headers = [HOME_HEADER, `${clientId}/${visit.id}`, "content-type", answer.contentType];
   const range = answer.status === 200 ? request.range : null;
   const first = range?.first ?? 0;
@@ -54,6 +57,29 @@ export function answerOf(clientId: string, visit: VisitOperation): ModelAnswer {
   };
 }
 
+/** The home takes a WebSocket: its body is what its frames carry. */
+function upgradeOf(clientId: string, { id, answer: { bodyBytes } }: VisitOperation): ModelAnswer {
+  const headers = [HOME_HEADER, `${clientId}/${id}`];
+  const switching = ["connection", "Upgrade", "upgrade", "websocket", "sec-websocket-accept", "yes"];
+  return {
+    status: 101,
+    headers,
+    bodyOffset: 0,
+    bodyBytes,
+    sent: { status: 101, headers: [...switching, ...headers], bytes: bodyBytes },
+  };
+}
+
+/** What follows the body of an answer that has trailers. */
+export function trailersOf({ id }: VisitOperation): readonly string[] {
+  return ["x-sum", String(id), "X-Sum", "again"];
+}
+
+/** Whether the answer to the visit ends with trailers: only a body whose length was not declared has a place for them. */
+export function hasTrailers({ request, answer }: VisitOperation): boolean {
+  return answer.trailers === true && !answer.declaresLength && hasBody(request.method, answer);
+}
+
 function sentBytes(bodyBytes: number, { quirks = [], declaresLength }: AnswerSpec): number {
   // Without a declared length nobody can know that it is not all.
   if (quirks.includes("ends_early") && declaresLength) return Math.floor(bodyBytes / 2);
@@ -79,7 +105,7 @@ export function taintKey(clientId: string, visit: number): number {
 
 /** `length` bytes of the taint stream from `offset` on. */
 export function taintedBytes(key: number, offset: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
+  const bytes = newBytes(length);
   let index = 0;
   for (const end = wholeWordsFrom(offset, length); index < end; index++)
     bytes[index] = taintByte(key, offset + index);
@@ -132,9 +158,10 @@ function wholeWordsFrom(offset: number, length: number): number {
   return Math.min(length, -offset & 3);
 }
 
-/** The JSON that a visit sends as its request body, one byte to a character; null where it sends none. */
+/** What a visit sends as its request body, one byte to a character: mostly JSON. Null where it sends none. */
 export function requestBodyOf({ id, request: { bodyBytes, quirks = [] } }: VisitOperation): string | null {
   if (bodyBytes === 0 || quirks.includes("empty_body")) return null;
+  if (quirks.includes("raw_body")) return latin1Text(taintedBytes(taintKey("visitor", id), 0, bodyBytes));
   const text = JSON.stringify({ visit: id, fill: "" });
   const filled = text.replace('""', `"${"x".repeat(Math.max(0, bodyBytes - text.length))}"`);
   return quirks.includes("wide_body") ? latin1Text(utf8Bytes(filled.replace("x", WIDE_JSON))) : filled;

@@ -9,6 +9,7 @@ import { joined } from "./frame.ts";
 import type { Home, HomeRequest } from "./home.ts";
 import { SleepyHost } from "./host.ts";
 import type { HomeSpec, PushOperation } from "./scenario.ts";
+import { NOTHING_HELD, type SessionHold } from "./session-hold.ts";
 import { latin1Text, utf8Bytes } from "./text.ts";
 import { encodeSimPacket, encodeSimTextPacket, type SimPacket } from "./wire.ts";
 import type { World } from "./world.ts";
@@ -59,6 +60,10 @@ export class MoosicBoxAgent implements AgentProgram {
 
   get running(): boolean {
     return this.#host !== null;
+  }
+
+  get sessionHolds(): SessionHold {
+    return NOTHING_HELD;
   }
 
   boot(): void {
@@ -198,11 +203,14 @@ export class MoosicBoxAgent implements AgentProgram {
     const request = this.#home.request(
       {
         method: String(frame.method),
+        headers: null,
         target: `/${String(frame.path)}?${parts.join("&")}`,
         body: frame.payload === undefined ? null : latin1Text(utf8Bytes(JSON.stringify(frame.payload))),
       },
       {
         name,
+        flushed: () => {},
+        interim: () => {},
         head: (status, headers) => run(() => response.begin(status, headers)),
         body: (bytes) => run(() => response.write(bytes)),
         ended: () => {

@@ -17,16 +17,21 @@ import {
 import type { ServerSizes, SteppedServer } from "./checkers/checker.ts";
 import { Ledger } from "./checkers/ledger.ts";
 import type { ExchangeLine, NodeSide } from "./exchange-line.ts";
+import { PEERS } from "./forwarding.ts";
 import { fakeSha256 } from "./hash.ts";
 import type { LinkEnd, LinkHandler } from "./link.ts";
 import { Process } from "./process.ts";
 import type { Random } from "./random.ts";
 import type { FakeRegistry } from "./registry.ts";
+import { DOMAIN } from "./request.ts";
+import { added, NOTHING_HELD, type SessionHold } from "./session-hold.ts";
+import { latin1Text } from "./text.ts";
 import type { World } from "./world.ts";
 
 export type NodeSettings = {
   readonly accessToken: string;
   readonly corsOrigins: readonly string[] | null;
+  readonly trustedProxies: readonly string[];
   readonly limits: ServerLimits;
 };
 
@@ -59,6 +64,9 @@ export class Node {
   }
 }
 
+/** A handshake whose connection becomes an exchange's, if the machine says so; null while it did not. */
+type Handshake = { readonly line: ExchangeLine; exchange: NodeSide | null };
+
 export class ServerProcess implements SteppedServer {
   readonly process: Process<ServerEvent, ServerEffect>;
   /** False while it takes no new connection. */
@@ -77,6 +85,7 @@ export class ServerProcess implements SteppedServer {
   readonly #random: Random;
   readonly #lines = new Map<ExchangeId, ExchangeLine>();
   readonly #sockets = new Map<SocketId, LinkEnd>();
+  readonly #handshakes = new Map<SocketId, Handshake>();
   readonly #onGone: () => void;
   #exchangesOpened = 0;
   #socketsOpened = 0;
@@ -100,6 +109,10 @@ export class ServerProcess implements SteppedServer {
       idBase: this.#idBase,
       accessToken: settings.accessToken,
       corsOrigins: settings.corsOrigins,
+      domain: DOMAIN,
+      pathRouting: true,
+      queryTokens: true,
+      trustedProxies: settings.trustedProxies,
       build: "simulated",
       limits: settings.limits,
       sha256: fakeSha256,
@@ -116,6 +129,7 @@ export class ServerProcess implements SteppedServer {
       perform: (effect) => this.#perform(effect),
       onStep: (event, effects, count) => {
         this.#sizes = null;
+        this.ledger.sleptMs = this.process.sleptMs;
         this.ledger.take(this.nowMs, event, effects, count);
         world.watch.serverStep(this, event, effects, count);
       },
@@ -137,20 +151,68 @@ export class ServerProcess implements SteppedServer {
   }
 
   snapshot(): ServerSizes {
-    this.#sizes ??= { ...serverSnapshot(this.#state), timersArmed: this.#state.timers.heap.length };
+    if (this.#sizes !== null) return this.#sizes;
+    const { tunnels, visitorSockets, exchanges, heldBytes, waiting, sessions, counters } = serverSnapshot(
+      this.#state,
+    );
+    const timersArmed = this.#state.timers.heap.length;
+    this.#sizes = { tunnels, visitorSockets, exchanges, heldBytes, waiting, sessions, timersArmed, counters };
     return this.#sizes;
   }
 
+  /** What the sessions of native agents still hold, but for those of some client ids: all zero when all is settled. */
+  sessionsHold(but: ReadonlySet<string>): SessionHold {
+    let hold = NOTHING_HELD;
+    for (const [clientId, { link }] of this.#state.sessions) if (!but.has(clientId)) hold = added(hold, link);
+    return hold;
+  }
+
   /** A visitor's request head was read: the node's end of the line from here on. */
-  openExchange(line: ExchangeLine): NodeSide {
+  open(line: ExchangeLine): NodeSide {
+    return line.request.upgrade === true ? this.#openHandshake(line) : this.#openExchange(line);
+  }
+
+  #openHandshake(line: ExchangeLine): NodeSide {
+    const socket = ++this.#socketsOpened as SocketId;
+    const handshake: Handshake = { line, exchange: null };
+    this.#handshakes.set(socket, handshake);
+    const { target, headers } = line.request;
+    this.#dispatch({ type: "upgrade_requested", socket, target, headers });
+    return {
+      body: (bytes) => handshake.exchange?.body(bytes),
+      bodyEnded: (trailers) => handshake.exchange?.bodyEnded(trailers),
+      flushed: (bytes) => handshake.exchange?.flushed(bytes),
+      closed: (complete) => {
+        if (handshake.exchange !== null) {
+          handshake.exchange.closed(complete);
+          return;
+        }
+        this.#handshakes.delete(socket);
+        this.#dispatch({ type: "socket_closed", socket, code: 1006, reason: "" });
+      },
+    };
+  }
+
+  #openExchange(line: ExchangeLine): NodeSide {
     const exchange = ++this.#exchangesOpened as ExchangeId;
     this.#lines.set(exchange, line);
-    const { method, target, headers, hasBody } = line.request;
+    const { method, target, headers, hasBody, upgrade = false, expectsContinue = false } = line.request;
     const nonce = this.#random.bytes(NONCE_BYTES);
-    this.#dispatch({ type: "exchange_opened", exchange, method, target, headers, hasBody, nonce });
+    this.#dispatch({
+      type: "exchange_opened",
+      exchange,
+      method,
+      target,
+      headers,
+      hasBody: hasBody || upgrade,
+      upgrade,
+      expectsContinue,
+      peer: line.request.peer ?? PEERS[0],
+      nonce,
+    });
     return {
       body: (bytes) => this.#dispatch({ type: "exchange_body", exchange, bytes }),
-      bodyEnded: () => this.#dispatch({ type: "exchange_body_ended", exchange }),
+      bodyEnded: (trailers) => this.#dispatch({ type: "exchange_body_ended", exchange, trailers }),
       flushed: (bytes) => {
         if (bytes > 0) this.#dispatch({ type: "exchange_flushed", exchange, bytes });
       },
@@ -165,7 +227,7 @@ export class ServerProcess implements SteppedServer {
   socketHandler(): { readonly socket: SocketId; readonly handler: LinkHandler } {
     const socket = ++this.#socketsOpened as SocketId;
     const handler: LinkHandler = {
-      opened: () => this.#dispatch({ type: "socket_opened", socket }),
+      opened: () => this.#dispatch({ type: "socket_opened", socket, nonce: this.#random.bytes(NONCE_BYTES) }),
       refused: () => {},
       text: (text) => this.#dispatch({ type: "socket_text", socket, text }),
       bytes: (bytes) => this.#dispatch({ type: "socket_bytes", socket, bytes }),
@@ -191,7 +253,7 @@ export class ServerProcess implements SteppedServer {
 
   /** Lines and sockets that the process still holds. */
   get openConnections(): number {
-    return this.#lines.size + this.#sockets.size;
+    return this.#lines.size + this.#sockets.size + this.#handshakes.size;
   }
 
   #dispatch(event: ServerEvent): void {
@@ -202,6 +264,18 @@ export class ServerProcess implements SteppedServer {
     switch (effect.type) {
       case "exchange_read":
         this.#lines.get(effect.exchange)?.read();
+        break;
+      case "exchange_pause":
+        this.#world.sometimes(effect.paused ? "a visitor's upload is paused" : "a paused upload is read on");
+        this.#lines.get(effect.exchange)?.pauseBody(effect.paused);
+        break;
+      case "respond_interim":
+        this.#world.sometimes("an interim response is passed on");
+        this.#lines.get(effect.exchange)?.respondInterim(effect.status, effect.headers);
+        break;
+      case "respond_upgrade":
+        this.#world.sometimes("an upgrade is taken");
+        this.#lines.get(effect.exchange)?.respondUpgrade(effect.headers);
         break;
       case "respond":
         this.#respond(effect);
@@ -214,19 +288,25 @@ export class ServerProcess implements SteppedServer {
         this.#lines.get(effect.exchange)?.respondBody(effect.bytes);
         break;
       case "respond_end":
-        this.#lines.get(effect.exchange)?.respondEnd();
+        this.#lines.get(effect.exchange)?.respondEnd(effect.trailers);
         break;
       case "respond_cut":
         this.#lines.get(effect.exchange)?.respondCut();
         break;
       case "upgrade_accept":
-        this.#sockets.get(effect.socket)?.accept();
+        this.#sockets.get(effect.socket)?.accept(effect.protocol);
+        break;
+      case "upgrade_forward":
+        this.#forward(effect.socket);
         break;
       case "upgrade_refuse":
-        this.#sockets.get(effect.socket)?.refuse(effect.status);
+        this.#refuse(effect);
         break;
       case "socket_send_text":
         this.#sockets.get(effect.socket)?.sendText(effect.text);
+        break;
+      case "socket_send_packet":
+        this.#sockets.get(effect.socket)?.sendBytes([effect.header, ...effect.body]);
         break;
       case "socket_ping":
         this.#sockets.get(effect.socket)?.ping();
@@ -269,9 +349,26 @@ export class ServerProcess implements SteppedServer {
     line.respondEnd();
   }
 
+  /** The handshake is a visitor's with a home, and its connection goes on as an exchange. */
+  #forward(socket: SocketId): void {
+    const handshake = this.#handshakes.get(socket);
+    if (handshake === undefined) return;
+    this.#handshakes.delete(socket);
+    handshake.exchange = this.#openExchange(handshake.line);
+  }
+
+  #refuse({ socket, status, headers, body }: Extract<ServerEffect, { type: "upgrade_refuse" }>): void {
+    this.#sockets.get(socket)?.refuse(status, latin1Text(body));
+    const line = this.#handshakes.get(socket)?.line;
+    line?.respondHead(status, headers);
+    line?.respondEnd();
+  }
+
   #onDead(): void {
     this.listening = false;
-    for (const line of this.#lines.values()) {
+    const lines = [...this.#lines.values()];
+    for (const { line } of this.#handshakes.values()) lines.push(line);
+    for (const line of lines) {
       if (this.losesPower) line.vanish();
       else line.hangUp();
     }

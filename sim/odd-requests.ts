@@ -14,6 +14,8 @@ export type Known = {
 
 type Odd = {
   readonly method: string;
+  /** One or several, or none; the server's own name where left out. */
+  readonly hosts?: readonly string[];
   readonly target: string;
   readonly authorization?: string | readonly string[];
   readonly headers?: readonly string[];
@@ -86,6 +88,54 @@ const odd = {
     target: "/library",
     headers: ["accept", "text/html, */*;q=0.1"],
   })),
+  two_hosts: answered([400], (known) => ({ ...library(known), hosts: ["a.example", "b.example"] })),
+  no_host: answered([400, 401], (known) => ({ ...library(known), hosts: [] })),
+  host_of_nobody: answered([400, 401], (known) => ({ ...library(known), hosts: ["bad host"] })),
+  host_with_port: answered([401], (known) => ({ ...library(known), hosts: ["tunnel.example:8443"] })),
+  host_by_address: answered([401], (known) => ({ ...library(known), hosts: ["[2001:db8::1]:80"] })),
+  host_port_too_high: answered([400, 401], (known) => ({
+    ...library(known),
+    hosts: ["tunnel.example:99999"],
+  })),
+  host_in_capitals: answered([401, 404], ({ clientId }) => ({
+    method: "GET",
+    target: "/",
+    hosts: [`${clientId.toUpperCase()}.Tunnel.Example.:80`],
+  })),
+  host_below_a_home: answered([400, 401, 404], ({ clientId }) => ({
+    method: "GET",
+    target: "/",
+    hosts: [`www.${clientId}.tunnel.example`],
+  })),
+  host_asterisk: answered([401, 404, 200, 400], ({ clientId }) => ({
+    method: "OPTIONS",
+    target: "*",
+    hosts: [`${clientId}.tunnel.example`],
+  })),
+  host_mode_unknown: answered([400], ({ clientId }) => ({
+    method: "GET",
+    target: "/",
+    hosts: [`${clientId}.tunnel.example`],
+    headers: ["culvert-response", "sometimes"],
+  })),
+  path_without_id: answered([400], () => ({ method: "GET", target: "/t/" })),
+  path_with_bad_id: answered([400], () => ({ method: "GET", target: "/t/%zz/a" })),
+  path_alone: answered([401, 404], ({ clientId }) => ({ method: "GET", target: `/t/${clientId}` })),
+  path_by_digest: answered([401, 404], ({ clientId }) => ({
+    method: "GET",
+    target: `/t/${clientId}/a`,
+    authorization: 'Digest username="u"',
+  })),
+  path_by_bad_basic: answered([401, 404], ({ clientId }) => ({
+    method: "GET",
+    target: `/t/${clientId}/a`,
+    authorization: "Basic ####",
+  })),
+  path_by_basic_without_colon: answered([400, 401, 404], ({ clientId }) => ({
+    method: "GET",
+    target: `/t/${clientId}/a?broken=%ff`,
+    authorization: "Basic dXNlcg==",
+  })),
   two_ranges: answered([400], (known) => ({
     ...library(known),
     authorization: known.clientToken,
@@ -101,12 +151,22 @@ export function oddStatuses(name: OddRequest): readonly number[] {
 }
 
 export function oddHead(name: OddRequest, known: Known): RequestHead {
-  const { method, target, authorization = [], headers = [] }: Odd = odd[name].put(known);
+  const {
+    method,
+    target,
+    hosts = ["tunnel.example"],
+    authorization = [],
+    headers = [],
+  }: Odd = odd[name].put(known);
   const values = typeof authorization === "string" ? [authorization] : authorization;
   return {
     method,
     target,
-    headers: ["host", "tunnel.example", ...headers, ...values.flatMap((value) => ["authorization", value])],
+    headers: [
+      ...hosts.flatMap((host) => ["host", host]),
+      ...headers,
+      ...values.flatMap((value) => ["authorization", value]),
+    ],
     hasBody: false,
   };
 }

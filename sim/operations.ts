@@ -3,16 +3,17 @@ import { type AnswerQuirk, HARMLESS_ANSWERS, MALFORMED_ANSWERS } from "./answers
 import { ODD_REQUESTS } from "./odd-requests.ts";
 import { type RequestQuirk, SOCKET_QUIRKS, type SocketQuirk, TUNNEL_QUIRKS } from "./quirks.ts";
 import type { Random } from "./random.ts";
-import type {
-  AnswerSpec,
-  Credential,
-  Endpoint,
-  HomeSpec,
-  LeaveSpec,
-  Operation,
-  RequestSpec,
-  SocketOperation,
-  VisitOperation,
+import {
+  type AnswerSpec,
+  type Credential,
+  type Endpoint,
+  type HomeSpec,
+  isNative,
+  type LeaveSpec,
+  type Operation,
+  type RequestSpec,
+  type SocketOperation,
+  type VisitOperation,
 } from "./scenario.ts";
 
 const KIB = 1024;
@@ -60,13 +61,19 @@ export function drawOperations(random: Random, setting: OperationSetting): Opera
 }
 
 function drawVisit(random: Random, id: number, setting: OperationSetting): VisitOperation[] {
+  const atMs = drawTime(random, setting);
+  const home = drawHome(random, setting);
+  const spec = setting.homes[home];
+  const request = drawRequest(random, drawEndpoint(random));
+  const answer = drawAnswer(random, setting.calm);
+  const own = random.stream("native");
+  const isMore = spec !== undefined && request.endpoint === "tunnel" && own.chance(3, 4);
   const visit: VisitOperation = {
     kind: "visit",
     id,
-    atMs: drawTime(random, setting),
-    home: drawHome(random, setting),
-    request: drawRequest(random, drawEndpoint(random)),
-    answer: drawAnswer(random, setting.calm),
+    atMs,
+    home,
+    ...(isMore ? drawMore(own, spec, request, answer) : { request, answer }),
     readBytesPerMs: drawPace(random),
     leaves: setting.calm || random.chance(9, 10) ? null : drawLeave(random),
   };
@@ -75,6 +82,72 @@ function drawVisit(random: Random, id: number, setting: OperationSetting): Visit
   const storing = { ...visit, request: store, leaves: null };
   return [storing, { ...visit, id: id + 1, atMs: visit.atMs + MAGIC_GAP_MS }];
 }
+
+/** What homes by their own name and agents of the native protocol have besides. */
+function drawMore(
+  random: Random,
+  home: HomeSpec,
+  request: RequestSpec,
+  answer: AnswerSpec,
+): Pick<VisitOperation, "request" | "answer"> {
+  const way = random.pick(["host", "path", null] as const);
+  const named: RequestSpec = way === null ? request : { ...withoutQueryQuirks(request), way };
+  if (!isNative(home)) return { request: named, answer };
+  if (random.chance(1, 6)) {
+    const status = random.weighted([
+      [5, 200],
+      [1, 403],
+    ]);
+    const { quirks: _, ...plain } = answer;
+    return {
+      request: {
+        ...named,
+        method: "GET",
+        range: null,
+        blocking: false,
+        bodyBytes: random.skewed(0, 64 * KIB),
+        quirks: ["raw_body"],
+        upgrade: true,
+        uploadEveryUs: random.skewed(0, 100_000),
+      },
+      answer: { ...plain, status, ...(random.chance(1, 4) ? { early: true } : {}) },
+    };
+  }
+  const method = random.chance(1, 6) ? random.pick(["PROPFIND", "get", "TRACE"]) : named.method;
+  const isUpload = method !== "HEAD" && random.chance(1, 3);
+  const quirks: RequestQuirk[] = [...(named.quirks ?? [])];
+  if (random.chance(1, 4)) quirks.push("list_headers");
+  if (random.chance(1, 3)) quirks.push("forwarded");
+  const upload: Partial<RequestSpec> = isUpload
+    ? {
+        bodyBytes: random.skewed(1, 256 * KIB),
+        uploadPieceBytes: random.pick([1_000, 16 * KIB, 64 * KIB]),
+        uploadEveryUs: random.skewed(0, 200_000),
+        ...(random.chance(1, 3) ? { expects: true } : {}),
+        ...(random.chance(1, 2) ? { trailers: true } : {}),
+      }
+    : {};
+  if (isUpload && !quirks.includes("empty_body")) quirks.push("raw_body");
+  return {
+    request: { ...named, method, ...upload, quirks },
+    answer: {
+      ...answer,
+      ...(random.chance(1, 4) ? { interims: random.between(1, 3) } : {}),
+      ...(random.chance(1, 3) ? { trailers: true } : {}),
+      ...(random.chance(1, 5) ? { early: true } : {}),
+      ...(random.chance(1, 3) ? { takesBytesPerMs: random.between(50, 2_000) } : {}),
+    },
+  };
+}
+
+/** Those that are about a target with `clientId` in its query do not belong to a home's own name. */
+function withoutQueryQuirks(request: RequestSpec): RequestSpec {
+  const { quirks = [], credential } = request;
+  const kept = quirks.filter((quirk) => !QUERY_QUIRKS.has(quirk));
+  return { ...request, quirks: kept, credential: credential === "bare" ? "client" : credential };
+}
+
+const QUERY_QUIRKS: ReadonlySet<RequestQuirk> = new Set(["absolute_target", "spelled_otherwise"]);
 
 /** Most read as fast as it comes. The slowest still takes a whole packet in less than any deadline for a visitor. */
 function drawPace(random: Random): number {
@@ -199,7 +272,7 @@ function drawAnswer(random: Random, calm: boolean): AnswerSpec {
     [3, random.skewed(4 * KIB, 64 * KIB)],
     [1, random.between(64 * KIB, 256 * KIB)],
   ]);
-  const chunkBytes = Math.max(random.skewed(16, 64 * KIB), Math.ceil(bodyBytes / CHUNKS_MAX));
+  const chunkBytes = Math.max(random.skewed(16, 16 * KIB), Math.ceil(bodyBytes / CHUNKS_MAX));
   return {
     status: random.weighted([
       [20, 200],

@@ -36,6 +36,8 @@ export type Connection = {
   readonly cut: (afterUs: { readonly near: number; readonly far: number }) => void;
   /** Nothing arrives any more in that direction, and nobody is told. */
   readonly lose: (direction: Direction) => void;
+  /** The near end loses it and the far end does not hear of that for a while: what is under way arrives. */
+  readonly leaveBehind?: (farUs: number) => void;
   /** A middlebox ends it with a close frame; only where its kind has one. */
   readonly hangUp?: (code: number) => void;
 };

@@ -14,7 +14,7 @@ import type { Agenda, World } from "./world.ts";
 export type Machine<Event, Effect> = {
   readonly step: (nowMs: number, event: Event, out: Outbox<Effect>) => void;
   readonly deadlineMs: () => number;
-  /** Walks all invariants of the state and throws where one is broken. */
+  /** Walks all invariants of the state and throws where one is broken; takes as long as the state is large. */
   readonly check: () => void;
 };
 
@@ -22,6 +22,8 @@ type Typed = { readonly type: string };
 
 /** A timer of a real process fires late by up to this. */
 const TIMER_LATENESS_US_MAX = 1_500;
+/** Of so many steps the state is looked through after one, and when the run is over: what is unsound stays so, mostly. */
+const STEPS_PER_CHECK = 8;
 /** The origin of a monotonic clock lies anywhere in the process's past. */
 const CLOCK_ORIGIN_MS_MAX = 1_000_000;
 
@@ -48,9 +50,11 @@ export class Process<Event extends Typed, Effect extends Typed> {
   readonly #outbox = new Outbox<Effect>();
   readonly #queue: Event[] = [];
   #stepping = false;
+  #steps = 0;
   #wakeUs = Number.POSITIVE_INFINITY;
   #stalledUntilUs = 0;
   #wakeUp: (() => void) | null = null;
+  #sleptUs = 0;
   readonly #delayed: (() => void)[] = [];
 
   constructor(
@@ -77,6 +81,12 @@ export class Process<Event extends Typed, Effect extends Typed> {
     this.#random = world.random(`process:${options.name}`);
     this.#agenda = world.agenda(`process:${options.name}`);
     this.clock = new Clock(world.nowUs, this.#random.below(CLOCK_ORIGIN_MS_MAX) * 1000);
+    world.whenOver(() => this.#check("the end of the run"));
+  }
+
+  /** For so long, by its own clock, its event loop did not turn. */
+  get sleptMs(): number {
+    return Math.ceil(this.#sleptUs / 1000);
   }
 
   get stalled(): boolean {
@@ -106,6 +116,7 @@ export class Process<Event extends Typed, Effect extends Typed> {
       this.#wakeUp = null;
       this.#stalledUntilUs = 0;
       if (clockStops) this.clock.jump(shownUs - this.clock.read(this.world.nowUs));
+      this.#sleptUs += this.clock.read(this.world.nowUs) - shownUs;
       this.#awake();
     };
     const wakeUp = this.#wakeUp;
@@ -164,7 +175,7 @@ export class Process<Event extends Typed, Effect extends Typed> {
     world.hash.value(event);
     world.trace?.event(world.nowUs, world.steps, this.name, event);
     this.nowMs = nowMs;
-    if (!this.#holds("never_throws", event, () => this.#machine.step(nowMs, event, this.#outbox))) return;
+    if (!this.#stepMachine(nowMs, event)) return;
     const { items, count } = this.#outbox;
     for (let index = 0; index < count; index++) {
       const effect = items[index];
@@ -174,19 +185,36 @@ export class Process<Event extends Typed, Effect extends Typed> {
     world.stepTaken();
     this.#onStep(event, items, count);
     // After the checkers, who watch from outside: what they find is told better than by what the machine knows of itself.
-    if (this.#holds("state_invariant", event, this.#machine.check)) this.#obey(count);
+    if (++this.#steps % STEPS_PER_CHECK === 0 && !this.#check(event.type)) return;
+    if (count > 0) this.#obey(count);
   }
 
   /** Whether the machine did not throw; one that did is dead. */
-  #holds(property: string, event: Event, act: () => void): boolean {
+  #stepMachine(nowMs: number, event: Event): boolean {
     try {
-      act();
+      this.#machine.step(nowMs, event, this.#outbox);
       return true;
     } catch (error) {
-      this.world.violate("safety", property, `${this.name} threw on ${event.type}: ${describe(error)}`);
-      this.kill();
+      this.#fail("never_throws", event.type, error);
       return false;
     }
+  }
+
+  /** Whether its state is sound; a machine whose state is not is dead. */
+  #check(occasion: string): boolean {
+    if (!this.alive) return true;
+    try {
+      this.#machine.check();
+      return true;
+    } catch (error) {
+      this.#fail("state_invariant", occasion, error);
+      return false;
+    }
+  }
+
+  #fail(property: string, occasion: string, error: unknown): void {
+    this.world.violate("safety", property, `${this.name} threw on ${occasion}: ${describe(error)}`);
+    this.kill();
   }
 
   #obey(count: number): void {

@@ -19,6 +19,12 @@ export type RequestQuirk =
   | "empty_body"
   /** Its body is JSON with characters of two, three and four bytes, and escapes. */
   | "wide_body"
+  /** Its body is bytes of any kind. */
+  | "raw_body"
+  /** Fields that come twice, in capitals, and with characters beyond ASCII. */
+  | "list_headers"
+  /** It says that it comes by way of proxies. */
+  | "forwarded"
   /** It comes over a connection that was there before the server began to drain. */
   | "kept_connection";
 
@@ -76,11 +82,17 @@ export function withQuirk(head: RequestHead, quirk: RequestQuirk): RequestHead {
       return { ...head, target: target.replace("/files/track?", "/files/albums/7/300?") };
     case "empty_body":
       return { ...head, headers: [...headers, "transfer-encoding", "chunked"], hasBody: true };
+    case "list_headers":
+      return { ...head, headers: [...headers, ...LIST_HEADERS] };
+    case "forwarded":
+    case "raw_body":
     case "wide_body":
     case "kept_connection":
       return head;
   }
 }
+
+export const LIST_HEADERS = ["X-List", "a", "x-other", "caf\u00e9", "X-List", "b", "x-list", ""] as const;
 
 function without(headers: readonly string[], name: string): string[] {
   const kept: string[] = [];
@@ -127,7 +139,7 @@ export function handshakeOf(
     case "bad_target":
       return { target: `${target}&broken=%zz`, headers };
     case "other_path":
-      return { target: target.replace("/ws", "/socket"), headers };
+      return { target: target.replace("/ws", "/auth/magic-token"), headers };
     case "no_client_id":
       return { target: `/ws?${signed}`, headers };
     case "origin":

@@ -4,7 +4,12 @@
  * A call travels there, is committed at one instant, and its answer travels back. Faults act between those points, so
  * a lost write, a stale read or a commit whose answer says "error" is a real history and not a made-up answer.
  */
-import type { RegistryFault, RegistryOperation, RegistryOutcome } from "../core/registry.ts";
+import {
+  ACCESS_LENGTH_MAX,
+  type RegistryFault,
+  type RegistryOperation,
+  type RegistryOutcome,
+} from "../core/registry.ts";
 import { Clock } from "./clock.ts";
 import type { Random } from "./random.ts";
 import type { Agenda, World } from "./world.ts";
@@ -244,8 +249,9 @@ export class FakeRegistry {
     operation: Extract<RegistryOperation, { type: "upsert_connection" }>,
     interference: Interference | null,
   ): RegistryOutcome {
-    const { clientId, tunnel, node, fence, leaseMs } = operation;
-    if (![clientId, tunnel, node].every(isStorable)) return { type: "failed", fault: "refused" };
+    const { clientId, tunnel, node, fence, leaseMs, access } = operation;
+    const fits = [clientId, tunnel, node].every(isStorable) && access.length <= ACCESS_LENGTH_MAX;
+    if (!fits) return { type: "failed", fault: "refused" };
     const row = this.connections.get(clientId);
     if (row !== undefined && row.fence > fence) return { type: "connection_upserted", current: false };
     const entry = { tunnel, node, fence, leaseEndsUs: this.nowUs + leaseMs * 1000 };

@@ -1,11 +1,14 @@
 /** What a visit sends: target, headers and body of its operation, with the credentials of the simulated world. */
 import type { RequestHead } from "./exchange-line.ts";
-import { tokenNamed } from "./hash.ts";
+import { FORWARDINGS, PEERS } from "./forwarding.ts";
+import { fakeSha256, tokenNamed } from "./hash.ts";
 import { requestBodyOf } from "./model.ts";
 import { type Known, oddHead } from "./odd-requests.ts";
 import { OTHER_ORIGIN, PLAYER_ORIGIN, withQuirk } from "./quirks.ts";
-import type { Credential, Scenario, VisitOperation } from "./scenario.ts";
+import type { Credential, HomeSpec, Scenario, VisitOperation } from "./scenario.ts";
 
+/** Homes have names below this one. */
+export const DOMAIN = "tunnel.example";
 /** The operator's token. */
 export const ACCESS_TOKEN = tokenNamed("access");
 const WRONG_TOKEN = tokenNamed("wrong");
@@ -55,11 +58,14 @@ export function requestOf(scenario: Scenario, visit: VisitOperation): RequestHea
   const { request } = visit;
   if (request.odd !== undefined) return oddHead(request.odd, knownTo(scenario, visit.home));
   const token = tokenOf(scenario, visit.home, request.credential);
-  const headers = ["host", "tunnel.example", "accept", "*/*"];
-  if (request.credential === "bare") headers.push("authorization", token);
-  else if (token !== "" && request.credential !== "signature") {
-    headers.push("authorization", `Bearer ${token}`);
-  }
+  const home = scenario.homes[visit.home];
+  const host = request.way === "host" ? `${home?.clientId}.${DOMAIN}` : DOMAIN;
+  const headers = ["host", host, "accept", "*/*"];
+  const shown = shownBy(visit, home, token);
+  // A home by its own name leaves `Authorization` to the home's service where the visitor shows the token elsewhere.
+  const isApart = request.way !== undefined && visit.id % 3 === 0;
+  if (shown !== "") headers.push(isApart ? "culvert-authorization" : "authorization", shown);
+  if (request.upgrade === true) headers.push(...UPGRADE_HEADERS);
   if (request.range !== null) headers.push("range", `bytes=${request.range.first}-${request.range.last}`);
   if (request.blocking) headers.push("culvert-response", "blocking");
   if (request.acceptEncoding !== "") headers.push("accept-encoding", request.acceptEncoding);
@@ -67,17 +73,67 @@ export function requestOf(scenario: Scenario, visit: VisitOperation): RequestHea
     const origin = visit.id % 4 === 0 ? OTHER_ORIGIN : PLAYER_ORIGIN;
     headers.push("origin", origin, "access-control-request-method", "GET");
   }
-  const body = bodyOf(visit);
+  const body = request.upgrade === true ? null : bodyOf(visit);
   if (body !== null) {
-    headers.push("content-type", "application/json", "content-length", String(body.length));
+    headers.push("content-type", "application/json");
+    if (request.expects === true) headers.push("expect", "100-continue");
+    if (request.trailers === true) headers.push("transfer-encoding", "chunked", "trailer", "x-end");
+    else headers.push("content-length", String(body.length));
   }
   const head: RequestHead = {
     method: request.method,
     target: targetOf(scenario, visit, request.credential === "signature" ? token : ""),
     headers,
     hasBody: body !== null,
+    ...(request.upgrade === true ? { upgrade: true } : {}),
+    ...(request.expects === true && body !== null ? { expectsContinue: true } : {}),
   };
-  return (request.quirks ?? []).reduce(withQuirk, head);
+  const odd = (request.quirks ?? []).reduce(withQuirk, head);
+  return request.quirks?.includes("forwarded") === true ? forwarded(odd, visit.id) : odd;
+}
+
+const UPGRADE_HEADERS = [
+  "connection",
+  "Upgrade",
+  "upgrade",
+  "websocket",
+  "sec-websocket-version",
+  "13",
+  "sec-websocket-key",
+  "AAAAAAAAAAAAAAAAAAAAAA==",
+];
+
+function forwarded(head: RequestHead, id: number): RequestHead {
+  const fields = FORWARDINGS[(id >> 1) % FORWARDINGS.length] ?? [];
+  return {
+    ...head,
+    headers: [...head.headers, ...fields],
+    peer: PEERS[(id >> 1) % PEERS.length] ?? PEERS[0],
+  };
+}
+
+/** What the visit shows to be let in, as a field's value; empty for nothing. */
+function shownBy({ request }: VisitOperation, home: HomeSpec | undefined, token: string): string {
+  if (token === "" || request.credential === "signature") return "";
+  if (request.credential === "bare") return token;
+  if (request.way === undefined || home?.access !== "basic") return `Bearer ${token}`;
+  const password = request.credential === "client" ? passwordOf(home.clientId) : token;
+  return `Basic ${btoa(`${VISITOR_NAME}:${password}`)}`;
+}
+
+/** What follows a request body that has trailers. */
+export const REQUEST_TRAILERS = ["x-end", "sum", "X-End", "again"] as const;
+
+/** `Culvert-Access` of the home's agent. */
+export function accessOf({ clientId, access }: HomeSpec): string {
+  if (access !== "basic") return access ?? "token";
+  return `basic ${VISITOR_NAME}:${fakeSha256(`${VISITOR_NAME}:${passwordOf(clientId)}`)}`;
+}
+
+const VISITOR_NAME = "visitor";
+
+function passwordOf(clientId: string): string {
+  return tokenNamed(`password:${clientId}`);
 }
 
 function knownTo(scenario: Scenario, home: number): Known {
@@ -133,6 +189,9 @@ function targetOf(scenario: Scenario, visit: VisitOperation, signature: string):
   const signed = signature === "" ? "" : `&signature=${signature}`;
   switch (visit.request.endpoint) {
     case "tunnel":
+      if (visit.request.way === "host") return `/library/${visit.id % 7}?visit=${visit.id}`;
+      if (visit.request.way === "path") return `/t/${clientId}/library/${visit.id % 7}?visit=${visit.id}`;
+      return `/library/${visit.id % 7}?visit=${visit.id}&${who}${signed}`;
     case "preflight":
     case "not_json":
       return `/library/${visit.id % 7}?visit=${visit.id}&${who}${signed}`;

@@ -57,6 +57,7 @@ export function run(scenario: Scenario, options: RunOptions = {}): RunResult {
   world.runUntil(scenario.faultyMs * 1000);
   if (!world.stopped) heal(scene, faults);
   world.runUntil((scenario.faultyMs + scenario.settleMs) * 1000);
+  if (!world.stopped) world.end();
   if (!world.stopped) world.watch.finished(scene.finish());
   return resultOf(world, scene);
 }

@@ -31,6 +31,8 @@ export type Scenario = {
   readonly visitorPath: PathSettings;
   /** Origins whose pages may read answers; any, where left out. */
   readonly corsOrigins?: readonly string[];
+  /** Addresses and blocks of proxies whose word on the visitor is believed; nobody's, where left out. */
+  readonly trustedProxies?: readonly string[];
   readonly homes: readonly HomeSpec[];
   readonly operations: readonly Operation[];
   readonly faults: readonly Fault[];
@@ -48,6 +50,12 @@ export type HomeSpec = {
   /** The node that its agent and its visitors are led to. */
   readonly node: number;
   readonly path: PathSettings;
+  /** What our own agent speaks: MoosicBox's protocol where left out. */
+  readonly protocol?: "moosicbox" | "native" | "auto";
+  /** What our own agent tells its home as the host, and that it sets a field of its own: the home's name where left out. */
+  readonly hostHeader?: "visitor" | "fixed";
+  /** Who may visit it by its own name or path: whoever has a token, where left out. */
+  readonly access?: "public" | "basic";
   /** Belongs to the core of the world that heals; all the others stay broken for good. */
   readonly heals: boolean;
   /** Its agent was set up wrongly: with no access token or another one, or with a client token that has expired. */
@@ -82,6 +90,16 @@ export type RequestSpec = {
   /** `accept-encoding`; empty sends none. */
   readonly acceptEncoding: string;
   readonly quirks?: readonly RequestQuirk[];
+  /** How it names its home: `clientId` in the query where left out. */
+  readonly way?: "host" | "path";
+  /** A WebSocket handshake with the home's own service; what follows it is the request body. */
+  readonly upgrade?: true;
+  /** Sends its body only after `100 Continue`. */
+  readonly expects?: true;
+  /** Does not say how long its body is, and sends trailers behind it. */
+  readonly trailers?: true;
+  /** Time between two pieces of the body, 1 ms where left out. */
+  readonly uploadEveryUs?: number;
   /** Which one, where the endpoint is `odd`. */
   readonly odd?: OddRequest;
 };
@@ -127,6 +145,14 @@ export type AnswerSpec = {
   readonly headAfterUs: number;
   readonly chunkEveryUs: number;
   readonly quirks?: readonly AnswerQuirk[];
+  /** So many responses 103 come before it. */
+  readonly interims?: number;
+  /** Trailers follow the body, where that has no declared length. */
+  readonly trailers?: true;
+  /** It does not wait for the end of the request. */
+  readonly early?: true;
+  /** How fast the home takes a request body in; at once where left out. */
+  readonly takesBytesPerMs?: number;
 };
 
 /** When a visitor goes away of its own accord. */
@@ -134,6 +160,10 @@ export type LeaveSpec =
   | { readonly when: "after"; readonly us: number }
   | { readonly when: "at_head" }
   | { readonly when: "at_bytes"; readonly bytes: number };
+
+export function isNative({ agent, protocol = "moosicbox" }: Partial<HomeSpec>): boolean {
+  return agent === "culvert" && protocol !== "moosicbox";
+}
 
 /** A visitor opens a WebSocket, says some things and closes it. */
 export type SocketOperation = {

@@ -24,7 +24,15 @@ import {
   tokenOf,
   VisitIndex,
 } from "./request.ts";
-import type { HomeSpec, Operation, Scenario, SocketOperation, VisitOperation } from "./scenario.ts";
+import {
+  type HomeSpec,
+  isNative,
+  type Operation,
+  type Scenario,
+  type SocketOperation,
+  type VisitOperation,
+} from "./scenario.ts";
+import type { SessionHold } from "./session-hold.ts";
 import { Visit, Visitor, type VisitorMood } from "./visitor.ts";
 import { VisitorSocket } from "./visitor-socket.ts";
 import type { World } from "./world.ts";
@@ -42,6 +50,7 @@ export class Site {
   node: number;
   /** Above 0 while a fault changes bytes of its agent's packets. */
   tampering = 0;
+  wasTampered = false;
 
   constructor(spec: HomeSpec, home: Home, path: Path, agent: AgentProgram) {
     this.spec = spec;
@@ -75,6 +84,7 @@ export class Scene {
     const settings = {
       accessToken: ACCESS_TOKEN,
       corsOrigins: scenario.corsOrigins ?? null,
+      trustedProxies: scenario.trustedProxies ?? [],
       limits: this.serverLimits,
     };
     this.nodes = Array.from(
@@ -134,6 +144,8 @@ export class Scene {
   tamperWith(index: number): () => void {
     const site = this.site(index);
     site.tampering++;
+    site.wasTampered = true;
+    site.home.wasTampered = true;
     for (const visit of this.visits) {
       if (visit.end === null && visit.operation.home === index) visit.tampered = true;
     }
@@ -154,12 +166,22 @@ export class Scene {
   }
 
   finish(): Finish {
+    // Of who got other bytes than were sent, acknowledgements may be lost for good.
+    const tampered = new Set(this.sites.filter((site) => site.wasTampered).map((site) => site.spec.clientId));
     return {
       world: this.world,
       visits: this.visits.filter((visit) => this.site(visit.operation.home).spec.heals),
       visitorSockets: this.visitorSockets,
-      homeCalls: this.sites.filter((site) => site.spec.heals).flatMap((site) => site.home.calls),
-      held: this.nodes.flatMap((node) => heldBy(node)),
+      // A server that was told a false end gives no more credit for the true one.
+      homeCalls: this.sites
+        .filter((site) => site.spec.heals && !(site.wasTampered && isNative(site.spec)))
+        .flatMap((site) => site.home.calls),
+      held: [
+        ...this.nodes.flatMap((node) => heldBy(node, tampered)),
+        ...this.sites
+          .filter((site) => site.spec.heals && !site.wasTampered)
+          .flatMap((site) => heldBySessions(`the agent of ${site.spec.clientId}`, site.agent.sessionHolds)),
+      ],
       faultFree: this.scenario.calm,
       servers: this.nodes.map((node) => node.server).filter((server) => server !== null),
       rows: this.registry.rows(),
@@ -187,7 +209,7 @@ export class Scene {
   #beginVisit(operation: VisitOperation, site: Site): void {
     const { world } = this;
     const { clientId } = site.spec;
-    const visit = new Visit(operation, clientId, answerOf(clientId, operation), world.nowUs);
+    const visit = new Visit(operation, site.spec, answerOf(clientId, operation), world.nowUs);
     visit.tampered = site.tampering > 0;
     this.visits.push(visit);
     this.#visitIndex.add(operation);
@@ -200,7 +222,8 @@ export class Scene {
     const visitor = new Visitor(world, dialler, {
       visit,
       request: requestOf(this.scenario, operation),
-      body: bodyOf(operation),
+      // Who has a WebSocket and nothing to say ends it at once.
+      body: bodyOf(operation) ?? (operation.request.upgrade === true ? "" : null),
       mood: this.mood(operation.id),
     });
     this.#visitors.set(operation.id, visitor);
@@ -253,7 +276,7 @@ function tokensOf({ clientId, registers, misfit }: HomeSpec): {
   }
 }
 
-function heldBy(node: Node): Finish["held"] {
+function heldBy(node: Node, tampered: ReadonlySet<string>): Finish["held"] {
   const { server } = node;
   if (server === null) return [];
   const process = server.process.name;
@@ -263,6 +286,15 @@ function heldBy(node: Node): Finish["held"] {
     { process, what: "held bytes", count: heldBytes },
     { process, what: "visitor sockets", count: visitorSockets },
     { process, what: "connections without an owner", count: server.openConnections - tunnels },
+    ...heldBySessions(process, server.sessionsHold(tampered)),
+  ];
+}
+
+function heldBySessions(process: string, { streams, windowBytes, heldBytes }: SessionHold): Finish["held"] {
+  return [
+    { process, what: "streams", count: streams },
+    { process, what: "bytes of credit that are not back", count: windowBytes },
+    { process, what: "bytes that are not acknowledged", count: heldBytes },
   ];
 }
 

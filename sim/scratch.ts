@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Folders of the simulator that no run needs. */
-const LEFT_OUT = ["mutants", "corpus"].map((name) => join(ROOT, "sim", name));
+const LEFT_OUT = ["mutants", "corpus", "html"].map((name) => join(ROOT, "sim", name));
 
 /** The patch is for another core than the present one: it has to be written anew. */
 export class PatchError extends Error {

@@ -4,6 +4,7 @@
  * everything never does (Groce et al., Swarm Testing, 2012).
  */
 import { type FaultKind, faultKinds } from "./faults/index.ts";
+import { PROXIES } from "./forwarding.ts";
 import { drawAgentLimits, drawServerLimits } from "./limits.ts";
 import { drawOperations } from "./operations.ts";
 import type { PathSettings } from "./path.ts";
@@ -41,8 +42,9 @@ export function scenarioOf(seed: Seed, kinds: readonly FaultKind[] = faultKinds)
     serverLimits: drawServerLimits(random.stream("server limits"), calm),
     agentLimits: drawAgentLimits(random.stream("agent limits"), calm),
     registryLatencyUs: shape.skewed(200, 60_000),
-    visitorPath: drawPath(random.stream("visitor path")),
+    visitorPath: drawPath(random.stream("visitor path"), 0),
     ...(random.stream("origins").chance(1, 4) ? { corsOrigins: [PLAYER_ORIGIN] } : {}),
+    ...(random.stream("proxies").chance(1, 2) ? { trustedProxies: PROXIES } : {}),
     homes,
     operations,
     faults: drawFaults(random.stream("faults"), mixture, kinds, { homes, operations, nodes, faultyMs }),
@@ -73,18 +75,37 @@ function drawHomes(random: Random, nodes: number, calm: boolean): HomeSpec[] {
   return Array.from({ length: count }, (_, index) => {
     const own = random.stream(`home ${index}`);
     const agent = own.chance(1, 2) ? "culvert" : "moosicbox";
+    // The deployed queue; ours sends in order, and must survive the other as well.
+    const protocol = drawProtocol(own.stream("protocol"), agent);
+    // The native protocol needs its frames in the order in which they were sent, as any connection keeps them.
+    const isFirst = protocol === null && (agent === "moosicbox" || own.chance(1, 2));
+    const queue = isFirst ? "smaller_first" : "fifo";
+    const packetBytes = own.pick([1_024, 2_048, 4_096, 16_384, 65_536]);
     return {
       clientId: `home${index}`,
       agent,
-      // The deployed queue; ours sends in order, and must survive the other as well.
-      queue: agent === "moosicbox" || own.chance(1, 2) ? "smaller_first" : "fifo",
-      packetBytes: own.pick([1_024, 4_096, 16_384, 65_536, 65_536]),
+      queue,
+      packetBytes,
+      ...(protocol === null ? {} : { protocol }),
+      ...(agent === "culvert" ? drawAccess(own.stream("access")) : {}),
       registers: agent === "culvert" && own.chance(1, 2),
       node: own.below(nodes),
-      path: drawPath(own),
+      path: drawPath(own, packetBytes),
       ...drawFate(own, agent, calm || index === 0),
     };
   });
+}
+
+/** Null for MoosicBox's. */
+function drawProtocol(random: Random, agent: HomeSpec["agent"]): "native" | "auto" | null {
+  return agent === "culvert" && random.chance(2, 3) ? random.pick(["native", "auto"] as const) : null;
+}
+
+function drawAccess(random: Random): Pick<HomeSpec, "access" | "hostHeader"> {
+  return {
+    ...(random.chance(1, 2) ? {} : { access: random.pick(["public", "basic"] as const) }),
+    ...(random.chance(1, 2) ? {} : { hostHeader: random.pick(["visitor", "fixed"] as const) }),
+  };
 }
 
 /** Whether the home is in the core of the world that heals; one whose agent was set up wrongly for good is not. */
@@ -99,15 +120,30 @@ function drawFate(
   return { heals, misfit: random.pick(["no_access", "wrong_access", "expired_client_no_access"] as const) };
 }
 
-function drawPath(random: Random): PathSettings {
-  const latencyUs = random.skewed(100, 120_000);
+/** `messageBytes` is the size of the largest message that is to get through. */
+function drawPath(random: Random, messageBytes: number): PathSettings {
+  const latencyUs = random.skewed(100, LATENCY_US_MAX);
   return {
     latencyUs,
     jitterUs: random.chance(1, 3) ? 0 : random.below(latencyUs),
     bytesPerMs: random.pick([1_000, 5_000, 20_000, 100_000]),
-    windowBytes: random.pick([4_096, 16_384, 65_536, 262_144]),
+    windowBytes: Math.max(
+      random.pick([4_096, 16_384, 65_536, 262_144]),
+      leastWindowBytes(latencyUs, messageBytes),
+    ),
   };
 }
+
+/**
+ * A long line has more under way than a short one. With less than this it carries so little that visits time out where
+ * nothing is wrong, and a message that waits for an empty line starves behind smaller ones.
+ */
+function leastWindowBytes(latencyUs: number, messageBytes: number): number {
+  return Math.ceil((latencyUs * (LEAST_UNDER_WAY_BYTES + messageBytes)) / LATENCY_US_MAX);
+}
+
+const LEAST_UNDER_WAY_BYTES = 16_384;
+const LATENCY_US_MAX = 120_000;
 
 /** A fault that should meet a response begins up to so long after the request. */
 const BEGINNING_MS = 1_000;

@@ -7,8 +7,10 @@ import type { VisitEnd } from "./checkers/checker.ts";
 import { type Dialler, dialExchange } from "./dial.ts";
 import type { ExchangeLine } from "./exchange-line.ts";
 import { firstDifference, HOME_HEADER, type ModelAnswer, taintKey } from "./model.ts";
-import type { VisitOperation } from "./scenario.ts";
+import { REQUEST_TRAILERS } from "./request.ts";
+import { type HomeSpec, isNative, type VisitOperation } from "./scenario.ts";
 import { latin1Bytes } from "./text.ts";
+import { WebSocketReader } from "./web-socket-frame.ts";
 import type { Agenda, World } from "./world.ts";
 
 export class Visit {
@@ -17,8 +19,16 @@ export class Visit {
   /** What its home would answer. */
   readonly model: ModelAnswer;
   readonly startedUs: number;
+  /** Who may visit its home. */
+  readonly access: HomeSpec["access"];
+  /** Whether its home's agent speaks the native protocol. */
+  readonly native: boolean;
   status: number | null = null;
   headers: readonly string[] = [];
+  trailers: readonly string[] = [];
+  interims = 0;
+  /** Of the home's WebSocket; null where there is none, or before it says good-bye. */
+  closeCode: number | null = null;
   bytesReceived = 0;
   /** How it ended; null while it goes on. */
   end: VisitEnd | null = null;
@@ -30,12 +40,20 @@ export class Visit {
   #comparedAt = 0;
   #wrong = -1;
 
-  constructor(operation: VisitOperation, clientId: string, model: ModelAnswer, startedUs: number) {
+  constructor(
+    operation: VisitOperation,
+    spec: Pick<HomeSpec, "clientId"> & Partial<HomeSpec>,
+    model: ModelAnswer,
+    startedUs: number,
+  ) {
     this.operation = operation;
+    const { clientId, access } = spec;
     this.clientId = clientId;
+    this.access = access;
+    this.native = isNative(spec);
     this.model = model;
     this.startedUs = startedUs;
-    this.#key = taintKey(clientId, operation.id);
+    this.#key = taintKey(spec.clientId, operation.id);
   }
 
   /** Index of the first of these bytes, the next of the body, that is not its home's; -1 where all are. */
@@ -67,6 +85,8 @@ export type VisitorMood = {
   uploadEveryUs: number | null;
 };
 
+/** Who waits for `100 Continue` goes on without it after this (RFC 9110 section 10.1.1). */
+const CONTINUE_US = 3_000_000;
 /** Of an upload, one piece each this often. */
 const UPLOAD_PIECE_US = 1_000;
 
@@ -78,6 +98,8 @@ export class Visitor {
   readonly #mood: VisitorMood;
   #line: ExchangeLine | null = null;
   #gone = false;
+  #uploads = false;
+  #frames: WebSocketReader | null = null;
 
   constructor(
     world: World,
@@ -99,15 +121,22 @@ export class Visitor {
     dialExchange(dialler, {
       request: options.request,
       visitor: {
+        interim: (status) => this.#onInterim(status),
         head: (status, headers) => this.#onHead(status, headers),
         body: (bytes) => this.#onBody(bytes),
-        ended: (how) => this.#end(how),
+        ended: (how, trailers) => {
+          this.visit.trailers = trailers;
+          this.visit.closeCode = this.#frames?.closeCode ?? null;
+          this.#end(how);
+        },
       },
       refused: () => this.#end("refused"),
       onLine: (line) => {
         this.#line = line;
         if (this.#gone) line.leave();
-        else this.#upload(0);
+        else if (options.request.upgrade === true) return;
+        else if (options.request.expectsContinue !== true) this.#beginUpload();
+        else this.#agenda.after(CONTINUE_US, () => this.#beginUpload());
       },
     });
     const { leaves } = this.visit.operation;
@@ -131,6 +160,12 @@ export class Visitor {
     this.#line?.pauseReading(false);
   }
 
+  #beginUpload(): void {
+    if (this.#uploads) return;
+    this.#uploads = true;
+    this.#upload(0);
+  }
+
   #upload(sent: number): void {
     const body = this.#body;
     const line = this.#line;
@@ -140,8 +175,16 @@ export class Visitor {
     const piece = body.slice(sent, sent + this.visit.operation.request.uploadPieceBytes);
     if (piece !== "") line.sendBody(latin1Bytes(piece));
     const total = sent + piece.length;
-    if (total === body.length) line.endBody();
-    else this.#agenda.after(this.#mood.uploadEveryUs ?? UPLOAD_PIECE_US, () => this.#upload(total));
+    const { trailers, uploadEveryUs = UPLOAD_PIECE_US } = this.visit.operation.request;
+    if (total === body.length) line.endBody(trailers === true ? REQUEST_TRAILERS : []);
+    else this.#agenda.after(this.#mood.uploadEveryUs ?? uploadEveryUs, () => this.#upload(total));
+  }
+
+  #onInterim(status: number): void {
+    this.#trace(`got ${status}`);
+    this.#world.watch.visitInterim(this.visit, status);
+    if (status === 100) this.#beginUpload();
+    else this.visit.interims++;
   }
 
   #onHead(status: number, headers: readonly string[]): void {
@@ -149,12 +192,22 @@ export class Visitor {
     this.#world.watch.visitHead(this.visit, status, headers);
     this.visit.status = status;
     this.visit.headers = headers;
+    // Who is answered before he was asked to go on keeps the body to himself.
+    this.#uploads = true;
+    if (status === 101) {
+      this.#frames = new WebSocketReader();
+      this.#upload(0);
+    }
     if (this.visit.operation.leaves?.when === "at_head") this.leave();
   }
 
   #onBody(bytes: Uint8Array): void {
-    this.#world.watch.visitBody(this.visit, bytes);
-    this.visit.bytesReceived += bytes.length;
+    const pieces = this.#frames === null ? [bytes] : this.#frames.read(bytes);
+    if (this.#frames?.isBroken === true) this.#world.watch.visitFrameBroken(this.visit);
+    for (const piece of pieces) {
+      this.#world.watch.visitBody(this.visit, piece);
+      this.visit.bytesReceived += piece.length;
+    }
     const { leaves, readBytesPerMs } = this.visit.operation;
     if (leaves?.when === "at_bytes" && this.visit.bytesReceived >= leaves.bytes) {
       this.leave();

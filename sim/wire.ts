@@ -3,6 +3,7 @@
  * agents speak it, faults take it apart, and checkers read it.
  */
 
+import { copyOf, newBytes } from "./bytes.ts";
 import { utf8Bytes } from "./text.ts";
 
 export type SimPacket = {
@@ -21,8 +22,8 @@ const HEADER_BYTES = 13;
 export function encodeSimPacket(packet: SimPacket): Uint8Array {
   const head = utf8Bytes(packet.head === null ? "" : JSON.stringify(packet.head.headers));
   const headBytes = packet.head === null ? 0 : 6 + head.length;
-  const bytes = new Uint8Array(HEADER_BYTES + headBytes + packet.body.length);
-  const view = new DataView(bytes.buffer);
+  const bytes = newBytes(HEADER_BYTES + headBytes + packet.body.length);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   writeRequestId(bytes, packet.requestId);
   view.setUint32(ID_BYTES, packet.packetId);
   bytes[LAST_OFFSET] = packet.last ? 1 : 0;
@@ -60,9 +61,10 @@ export function altered(
   bytes: Uint8Array,
   change: { readonly requestId?: number; readonly packetId?: number; readonly last?: boolean },
 ): Uint8Array {
-  const copy = bytes.slice();
+  const copy = copyOf(bytes);
   if (change.requestId !== undefined) writeRequestId(copy, change.requestId);
-  if (change.packetId !== undefined) new DataView(copy.buffer).setUint32(ID_BYTES, change.packetId);
+  if (change.packetId !== undefined)
+    new DataView(copy.buffer, copy.byteOffset).setUint32(ID_BYTES, change.packetId);
   if (change.last !== undefined) copy[LAST_OFFSET] = change.last ? 1 : 0;
   return copy;
 }

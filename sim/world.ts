@@ -66,6 +66,7 @@ export class World {
   /** What the world itself plans. */
   readonly #own: Agenda;
   readonly #heap: Entry[] = [];
+  readonly #atEnd: (() => void)[] = [];
   readonly #stepsMax: number;
   readonly #keepsCheckpoints: boolean;
   #entries = 0;
@@ -108,6 +109,16 @@ export class World {
 
   after(delayUs: number, run: () => void): void {
     this.#own.after(delayUs, run);
+  }
+
+  /** To be done when the run is over, and nothing was violated until then. */
+  whenOver(task: () => void): void {
+    this.#atEnd.push(task);
+  }
+
+  /** The run is over. */
+  end(): void {
+    for (const task of this.#atEnd) task();
   }
 
   /** For agendas. */

@@ -5,10 +5,18 @@
 import type { AgentLimits } from "../../core/limits.ts";
 import type { AgentEffect, AgentEvent, Property } from "./checker.ts";
 
-type Origin = { headed: boolean; paused: boolean; heardMs: number };
+type Origin = {
+  headed: boolean;
+  paused: boolean;
+  /** More of the request is to come, and that is the visitor's to send. */
+  streams: boolean;
+  heardMs: number;
+};
 
 type Waits = {
   socket: number | null;
+  /** The server has said something on it; on a socket of the native protocol that is the welcome. */
+  greeted: boolean;
   heardMs: number;
   /** Until then its own stall excuses the server's silence. */
   excusedMs: number;
@@ -43,8 +51,13 @@ export const agentDeadlines: Property = {
           const effect = effects[index];
           if (effect === undefined) continue;
           const silentMs = nowMs - waits.heardMs;
-          if (effect.type === "socket_terminate" && effect.socket === waits.socket) {
-            if (silentMs < limits.silenceMs || nowMs < waits.grantedMs)
+          if (
+            effect.type === "socket_terminate" &&
+            effect.socket === waits.socket &&
+            event.type !== "drain_requested"
+          ) {
+            const patienceMs = waits.greeted ? limits.silenceMs : limits.helloMs;
+            if (silentMs < patienceMs || (waits.greeted && nowMs < waits.grantedMs))
               violate(
                 "safety",
                 `${name} drops its tunnel, which was silent for ${silentMs} ms while it listened`,
@@ -63,6 +76,7 @@ export const agentDeadlines: Property = {
 function newWaits(nowMs: number): Waits {
   return {
     socket: null,
+    greeted: false,
     heardMs: nowMs,
     excusedMs: 0,
     grantedMs: 0,
@@ -79,21 +93,27 @@ function hear(waits: Waits, event: AgentEvent, nowMs: number): void {
       break;
     case "socket_opened":
       waits.socket = event.socket;
+      waits.greeted = event.protocol === null;
       waits.heardMs = nowMs;
       break;
     case "socket_text":
     case "socket_bytes":
     case "socket_heard":
-      if (event.socket === waits.socket) waits.heardMs = nowMs;
+      if (event.socket !== waits.socket) break;
+      if (event.type === "socket_bytes") waits.greeted = true;
+      // Only the welcome is waited for at first.
+      if (waits.greeted) waits.heardMs = nowMs;
       break;
     case "socket_closed":
       if (event.socket === waits.socket) waits.socket = null;
       break;
+    case "origin_flushed":
+    case "origin_interim":
     case "origin_head":
     case "origin_body": {
       const origin = waits.origins.get(event.exchange);
       if (origin === undefined) break;
-      origin.headed = true;
+      origin.headed ||= event.type === "origin_head";
       origin.heardMs = nowMs;
       break;
     }
@@ -112,8 +132,21 @@ function note(waits: Waits, effect: AgentEffect, nowMs: number): void {
       if (effect.socket === waits.socket) waits.socket = null;
       break;
     case "origin_request":
-      waits.origins.set(effect.exchange, { headed: false, paused: false, heardMs: nowMs });
+      waits.origins.set(effect.exchange, {
+        headed: false,
+        paused: false,
+        streams: effect.body === "streamed",
+        heardMs: nowMs,
+      });
       break;
+    case "origin_send":
+    case "origin_send_end": {
+      const origin = waits.origins.get(effect.exchange);
+      if (origin === undefined) break;
+      if (effect.type === "origin_send_end") origin.streams = false;
+      origin.heardMs = nowMs;
+      break;
+    }
     case "origin_abort":
       waits.origins.delete(effect.exchange);
       break;
@@ -129,14 +162,16 @@ function note(waits: Waits, effect: AgentEffect, nowMs: number): void {
 }
 
 function* lateIn(waits: Waits, nowMs: number, limits: AgentLimits): Generator<string> {
-  for (const [exchange, { headed, paused, heardMs }] of waits.origins) {
+  for (const [exchange, { headed, paused, streams, heardMs }] of waits.origins) {
+    if (streams && !headed) continue;
     const dueMs = heardMs + (headed ? limits.originIdleMs : limits.originHeadMs);
     // A home that is not read from is silent because the agent wants it so.
     if (!paused && nowMs >= dueMs)
       yield `waits for the home since ${nowMs - heardMs} ms in exchange ${exchange}`;
   }
   const silentMs = nowMs - waits.heardMs;
-  if (waits.socket !== null && silentMs >= limits.silenceMs && nowMs >= waits.excusedMs)
+  const patienceMs = waits.greeted ? limits.silenceMs : limits.helloMs;
+  if (waits.socket !== null && silentMs >= patienceMs && nowMs >= waits.excusedMs)
     yield `keeps its tunnel, silent since ${silentMs} ms`;
   if (waits.drainAskedMs !== null && nowMs > waits.drainAskedMs + limits.drainMs + CLOSING_MS)
     yield `still drains after ${nowMs - waits.drainAskedMs} ms`;

@@ -7,6 +7,7 @@ import { seenPacket } from "./packet.ts";
 
 /** What one agent's process has going. */
 type Going = {
+  readonly packetBytesMax: number;
   readonly sockets: Map<number, "connecting" | "open">;
   readonly origins: Set<number>;
   /** By request id: the next packet's number; 0 when nothing more may be sent. */
@@ -16,36 +17,52 @@ type Going = {
   asked: number | null;
   /** It was asked to stop: nothing new is taken. */
   drains: boolean;
+  /** Its latest tunnel speaks the native protocol, whose frames `native_flow` judges. */
+  native: boolean;
+  /** There is a tunnel: on a socket of the native protocol since the welcome. */
+  greeted: boolean;
+  /** When it lost that. */
+  lostMs: number;
 };
+
+const PROTOCOL_ERROR = 1002;
+/** A timer may be late. */
+const LATE_MS = 500;
 
 export const agentOrders: Property = {
   name: "agent_orders",
   create: (violate, judged) => {
     const processes = new Map<string, Going>();
     const packetBytesMax = new Map<string, number>();
+    /** For so long what lost its tunnel may wait for the next one. */
+    let awayMs = 0;
     return {
-      begun: ({ scenario }) => {
+      begun: ({ scenario, serverLimits, agentLimits }) => {
+        awayMs = serverLimits.graceMs + agentLimits.helloMs + LATE_MS;
         for (const home of scenario.homes) packetBytesMax.set(home.clientId, home.packetBytes);
       },
-      agentStep: ({ name }, event, effects, count) => {
-        const going = processes.get(name) ?? newGoing();
+      agentStep: ({ name, nowMs }, event, effects, count) => {
+        const going =
+          processes.get(name) ?? newGoing(packetBytesMax.get(/^agent:([^.]+)/.exec(name)?.[1] ?? ""));
         processes.set(name, going);
         going.asked = null;
         const aborted = hear(going, event);
-        const max = packetBytesMax.get(/^agent:([^.]+)/.exec(name)?.[1] ?? "") ?? Number.POSITIVE_INFINITY;
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
-          const wrong = effect === undefined ? null : wrongWith(going, effect, max);
+          const wrong = effect === undefined ? null : wrongWith(going, effect);
           if (wrong !== null) violate("safety", `${name} ${wrong} on ${event.type}`);
         }
         if (going.asked !== null && effects.slice(0, count).some(isComplaint)) leaveAside(going);
         if (
           event.type === "drain_requested" &&
+          going.greeted &&
           effects.slice(0, count).some((each) => each?.type === "origin_abort")
         )
           violate("safety", `${name} was asked to stop and does not finish what runs`);
         if (count > 0) judged();
-        if (going.sockets.size === 0 && going.origins.size > 0)
+        if (going.sockets.size > 0) going.lostMs = nowMs;
+        const mayWait = going.native && (event.type !== "tick" || nowMs - going.lostMs < awayMs);
+        if (going.sockets.size === 0 && going.origins.size > 0 && !mayWait)
           violate(
             "safety",
             `${name} lost its tunnel on ${event.type} and lets ${going.origins.size} requests run`,
@@ -57,14 +74,18 @@ export const agentOrders: Property = {
   },
 };
 
-function newGoing(): Going {
+function newGoing(packetBytesMax = Number.POSITIVE_INFINITY): Going {
   return {
+    packetBytesMax,
     sockets: new Map(),
     origins: new Set(),
     responses: new Map(),
     lastSocket: 0,
     asked: null,
     drains: false,
+    native: false,
+    greeted: false,
+    lostMs: 0,
   };
 }
 
@@ -85,10 +106,17 @@ function hear(going: Going, event: AgentEvent): boolean {
       return false;
     case "socket_opened":
       if (going.sockets.has(event.socket)) going.sockets.set(event.socket, "open");
+      going.native = event.protocol !== null;
+      going.greeted = !going.native;
+      return false;
+    case "socket_bytes":
+      if (going.sockets.has(event.socket)) going.greeted = true;
       return false;
     case "socket_refused":
     case "socket_closed":
-      if (going.sockets.delete(event.socket)) going.responses.clear();
+      if (!going.sockets.delete(event.socket)) return false;
+      going.responses.clear();
+      going.greeted = false;
       return false;
     case "origin_ended":
     case "origin_failed":
@@ -120,7 +148,7 @@ function hearText(going: Going, text: string): boolean {
   return isRunning;
 }
 
-function wrongWith(going: Going, effect: AgentEffect, packetBytesMax: number): string | null {
+function wrongWith(going: Going, effect: AgentEffect): string | null {
   const { sockets, origins } = going;
   switch (effect.type) {
     case "socket_connect":
@@ -131,13 +159,16 @@ function wrongWith(going: Going, effect: AgentEffect, packetBytesMax: number): s
       return null;
     case "socket_terminate":
       going.responses.clear();
+      going.greeted = false;
       return sockets.delete(effect.socket) ? null : `cuts socket ${effect.socket}, which is not there`;
     case "socket_send_text":
     case "socket_ping":
     case "socket_close":
     case "socket_send_packet":
       if (sockets.get(effect.socket) !== "open") return `orders ${effect.type} for a socket that is not open`;
-      if (effect.type === "socket_send_packet") return wrongPacket(going, effect, packetBytesMax);
+      // A server that breaks the protocol is left at once.
+      if (effect.type === "socket_close" && effect.code === PROTOCOL_ERROR) sockets.delete(effect.socket);
+      if (effect.type === "socket_send_packet") return going.native ? null : wrongPacket(going, effect);
       if (effect.type === "socket_send_text") sentText(going, effect.text);
       return null;
     case "origin_request":
@@ -158,9 +189,8 @@ function sentText({ responses }: Going, text: string): void {
 }
 
 function wrongPacket(
-  { responses }: Going,
+  { responses, packetBytesMax }: Going,
   { header, body }: Extract<AgentEffect, { readonly type: "socket_send_packet" }>,
-  packetBytesMax: number,
 ): string | null {
   const packet = seenPacket(header);
   if (packet === null) return "sends bytes that are no packet";

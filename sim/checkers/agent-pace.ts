@@ -3,8 +3,12 @@ import type { AgentLimits } from "../../core/limits.ts";
 import type { AgentEffect, Property } from "./checker.ts";
 
 type Pace = {
+  /** It speaks the native protocol, whose streams have a pace of their own. */
+  native: boolean;
   unsentBytes: number;
   congested: boolean;
+  /** Requests whose answer has not begun; what comes of one that was aborted meanwhile changes nothing. */
+  readonly asked: Set<number>;
   /** Of each request whose answer has begun: whether it is paused. */
   readonly origins: Map<number, boolean>;
 };
@@ -22,11 +26,15 @@ export const agentPace: Property = {
         if (limits === null) return;
         const pace = processes.get(name) ?? newPace();
         processes.set(name, pace);
-        if (event.type === "socket_opened" || event.type === "socket_closed") processes.set(name, newPace());
+        if (event.type === "socket_opened" || event.type === "socket_closed") {
+          const native = event.type === "socket_opened" ? event.protocol !== null : pace.native;
+          processes.set(name, newPace(native));
+        }
+        if (pace.native) return;
         if (event.type === "socket_flushed") pace.unsentBytes -= event.bytes;
-        if (event.type === "origin_head") pace.origins.set(event.exchange, false);
-        if (event.type === "origin_ended" || event.type === "origin_failed")
-          pace.origins.delete(event.exchange);
+        if (event.type === "origin_head" && pace.asked.delete(event.exchange))
+          pace.origins.set(event.exchange, false);
+        if (event.type === "origin_ended" || event.type === "origin_failed") forget(pace, event.exchange);
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
           if (effect !== undefined) note(pace, effect);
@@ -45,8 +53,13 @@ export const agentPace: Property = {
   },
 };
 
-function newPace(): Pace {
-  return { unsentBytes: 0, congested: false, origins: new Map() };
+function newPace(native = false): Pace {
+  return { native, unsentBytes: 0, congested: false, asked: new Set(), origins: new Map() };
+}
+
+function forget({ asked, origins }: Pace, exchange: number): void {
+  asked.delete(exchange);
+  origins.delete(exchange);
 }
 
 function note(pace: Pace, effect: AgentEffect): void {
@@ -60,8 +73,11 @@ function note(pace: Pace, effect: AgentEffect): void {
     case "origin_pause":
       if (pace.origins.has(effect.exchange)) pace.origins.set(effect.exchange, effect.paused);
       break;
+    case "origin_request":
+      pace.asked.add(effect.exchange);
+      break;
     case "origin_abort":
-      pace.origins.delete(effect.exchange);
+      forget(pace, effect.exchange);
       break;
     default:
   }

@@ -1,4 +1,5 @@
-/** A request that is not idempotent (RFC 9110 section 9.2.2) reaches the home at most once, and unaltered. */
+/** A request that is not idempotent (RFC 9110 section 9.2.2) reaches the home at most once, and unaltered: over resumptions, any. */
+import { type HomeSpec, isNative } from "../scenario.ts";
 import type { HomeCall, Property } from "./checker.ts";
 
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
@@ -7,7 +8,16 @@ export const atMostOnce: Property = {
   name: "at_most_once_at_home",
   create: (violate, judged) => {
     const calls = new Map<number, HomeCall>();
+    let homes: readonly HomeSpec[] = [];
+    /** Of the native protocol an exchange reaches its home once, whatever its method. */
+    const mayRepeat = ({ visit, method }: HomeCall) => {
+      const home = homes[visit?.home ?? -1];
+      return IDEMPOTENT.has(method) && (home === undefined || !isNative(home));
+    };
     return {
+      begun: ({ scenario }) => {
+        homes = scenario.homes;
+      },
       homeCalled: (call) => {
         if (call.visit === null) return;
         judged();
@@ -19,10 +29,16 @@ export const atMostOnce: Property = {
           );
         }
         if (!call.bodyIntact) violate("safety", `the home got another request body than visit ${id} sent`);
-        if (calls.has(id) && !IDEMPOTENT.has(call.method)) {
+        if (calls.has(id) && !mayRepeat(call)) {
           violate("safety", `the ${call.method} of visit ${id} reached its home twice`);
         }
+        if (!call.headersIntact) violate("safety", `the home got other fields than visit ${id} sent`);
         calls.set(id, call);
+      },
+      // What is streamed is known to be intact when nothing more comes of it.
+      homeCallEnded: ({ visit, bodyIntact, atUs }) => {
+        if (visit !== null && !bodyIntact && calls.get(visit.id)?.atUs === atUs)
+          violate("safety", `the home got another request body than visit ${visit.id} sent`);
       },
     };
   },

@@ -47,6 +47,10 @@ export type ServerSizes = {
   readonly visitorSockets: number;
   readonly exchanges: number;
   readonly heldBytes: number;
+  /** Requests that wait for a home that was lost a moment ago. */
+  readonly waiting: number;
+  /** Of native agents, those included that are away for the moment. */
+  readonly sessions: number;
   readonly timersArmed: number;
   readonly counters: {
     readonly outcomes: ReadonlyMap<string, number>;
@@ -102,6 +106,10 @@ export type Checker = {
   readonly agentStep?: AgentStepped;
   readonly registryChanged?: (change: RegistryChange) => void;
   readonly visitStarted?: (visit: Visit) => void;
+  /** An interim response, `100 Continue` among them. */
+  readonly visitInterim?: (visit: Visit, status: number) => void;
+  /** What came of a home's WebSocket is no frame that a home sends. */
+  readonly visitFrameBroken?: (visit: Visit) => void;
   readonly visitHead?: (visit: Visit, status: number, headers: readonly string[]) => void;
   /** Before the bytes are added to `visit.bytesReceived`. */
   readonly visitBody?: (visit: Visit, bytes: Uint8Array) => void;
@@ -147,6 +155,8 @@ export class Watch {
   readonly agentStep: AgentStepped;
   readonly registryChanged: (change: RegistryChange) => void;
   readonly visitStarted: (visit: Visit) => void;
+  readonly visitInterim: (visit: Visit, status: number) => void;
+  readonly visitFrameBroken: (visit: Visit) => void;
   readonly visitHead: (visit: Visit, status: number, headers: readonly string[]) => void;
   readonly visitBody: (visit: Visit, bytes: Uint8Array) => void;
   readonly visitEnded: (visit: Visit, end: VisitEnd) => void;
@@ -163,6 +173,8 @@ export class Watch {
     this.agentStep = fanSteps(checkers.map((checker) => checker.agentStep));
     this.registryChanged = fan(checkers.map((checker) => checker.registryChanged));
     this.visitStarted = fan(checkers.map((checker) => checker.visitStarted));
+    this.visitInterim = fan(checkers.map((checker) => checker.visitInterim));
+    this.visitFrameBroken = fan(checkers.map((checker) => checker.visitFrameBroken));
     this.visitHead = fan(checkers.map((checker) => checker.visitHead));
     this.visitBody = fan(checkers.map((checker) => checker.visitBody));
     this.visitEnded = fan(checkers.map((checker) => checker.visitEnded));

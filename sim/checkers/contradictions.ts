@@ -1,6 +1,6 @@
 /** An agent that says two things about one packet is believed in neither: the exchange ends there and then. */
 import type { Property } from "./checker.ts";
-import { type SeenPacket, seenPacket } from "./packet.ts";
+import type { SeenPacket } from "./packet.ts";
 
 /** A server remembers this many packets that it passed on, at the least. */
 const REMEMBERED = 32;
@@ -10,7 +10,7 @@ export const contradictions: Property = {
   create: (violate, judged) => ({
     serverStep: ({ name, ledger }, event) => {
       if (event.type !== "socket_bytes") return;
-      const packet = seenPacket(event.bytes);
+      const { packet } = ledger;
       const exchange = packet === null ? undefined : ledger.exchangeOf(packet.requestId);
       if (packet === null || exchange?.tunnel !== event.socket) return;
       const known = exchange.packets.get(packet.packetId);

@@ -1,5 +1,7 @@
 /** What a request needs to be let in, read from the protocol's table of endpoints and from nothing of `core/`. */
 import { fakeSha256 } from "../hash.ts";
+import { DOMAIN } from "../request.ts";
+import { headerOf } from "../visitor.ts";
 import type { ServerEvent } from "./checker.ts";
 
 type Opened = Extract<ServerEvent, { readonly type: "exchange_opened" }>;
@@ -9,11 +11,21 @@ export type NeededCredential =
   /** The operator's token. */
   | { readonly kind: "access"; readonly token: string }
   | { readonly kind: "magic"; readonly tokenHash: string }
+  /** Whatever the home itself asks for. `shown` is a field's whole value. */
+  | { readonly kind: "home"; readonly clientId: string; readonly tokenHash: string; readonly shown: string }
   | { readonly kind: "client_access" | "signature"; readonly tokenHash: string; readonly clientId: string };
 
 const COVER_PATH = /^files\/(artists|albums)\/[^/]+\/[^/]+$/;
 
-export function neededCredential({ method, target, headers }: Opened): NeededCredential {
+export function neededCredential(opened: Opened): NeededCredential {
+  const { method, target, headers } = opened;
+  const place = placeOf(opened);
+  if (place.way !== "query") {
+    const apart = headerOf(headers, "culvert-authorization");
+    const shown = apart ?? headerOf(headers, "authorization") ?? "";
+    const tokenHash = fakeSha256(shown.replace(/^bearer +/i, ""));
+    return { kind: "home", clientId: place.clientId, tokenHash, shown };
+  }
   const { path, query } = parsedTarget(target);
   const clientId = query.get("clientid") ?? "";
   const signature = {
@@ -40,6 +52,25 @@ export function neededCredential({ method, target, headers }: Opened): NeededCre
   return { kind: "client_access", tokenHash: fakeSha256(bearer(headers)), clientId };
 }
 
+/** Whose home a request is for, how it says so, and what of its target is the home's. */
+export function placeOf({ target, headers }: Pick<Opened, "target" | "headers">): {
+  readonly way: "host" | "path" | "query";
+  readonly clientId: string;
+  readonly target: string;
+} {
+  const host = (headerOf(headers, "host") ?? "").toLowerCase().replace(/:\d*$/, "").replace(/\.$/, "");
+  if (host.endsWith(`.${DOMAIN}`))
+    return { way: "host", clientId: host.slice(0, -DOMAIN.length - 1), target };
+  const path = /^\/t\/([^/?]+)(.*)$/.exec(target);
+  if (path !== null)
+    return {
+      way: "path",
+      clientId: path[1] ?? "",
+      target: path[2]?.startsWith("/") === true ? path[2] : `/${path[2] ?? ""}`,
+    };
+  return { way: "query", clientId: parsedTarget(target).query.get("clientid") ?? "", target };
+}
+
 /** Of a socket's handshake: always a signature token. */
 export function signatureKey(target: string): string {
   const { query } = parsedTarget(target);
@@ -50,8 +81,23 @@ export function tokenKey(kind: "client_access" | "signature", tokenHash: string,
   return `${kind} ${tokenHash} ${clientId}`;
 }
 
+export type ParsedTarget = { readonly path: string; readonly query: ReadonlyMap<string, string> };
+
 /** The path without its leading slash, and the query with its keys in lower case; of a repeated key the last value. */
-export function parsedTarget(target: string): { readonly path: string; readonly query: Map<string, string> } {
+export function parsedTarget(target: string): ParsedTarget {
+  // Several checkers read the same targets, each at its own step.
+  const known = parsed.get(target);
+  if (known !== undefined) return known;
+  if (parsed.size === PARSED_MAX) parsed.clear();
+  const fresh = parse(target);
+  parsed.set(target, fresh);
+  return fresh;
+}
+
+const PARSED_MAX = 1_000;
+const parsed = new Map<string, ParsedTarget>();
+
+function parse(target: string): ParsedTarget {
   const local = target.replace(/^https?:\/\/[^/?]+/i, "");
   const [path = "", search = ""] = local.split("?");
   const query = new Map<string, string>();

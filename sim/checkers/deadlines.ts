@@ -6,6 +6,8 @@ import type { ServerLimits } from "../../core/limits.ts";
 import type { Property } from "./checker.ts";
 import type { LedgerExchange } from "./ledger-exchange.ts";
 
+/** Two timers, one after the other, may both be late, most of all while everything happens on a coarse grid. */
+const LATE_MS = 500;
 /** A drain closes its last sockets in this time. */
 const CLOSING_MS = 6_000;
 
@@ -22,7 +24,16 @@ export const deadlines: Property = {
         if (event.type !== "tick" || limits === null) return;
         for (const exchange of ledger.exchanges.values()) {
           judged();
-          const dueMs = exchange.progressMs + patienceMs(exchange, exchange.phase, limits);
+          // Its second question is asked late where the process slept over the answer to the first.
+          const sleptMs = exchange.phase === "arrived" ? ledger.sleptMs - exchange.sleptMs : 0;
+          const movedMs = Math.max(exchange.progressMs, exchange.relievedMs);
+          // What is on its way to a native agent already waits for the answer.
+          const isOnWay = exchange.phase === "arrived" && ledger.natives.size > 0;
+          const dueMs =
+            movedMs +
+            sleptMs +
+            (isOnWay ? limits.responseHeadMs : 0) +
+            patienceMs(exchange, exchange.phase, limits, "most");
           if (exchange.isCut || nowMs < dueMs) continue;
           violate(
             "liveness",
@@ -33,8 +44,13 @@ export const deadlines: Property = {
         for (const exchange of ledger.touched) {
           if (drainAskedMs !== null || exchange.endedStep !== ledger.steps || exchange.endedIn === "arrived")
             continue;
-          const isServed = exchange.tunnel === null || ledger.sockets.get(exchange.tunnel)?.phase === "open";
-          if (!isServed || exchange.waitedMs >= patienceMs(exchange, exchange.endedIn, limits)) continue;
+          // With a native agent's session, which was not taken up in time, all ends that is on it.
+          const isServed =
+            exchange.tunnel === null
+              ? !exchange.native
+              : ledger.sockets.get(exchange.tunnel)?.phase === "open";
+          if (!isServed || exchange.waitedMs >= patienceMs(exchange, exchange.endedIn, limits, "least"))
+            continue;
           violate(
             "safety",
             `exchange ${exchange.id} of ${name} is given up ${exchange.waitedMs} ms after something moved`,
@@ -50,15 +66,24 @@ export const deadlines: Property = {
   },
 };
 
-function patienceMs(exchange: LedgerExchange, phase: LedgerExchange["phase"], limits: ServerLimits): number {
+/** Where it depends on what nobody outside can tell, the most or the least that it may be. */
+function patienceMs(
+  exchange: LedgerExchange,
+  phase: LedgerExchange["phase"],
+  limits: ServerLimits,
+  which: "most" | "least",
+): number {
   switch (phase) {
     case "arrived":
-      // A token is looked up, and then a home found or a token stored.
-      return 2 * limits.registryVisitorMs;
+      // A token is looked up, and then a home found or a token stored; where its home is lost, that is waited for.
+      return 2 * limits.registryVisitorMs + limits.waitMs + LATE_MS;
     case "reading":
-      return limits.requestIdleMs;
     case "asked":
-      return exchange.next > 1 ? limits.responseIdleMs : limits.responseHeadMs;
+      if (exchange.next > 1) return limits.responseIdleMs;
+      if (!exchange.native) return phase === "reading" ? limits.requestIdleMs : limits.responseHeadMs;
+      return which === "least"
+        ? Math.min(limits.responseHeadMs, limits.requestIdleMs)
+        : limits.continueMs + Math.max(limits.responseHeadMs, limits.requestIdleMs) + LATE_MS;
     case "over":
       return limits.visitorStallMs;
   }

@@ -22,7 +22,9 @@ export const delivered: Property = {
 function wrongWith(exchange: LedgerExchange, step: number): string | null {
   if (exchange.repeatedStep === step && exchange.phase === "over" && !exchange.complete)
     return "ended because of a packet that only came twice";
-  if (exchange.endedWhole && !exchange.complete) return "ended as if whole before its last packet came";
+  // A WebSocket whose home is lost ends with a close frame of the server's.
+  if (exchange.endedWhole && !exchange.complete && exchange.status !== 101)
+    return "ended as if whole before its last packet came";
   if (exchange.phase === "over") return null;
   if (exchange.givenUp) return "goes on after its agent gave it up";
   if (exchange.complete) return `has all of its ${exchange.last} packets and is not ended`;

@@ -41,8 +41,10 @@ export const drains: Property = {
         if (ledger.drainAskedMs === null) return;
         if (event.type === "exchange_opened" && ledger.exchanges.get(event.exchange)?.phase !== "over")
           violate("safety", `${name} drains and takes exchange ${event.exchange}`);
-        if (event.type === "upgrade_requested" && ledger.sockets.get(event.socket)?.phase !== "leaving")
-          violate("safety", `${name} drains and takes socket ${event.socket}`);
+        const asked = event.type === "upgrade_requested" ? ledger.sockets.get(event.socket) : undefined;
+        // A handshake with a home's service becomes an exchange, which is refused as that.
+        if (asked !== undefined && asked.phase !== "leaving")
+          violate("safety", `${name} drains and takes socket ${asked.id}`);
         const timeIsUp = event.type === "tick" && nowMs >= ledger.drainAskedMs + drainMs;
         for (let index = 0; index < count; index++) {
           const effect = effects[index];

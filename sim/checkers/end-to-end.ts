@@ -6,6 +6,7 @@ import { extraHeaders } from "../answers.ts";
 import type { Scenario } from "../scenario.ts";
 import { headerOf } from "../visitor.ts";
 import type { Property, Visit } from "./checker.ts";
+import { placeOf } from "./credential.ts";
 
 /** Fields of one connection, and one that a home nominates as such (RFC 9110 section 7.6.1). */
 const HOP_BY_HOP = ["connection", "keep-alive", "transfer-encoding", "upgrade", "x-hop"];
@@ -31,6 +32,8 @@ export const endToEnd: Property = {
           judged();
           const origin = headerOf(exchange.opened.headers, "origin");
           const may = origin !== undefined && (origins === undefined || origins.includes(origin));
+          // On its own name a home says so itself.
+          if (placeOf(exchange.opened).way !== "query") continue;
           const said = headerOf(effect.headers, "access-control-allow-origin");
           if (said === (may ? origin : undefined)) continue;
           violate(
@@ -39,8 +42,8 @@ export const endToEnd: Property = {
           );
         }
       },
-      visitHead: (visit, _status, headers) => {
-        if (headerOf(headers, "x-home-answer") === undefined || visit.tampered) return;
+      visitHead: (visit, status, headers) => {
+        if (headerOf(headers, "x-home-answer") === undefined || visit.tampered || status === 101) return;
         judged();
         const wrong = wrongIn(visit, headers);
         if (wrong !== null) violate("safety", `visit ${visit.operation.id} got ${wrong}`);

@@ -4,7 +4,10 @@
  */
 import type { SocketId } from "../../core/ids.ts";
 import type { ServerLimits } from "../../core/limits.ts";
-import { ACCESS_TOKEN } from "../request.ts";
+import { fakeSha256 } from "../hash.ts";
+import { readNativeFrame } from "../native-wire.ts";
+import { ACCESS_TOKEN, accessOf } from "../request.ts";
+import type { HomeSpec } from "../scenario.ts";
 import type { Property, ServerEffect, ServerEvent, SteppedServer } from "./checker.ts";
 import { neededCredential, signatureKey, tokenKey } from "./credential.ts";
 import type { LedgerExchange } from "./ledger-exchange.ts";
@@ -13,6 +16,7 @@ type Operation = Extract<ServerEffect, { readonly type: "registry_call" }>["oper
 
 /** What the registry told one process. */
 type Told = {
+  readonly homes: readonly HomeSpec[];
   readonly operations: Map<number, Operation>;
   /** Tokens that it found valid, with the last time. */
   readonly accepted: Map<string, number>;
@@ -32,19 +36,21 @@ export const granted: Property = {
   create: (violate, judged) => {
     const processes = new Map<string, Told>();
     let limits: ServerLimits | null = null;
+    let homes: readonly HomeSpec[] = [];
     return {
       begun: (setting) => {
         limits = setting.serverLimits;
+        homes = setting.scenario.homes;
       },
       serverStep: (server, event, effects, count) => {
-        const told = processes.get(server.name) ?? toldNothing();
+        const told = processes.get(server.name) ?? toldNothing(homes);
         processes.set(server.name, told);
         if (event.type === "registry_answered") hear(told, event, server.nowMs);
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
           if (effect === undefined || limits === null) continue;
           note(told, effect, server);
-          const wrong = wrongWith(told, effect, server, limits);
+          const wrong = wrongWith(told, effect, server, limits, event);
           if (wrong === undefined) continue;
           judged();
           if (wrong !== null) violate("safety", `${server.name} ${wrong} on ${event.type}`);
@@ -54,8 +60,9 @@ export const granted: Property = {
   },
 };
 
-function toldNothing(): Told {
+function toldNothing(homes: readonly HomeSpec[]): Told {
   return {
+    homes,
     operations: new Map(),
     accepted: new Map(),
     magic: new Map(),
@@ -104,6 +111,7 @@ function wrongWith(
   effect: ServerEffect,
   server: SteppedServer,
   limits: ServerLimits,
+  event: ServerEvent,
 ): string | null | undefined {
   switch (effect.type) {
     case "exchange_read":
@@ -111,14 +119,25 @@ function wrongWith(
       const exchange = server.ledger.exchanges.get(effect.exchange);
       if (exchange === undefined || (effect.type === "respond" && !isOwnSuccess(exchange, effect.status)))
         return undefined;
-      return wrongGrant(told, exchange, server, limits);
+      return wrongGrant(told, exchange, server, limits, event);
     }
     case "socket_send_text": {
       if (told.doomed.has(effect.socket)) return `serves socket ${effect.socket}, which nobody let in`;
-      const exchange = server.ledger.asked.find((each) => each.tunnel === effect.socket);
+      // One step may send several frames through one tunnel, of which not all ask.
+      const exchange = server.ledger.asked.find((each) => asksFor(effect.text, each.requestId));
       if (exchange === undefined) return undefined;
       const clientId = server.ledger.sockets.get(effect.socket)?.clientId ?? "";
-      return wrongHome(told, exchange, clientId) ?? wrongGrant(told, exchange, server, limits);
+      return wrongHome(told, exchange, clientId) ?? wrongGrant(told, exchange, server, limits, event);
+    }
+    case "socket_send_packet": {
+      if (told.doomed.has(effect.socket)) return `serves socket ${effect.socket}, which nobody let in`;
+      if (server.ledger.asked.length === 0) return undefined;
+      const frame = readNativeFrame(effect.header);
+      const exchange =
+        frame?.hasHead === true ? server.ledger.asked.find(({ id }) => id === frame.exchange) : undefined;
+      if (exchange === undefined) return undefined;
+      const clientId = server.ledger.sockets.get(effect.socket)?.clientId ?? "";
+      return wrongHome(told, exchange, clientId) ?? wrongGrant(told, exchange, server, limits, event);
     }
     case "socket_ping":
       return told.doomed.has(effect.socket)
@@ -127,6 +146,10 @@ function wrongWith(
     default:
       return undefined;
   }
+}
+
+function asksFor(text: string, requestId: number): boolean {
+  return text.startsWith(`{"type":"HTTP","request_id":${requestId},`);
 }
 
 /** An answer of the server itself to somebody who needed a token. */
@@ -151,11 +174,17 @@ function wrongGrant(
   exchange: LedgerExchange,
   server: SteppedServer,
   limits: ServerLimits,
+  event: ServerEvent,
 ): string | null {
   if (told.granted.has(exchange)) return null;
   told.granted.add(exchange);
   const needed = neededCredential(exchange.opened);
   const name = `exchange ${exchange.id}`;
+  const home =
+    needed.kind === "home" ? told.homes.find((each) => each.clientId === needed.clientId) : undefined;
+  if (home?.access === "public") return null;
+  if (home?.access === "basic" && needed.kind === "home")
+    return isPassword(needed.shown, home) ? null : `lets ${name} in with a wrong password`;
   switch (needed.kind) {
     case "none":
       return null;
@@ -166,18 +195,27 @@ function wrongGrant(
       return clientId !== undefined ? null : `lets ${name} in with a magic token that nobody found`;
     }
     default: {
-      const acceptedMs = told.accepted.get(tokenKey(needed.kind, needed.tokenHash, needed.clientId));
+      const acceptedMs = told.accepted.get(
+        tokenKey(needed.kind === "home" ? "client_access" : needed.kind, needed.tokenHash, needed.clientId),
+      );
       if (acceptedMs === undefined) return `lets ${name} in with a token that the registry never accepted`;
-      const ageMs = server.nowMs - acceptedMs;
-      // A server's own endpoint has been at work since, with the registry.
-      const workMs = exchange.phase === "over" ? limits.registryVisitorMs : 0;
+      // A server's own endpoint has been at work since it let the request in, with the registry.
+      const isOwn = exchange.phase === "over";
+      // And one that waited for its home was let in before: the home is back with this event.
+      const waited = exchange.native || event.type.startsWith("socket_");
+      const ageMs = (isOwn || waited ? exchange.openedMs : server.nowMs) - acceptedMs;
       // It failed for this exchange, if no more for the next.
       const failed = told.failing || told.failedMs >= exchange.openedMs;
-      const trustMs = workMs + (failed || workMs > 0 ? limits.tokenTrustMs : limits.tokenFreshMs);
-      if (ageMs === 0 || ageMs < trustMs) return null;
+      if (ageMs <= 0 || ageMs < (isOwn || waited || failed ? limits.tokenTrustMs : limits.tokenFreshMs))
+        return null;
       return `lets ${name} in with a token that was accepted ${ageMs} ms ago`;
     }
   }
+}
+
+function isPassword(shown: string, home: HomeSpec): boolean {
+  const [, code = ""] = /^basic (.*)$/i.exec(shown) ?? [];
+  return accessOf(home).endsWith(`:${fakeSha256(atob(code))}`);
 }
 
 function isSocketGranted(told: Told, id: SocketId, { ledger }: SteppedServer): boolean {

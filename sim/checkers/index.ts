@@ -4,6 +4,7 @@ import { abortSent } from "./abort-sent.ts";
 import { agentDeadlines } from "./agent-deadlines.ts";
 import { agentOrders } from "./agent-orders.ts";
 import { agentPace } from "./agent-pace.ts";
+import { agentWhole } from "./agent-whole.ts";
 import { atMostOnce } from "./at-most-once.ts";
 import { authorized } from "./authorized.ts";
 import { bodyPrefix } from "./body-prefix.ts";
@@ -24,6 +25,7 @@ import { heldBytes } from "./held-bytes.ts";
 import { listens } from "./listens.ts";
 import { liveThings } from "./live-things.ts";
 import { messageLimit } from "./message-limit.ts";
+import { nativeFlow } from "./native-flow.ts";
 import { neighbours } from "./neighbours.ts";
 import { noSecrets } from "./no-secrets.ts";
 import { oneOwner } from "./one-owner.ts";
@@ -39,6 +41,7 @@ import { returnsInTime } from "./returns-in-time.ts";
 import { rowsTrue } from "./rows-true.ts";
 import { settles } from "./settles.ts";
 import { taint } from "./taint.ts";
+import { tickets } from "./tickets.ts";
 import { timersOwned } from "./timers-owned.ts";
 import { tokensKept } from "./tokens-kept.ts";
 import { toldAgain } from "./told-again.ts";
@@ -51,6 +54,9 @@ export const properties: readonly Property[] = [
   headOnce,
   bodyPrefix,
   cleanEnd,
+  // What is nobody's is told as that, and not as what it leads to.
+  liveThings,
+  counters,
   outcomeOnce,
   outcomeTrue,
   endToEnd,
@@ -59,11 +65,11 @@ export const properties: readonly Property[] = [
   atMostOnce,
   requestIntact,
   relayed,
-  liveThings,
   delivered,
   abortSent,
   heldBytes,
-  counters,
+  nativeFlow,
+  tickets,
   timersOwned,
   deadlines,
   heartbeat,
@@ -83,6 +89,7 @@ export const properties: readonly Property[] = [
   upkeep,
   callsPaced,
   agentPace,
+  agentWhole,
   agentOrders,
   agentDeadlines,
   returnsInTime,

@@ -1,7 +1,9 @@
 /** One exchange in a ledger: what came for it and what went out, byte by byte, and what its agent still owes. */
 import type { ExchangeId, SocketId } from "../../core/ids.ts";
+import type { NativeFrame } from "../native-wire.ts";
 import { headerOf } from "../visitor.ts";
 import type { ServerEvent } from "./checker.ts";
+import { placeOf } from "./credential.ts";
 import { type SeenPacket, sameContent } from "./packet.ts";
 
 type Opened = Extract<ServerEvent, { readonly type: "exchange_opened" }>;
@@ -18,12 +20,32 @@ export class LedgerExchange {
   phase: "arrived" | "reading" | "asked" | "over" = "arrived";
   /** When something last moved for it, by the process's clock. */
   progressMs: number;
+  /** How long the process had slept when it was opened. */
+  sleptMs = 0;
   /** Of the request body, and not sent on yet. */
   requestBytes = 0;
+  /** Of the request body, given to a session of the native protocol. */
+  sessionBytes = 0;
+  /** Its home's agent speaks the native protocol; known from the first order on that says so. */
+  native = false;
+  /** Its request body was asked for, is held up, and has come whole. */
+  reads = false;
+  bodyPaused = false;
+  /** When it went on its way to its home at last, or on after it was held up: no progress of its own. */
+  relievedMs = 0;
+  requestEnded = false;
+  /** Status of the home's final head, 0 before that. */
+  status = 0;
+  /** Number of the frame that comes next from a native agent. */
+  nextFrame = 0;
+  /** Whose home it is for; empty where the request does not say. */
+  readonly clientId: string;
   /** The tunnel that its request frame went out on. */
   tunnel: SocketId | null = null;
   /** The agent said that it will not finish it. */
   givenUp = false;
+  /** After a resumption: the agent knows nothing of it. */
+  isForgotten = false;
   /** Number of the packet that continues what was put in order; packets before it have come without a gap. */
   next = 1;
   /** Number of the last packet, 0 while it is not known. */
@@ -56,6 +78,7 @@ export class LedgerExchange {
     this.opened = opened;
     this.blocking = headerOf(opened.headers, "culvert-response") === "blocking";
     this.openedMs = nowMs;
+    this.clientId = placeOf(opened).clientId;
     this.progressMs = nowMs;
   }
 
@@ -66,7 +89,7 @@ export class LedgerExchange {
 
   /** The agent still has something to send for it, as far as the server can know. */
   get owed(): boolean {
-    return this.tunnel !== null && !this.complete && !this.givenUp;
+    return this.tunnel !== null && !this.complete && !this.givenUp && !this.isForgotten;
   }
 
   /** What a server has to keep for it now: no more and no less. */
@@ -87,6 +110,7 @@ export class LedgerExchange {
     }
     this.progressMs = nowMs;
     this.packets.set(packet.packetId, packet);
+    if (packet.packetId === 1) this.status = packet.status;
     this.parkedPackets++;
     this.parkedBytes += packet.bodyBytes;
     if (packet.last) this.last = packet.packetId;
@@ -98,9 +122,26 @@ export class LedgerExchange {
     }
   }
 
-  /** RFC 9112 section 6.3; known when packet 1 has come. */
+  /** The same for a piece from a native agent; `status` where it has a head. */
+  takePiece(frame: NativeFrame, status: number, nowMs: number): void {
+    // What comes again after a resumption is dropped.
+    if (frame.number !== this.nextFrame) return;
+    this.nextFrame++;
+    // An interim response says nothing of when the answer comes.
+    if (frame.interim) return;
+    this.progressMs = nowMs;
+    // A second head ends the exchange, and says nothing of it.
+    if (frame.hasHead && this.status === 0) {
+      this.status = status;
+      this.next = 2;
+    }
+    if (this.hasBody) this.orderedBytes += frame.bodyBytes;
+    if (frame.last) this.last = 1;
+  }
+
+  /** RFC 9112 section 6.3; known when the head has come. */
   get hasBody(): boolean {
-    const status = this.packets.get(1)?.status ?? 0;
+    const { status } = this;
     return this.opened.method !== "HEAD" && status !== 204 && status !== 304;
   }
 

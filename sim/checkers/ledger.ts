@@ -5,6 +5,7 @@
  */
 import type { CallId, ExchangeId, SocketId } from "../../core/ids.ts";
 import { utf8Length } from "../frame.ts";
+import { KIND, readEntries, readGreeting, readNativeFrame, readStatus } from "../native-wire.ts";
 import type { ServerEffect, ServerEvent } from "./checker.ts";
 import { LedgerExchange } from "./ledger-exchange.ts";
 import { type SeenPacket, seenPacket, seenTextPacket } from "./packet.ts";
@@ -16,6 +17,8 @@ export type LedgerSocket = {
   readonly clientId: string;
   readonly target: string;
   readonly requestedMs: number;
+  /** How long the process had slept by then. */
+  readonly sleptMs: number;
   /** `leaving`: it was refused, closed or cut, and only its last event is still to come. */
   phase: "asking" | "accepted" | "open" | "leaving";
   acceptedMs: number;
@@ -28,6 +31,12 @@ export type LedgerSocket = {
   pausedMs: number;
   /** Of what it was ordered to send, what has not left yet. */
   unsentBytes: number;
+  /** Whether it speaks the native protocol: chosen when its handshake was accepted. */
+  native: boolean;
+  /** Of a native tunnel: it was welcomed, so that its home is reached through it. Of any other: it is open. */
+  greeted: boolean;
+  /** Of a native tunnel that goes on with a session: the agent has not said yet where it stands. */
+  resumes: boolean;
 };
 
 export type LedgerCall = {
@@ -47,22 +56,32 @@ export class Ledger {
   /** Steps written down. */
   steps = 0;
   nowMs = 0;
+  /** For so long the process did not run, which is nothing that it could have done better. */
+  sleptMs = 0;
   /** Sockets that are tunnels. */
   tunnels = 0;
   /** What the exchanges that are there hold, all together. */
   heldBytes = 0;
   /** The exchanges that the last step was about, one that it closed included. */
   readonly touched = new Set<LedgerExchange>();
+  /** The packet that the last step brought, whosesoever it was. */
+  packet: SeenPacket | null = null;
   /** The exchanges whose request frame went out in the last step. */
   readonly asked: LedgerExchange[] = [];
   /** The sockets that the last step ended. */
   readonly left: LedgerSocket[] = [];
   /** ABORT frames of the last step, each as the socket and the request id. */
   readonly aborts = new Set<string>();
+  /** Exchanges that native agents were told to end in the last step. */
+  readonly resets = new Set<number>();
   /** Effects of the last step that name nothing alive. */
   readonly astray: string[] = [];
   drainAskedMs: number | null = null;
   readonly #held = new Map<LedgerExchange, number>();
+  /** Of native tunnels, those that are over included: a session is the client id's. */
+  readonly #clientIds = new Map<SocketId, string>();
+  /** Client ids whose latest tunnel is native; one that is lost may still have a session. */
+  readonly natives = new Set<string>();
 
   constructor(idBase: number) {
     this.idBase = idBase;
@@ -77,9 +96,12 @@ export class Ledger {
   ): void {
     this.steps++;
     this.nowMs = nowMs;
-    this.touched.clear();
-    this.aborts.clear();
+    // Clearing costs even where there is nothing to clear, and most steps leave nothing.
+    if (this.touched.size > 0) this.touched.clear();
+    if (this.aborts.size > 0) this.aborts.clear();
+    if (this.resets.size > 0) this.resets.clear();
     this.astray.length = 0;
+    this.packet = null;
     this.asked.length = 0;
     this.left.length = 0;
     this.#told(event);
@@ -107,6 +129,7 @@ export class Ledger {
     switch (event.type) {
       case "exchange_opened": {
         const exchange = new LedgerExchange(event, this.idBase, this.nowMs);
+        exchange.sleptMs = this.sleptMs;
         this.exchanges.set(event.exchange, exchange);
         this.touched.add(exchange);
         break;
@@ -118,7 +141,7 @@ export class Ledger {
         this.#toldOfExchange(event);
         break;
       case "upgrade_requested":
-        this.#addSocket(socketOf(event, this.nowMs));
+        this.#addSocket(socketOf(event, this.nowMs, this.sleptMs));
         break;
       case "socket_opened":
       case "socket_text":
@@ -171,9 +194,13 @@ export class Ledger {
     const exchange = this.exchanges.get(event.exchange);
     if (exchange === undefined) return;
     this.touched.add(exchange);
-    if (event.type === "exchange_body" && exchange.phase === "reading") {
-      exchange.requestBytes += event.bytes.length;
+    if (event.type === "exchange_body" && (exchange.phase === "reading" || exchange.native)) {
+      if (exchange.native) exchange.sessionBytes += event.bytes.length;
+      else exchange.requestBytes += event.bytes.length;
       exchange.progressMs = this.nowMs;
+    } else if (event.type === "exchange_body_ended") {
+      exchange.requestEnded = true;
+      exchange.relievedMs = this.nowMs;
     } else if (event.type === "exchange_flushed" && !exchange.isCut) {
       exchange.unflushedBytes -= event.bytes;
       exchange.progressMs = this.nowMs;
@@ -200,9 +227,15 @@ export class Ledger {
       socket.phase = "open";
       socket.openedMs = this.nowMs;
       socket.pingedMs = this.nowMs;
+      socket.greeted = !socket.native;
+      if (socket.greeted && socket.kind === "tunnel") this.natives.delete(socket.clientId);
     }
     socket.heardMs = this.nowMs;
     if (socket.phase !== "open" || socket.kind !== "tunnel") return;
+    if (socket.native) {
+      if (event.type === "socket_bytes") this.#nativeFrame(socket, event.bytes);
+      return;
+    }
     if (event.type === "socket_bytes") this.#packet(socket, seenPacket(event.bytes));
     if (event.type === "socket_text") this.#tunnelText(socket, event.text);
   }
@@ -220,15 +253,41 @@ export class Ledger {
   }
 
   #packet(socket: LedgerSocket, packet: SeenPacket | null): void {
+    this.packet = packet;
     const exchange = packet === null ? undefined : this.exchangeOf(packet.requestId);
     if (packet === null || exchange?.tunnel !== socket.id || exchange.phase !== "asked") return;
     this.touched.add(exchange);
     exchange.take(packet, this.nowMs, this.steps);
   }
 
+  /** From a native agent. */
+  #nativeFrame(socket: LedgerSocket, bytes: Uint8Array): void {
+    const frame = socket.greeted ? readNativeFrame(bytes) : null;
+    if (frame === null) return;
+    if (frame.kind === KIND.resume) this.#resume(socket, bytes);
+    const exchange = this.exchanges.get(frame.exchange as ExchangeId);
+    if (exchange?.tunnel !== socket.id || exchange.phase !== "asked") return;
+    if (frame.kind !== KIND.piece && frame.kind !== KIND.reset) return;
+    this.touched.add(exchange);
+    if (frame.kind === KIND.reset) exchange.givenUp = true;
+    else exchange.takePiece(frame, frame.hasHead ? readStatus(bytes, frame.headAt) : 0, this.nowMs);
+  }
+
+  /** The agent says which exchanges it still knows; of the others it needs to be told nothing. */
+  #resume(socket: LedgerSocket, bytes: Uint8Array): void {
+    socket.resumes = false;
+    const named = new Set(readEntries(bytes).map(({ exchange }) => exchange));
+    for (const exchange of this.exchanges.values()) {
+      if (exchange.native && exchange.tunnel === socket.id) exchange.isForgotten = !named.has(exchange.id);
+    }
+  }
+
   #ordered(effect: ServerEffect): void {
     switch (effect.type) {
       case "exchange_read":
+      case "exchange_pause":
+      case "respond_interim":
+      case "respond_upgrade":
       case "respond":
       case "respond_head":
       case "respond_body":
@@ -237,8 +296,10 @@ export class Ledger {
         this.#orderedForExchange(effect);
         break;
       case "upgrade_accept":
+      case "upgrade_forward":
       case "upgrade_refuse":
       case "socket_send_text":
+      case "socket_send_packet":
       case "socket_ping":
       case "socket_close":
       case "socket_terminate":
@@ -261,8 +322,18 @@ export class Ledger {
     this.touched.add(exchange);
     switch (effect.type) {
       case "exchange_read":
-        exchange.phase = "reading";
+        exchange.reads = true;
+        exchange.native ||= this.natives.has(exchange.clientId);
+        if (exchange.phase === "arrived") exchange.phase = "reading";
         exchange.progressMs = this.nowMs;
+        break;
+      case "exchange_pause":
+        exchange.bodyPaused = effect.paused;
+        if (!effect.paused) exchange.relievedMs = this.nowMs;
+        break;
+      case "respond_upgrade":
+        exchange.headSent = true;
+        exchange.reads = true;
         break;
       case "respond":
         for (const part of effect.body) this.#write(exchange, part.length);
@@ -305,6 +376,11 @@ export class Ledger {
       case "upgrade_accept":
         socket.phase = "accepted";
         socket.acceptedMs = this.nowMs;
+        socket.native = effect.protocol !== null;
+        break;
+      // It is over without a last event.
+      case "upgrade_forward":
+        this.sockets.delete(socket.id);
         break;
       case "upgrade_refuse":
       case "socket_close":
@@ -322,8 +398,53 @@ export class Ledger {
         socket.unsentBytes += utf8Length(effect.text);
         if (socket.kind === "tunnel") this.#sent(socket, effect.text);
         break;
+      case "socket_send_packet":
+        this.#sentFrame(socket, effect);
+        break;
       default:
     }
+  }
+
+  #sentFrame(
+    socket: LedgerSocket,
+    { header, body }: Extract<ServerEffect, { readonly type: "socket_send_packet" }>,
+  ): void {
+    let total = header.length;
+    for (const part of body) total += part.length;
+    socket.unsentBytes += total;
+    const frame = readNativeFrame(header, total);
+    if (frame?.kind === KIND.welcome) this.#welcome(socket, readGreeting(header)?.resumed === true);
+    else if (frame?.kind === KIND.reset) this.resets.add(frame.exchange);
+    else if (frame?.kind === KIND.piece && frame.hasHead) this.#ask(socket, frame.exchange as ExchangeId);
+  }
+
+  #welcome(socket: LedgerSocket, resumed: boolean): void {
+    socket.greeted = true;
+    socket.resumes = resumed;
+    this.natives.add(socket.clientId);
+    for (const exchange of this.exchanges.values()) {
+      const former = exchange.tunnel === null ? undefined : this.#clientIds.get(exchange.tunnel);
+      if (resumed && exchange.native && former === socket.clientId) exchange.tunnel = socket.id;
+    }
+    this.#clientIds.set(socket.id, socket.clientId);
+  }
+
+  #ask(socket: LedgerSocket, id: ExchangeId): void {
+    const exchange = this.exchanges.get(id);
+    // What an agent never heard of is sent again, and so is the beginning of what it heard of just now.
+    if (exchange !== undefined && exchange.phase === "asked" && exchange.tunnel === socket.id) return;
+    if (exchange === undefined || exchange.phase === "over") {
+      this.astray.push(`a request for ${id}, which is ${exchange?.phase ?? "not there"}`);
+      return;
+    }
+    this.touched.add(exchange);
+    this.asked.push(exchange);
+    exchange.native = true;
+    exchange.phase = "asked";
+    exchange.tunnel = socket.id;
+    exchange.sessionBytes += exchange.requestBytes;
+    exchange.requestBytes = 0;
+    exchange.relievedMs = this.nowMs;
   }
 
   #sent(socket: LedgerSocket, text: string): void {
@@ -361,6 +482,7 @@ type SocketOrder = Extract<ServerEffect, { readonly socket: SocketId }>;
 function isInPlace(socket: LedgerSocket, effect: SocketOrder): boolean {
   switch (effect.type) {
     case "upgrade_accept":
+    case "upgrade_forward":
     case "upgrade_refuse":
       return socket.phase === "asking";
     case "socket_terminate":
@@ -373,6 +495,7 @@ function isInPlace(socket: LedgerSocket, effect: SocketOrder): boolean {
 function socketOf(
   event: Extract<ServerEvent, { readonly type: "upgrade_requested" }>,
   nowMs: number,
+  sleptMs: number,
 ): LedgerSocket {
   const [path, search = ""] = event.target.split("?");
   const query = new URLSearchParams(search);
@@ -384,6 +507,7 @@ function socketOf(
     clientId,
     target: event.target,
     requestedMs: nowMs,
+    sleptMs,
     phase: "asking",
     acceptedMs: nowMs,
     openedMs: null,
@@ -392,5 +516,8 @@ function socketOf(
     paused: false,
     pausedMs: nowMs,
     unsentBytes: 0,
+    native: false,
+    greeted: false,
+    resumes: false,
   };
 }

@@ -7,7 +7,15 @@ const DELAY_MS_MAX = 1_000;
 export const neighbours: Property = {
   name: "neighbours",
   create: (violate, judged) => ({
-    serverStep: (server, event) => {
+    serverStep: (server, event, effects, count) => {
+      for (const effect of effects.slice(0, count)) {
+        if (effect?.type !== "socket_pause" || !effect.paused) continue;
+        if (server.ledger.sockets.get(effect.socket)?.native !== true) continue;
+        violate(
+          "safety",
+          `${server.name} stops reading native tunnel ${effect.socket}, where credit is for that`,
+        );
+      }
       if (event.type !== "tick") return;
       for (const tunnel of server.ledger.sockets.values()) {
         if (!tunnel.paused || tunnel.phase !== "open") continue;

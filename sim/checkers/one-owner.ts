@@ -14,6 +14,8 @@ export const oneOwner: Property = {
   create: (violate, judged) => {
     /** Tunnels whose row may be there. */
     const claimed = new Set<LedgerSocket>();
+    /** Tunnels that were looked at when they became their home's. */
+    const known = new WeakSet<LedgerSocket>();
     let callsMax = 0;
     return {
       begun: ({ serverLimits }) => {
@@ -21,9 +23,12 @@ export const oneOwner: Property = {
       },
       serverStep: (server, event, effects, count) => {
         const { ledger, name } = server;
-        if (event.type === "socket_opened") {
+        // The older tunnel serves until the newer one has said hello.
+        if (event.type === "socket_opened" || event.type === "socket_bytes") {
           const opened = ledger.sockets.get(event.socket);
-          if (opened?.kind === "tunnel") {
+          const isNew = opened !== undefined && !known.has(opened);
+          if (opened?.kind === "tunnel" && opened.greeted && isNew) {
+            known.add(opened);
             judged();
             judgeOwners(server, opened, violate);
           }
@@ -64,7 +69,7 @@ export const oneOwner: Property = {
 function judgeOwners({ name, ledger }: SteppedServer, opened: LedgerSocket, violate: Violate): void {
   for (const other of ledger.sockets.values()) {
     if (other === opened || other.kind !== "tunnel" || other.clientId !== opened.clientId) continue;
-    if (other.phase !== "open" || opened.phase !== "open") continue;
+    if (other.phase !== "open" || opened.phase !== "open" || !other.greeted) continue;
     violate("safety", `${name} serves ${opened.clientId} through tunnels ${other.id} and ${opened.id}`);
   }
 }

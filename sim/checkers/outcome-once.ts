@@ -36,7 +36,7 @@ export const outcomeOnce: Property = {
             else if (seen.closed) violate("safety", `${effect.type} for ${name}, which is closed`);
             else if (seen.finished && effect.type !== "respond_cut") {
               violate("safety", `${effect.type} for ${name}, which was answered already`);
-            } else seen.finished = effect.type !== "respond_head" && effect.type !== "respond_body";
+            } else seen.finished = !PARTS.has(effect.type);
           }
         }
       },
@@ -44,10 +44,15 @@ export const outcomeOnce: Property = {
   },
 };
 
-type Response = Extract<
-  ServerEffect,
-  { type: "respond" | "respond_head" | "respond_body" | "respond_end" | "respond_cut" }
->;
+type Response = Extract<ServerEffect, { readonly type: "respond" | `respond_${string}` }>;
+
+/** What comes before the end of a response. */
+const PARTS: ReadonlySet<string> = new Set([
+  "respond_interim",
+  "respond_upgrade",
+  "respond_head",
+  "respond_body",
+]);
 
 function isResponse(effect: ServerEffect): effect is Response {
   return effect.type.startsWith("respond");

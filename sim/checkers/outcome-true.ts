@@ -12,6 +12,7 @@ export const outcomeTrue: Property = {
           const effect = effects[index];
           if (effect?.type === "respond" || effect?.type === "respond_head")
             statuses.set(`${name} ${effect.exchange}`, effect.status);
+          if (effect?.type === "respond_upgrade") statuses.set(`${name} ${effect.exchange}`, 101);
           if (effect?.type !== "report" || effect.report.type !== "exchange_ended") continue;
           if (event.type !== "exchange_closed") continue;
           const { report } = effect;
@@ -21,7 +22,8 @@ export const outcomeTrue: Property = {
           const status = statuses.get(`${name} ${report.exchange}`) ?? 0;
           statuses.delete(`${name} ${report.exchange}`);
           const told = `${report.outcome}, ${report.status}, ${report.bytesOut} bytes`;
-          const isOver = exchange.phase === "over" && !exchange.isCut;
+          // A response may have gone out whole just before a cut was ordered.
+          const isOver = exchange.phase === "over";
           const isTrue =
             report.status === status &&
             report.bytesOut === exchange.writtenBytes &&

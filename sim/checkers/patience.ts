@@ -1,4 +1,4 @@
-/** Nobody waits longer for the registry than the limit for it, however slowly it fails. */
+/** Nobody waits longer for the registry and then for a lost home than the limits for that, however slowly they fail. */
 import type { ServerLimits } from "../../core/limits.ts";
 import type { Property } from "./checker.ts";
 import type { LedgerSocket } from "./ledger.ts";
@@ -15,20 +15,19 @@ export const patience: Property = {
       // A tick fires all that is due; between two of them a deadline may pass by as much as the timer is late.
       serverStep: ({ name, nowMs, ledger }, event) => {
         if (event.type !== "tick" || limits === null) return;
+        // What waits for room on the way to a native agent waits for its answer already.
+        const onTheWayMs = ledger.natives.size > 0 ? limits.responseHeadMs : 0;
         for (const exchange of ledger.exchanges.values()) {
           if (exchange.phase !== "arrived") continue;
           judged();
-          const waitedMs = nowMs - exchange.progressMs;
-          if (waitedMs < exchangePatienceMs(exchange, limits)) continue;
-          violate(
-            "liveness",
-            `exchange ${exchange.id} of ${name} waits for the registry since ${waitedMs} ms`,
-          );
+          const waitedMs = nowMs - exchange.progressMs - (ledger.sleptMs - exchange.sleptMs);
+          if (waitedMs < exchangePatienceMs(exchange, limits) + onTheWayMs) continue;
+          violate("liveness", `exchange ${exchange.id} of ${name} waits to be sent on since ${waitedMs} ms`);
         }
         for (const socket of ledger.sockets.values()) {
           if (socket.phase !== "asking") continue;
           judged();
-          const waitedMs = nowMs - socket.requestedMs;
+          const waitedMs = nowMs - socket.requestedMs - (ledger.sleptMs - socket.sleptMs);
           if (waitedMs < socketPatienceMs(socket, limits)) continue;
           violate("liveness", `socket ${socket.id} of ${name} waits for the registry since ${waitedMs} ms`);
         }
@@ -37,12 +36,17 @@ export const patience: Property = {
   },
 };
 
+/** The timer of the first question may be late, most of all while everything happens on a coarse grid. */
+const LATE_MS = 250;
+
 /** The endpoints for tokens ask two questions one after the other, all the others one. */
-function exchangePatienceMs({ opened }: LedgerExchange, { registryVisitorMs }: ServerLimits): number {
-  return opened.target.startsWith("/auth/") ? 2 * registryVisitorMs : registryVisitorMs;
+function exchangePatienceMs({ opened }: LedgerExchange, limits: ServerLimits): number {
+  const { registryVisitorMs, waitMs } = limits;
+  const homeMs = waitMs === 0 ? 0 : waitMs + LATE_MS;
+  return (opened.target.startsWith("/auth/") ? 2 * registryVisitorMs + LATE_MS : registryVisitorMs) + homeMs;
 }
 
 /** A tunnel's token is looked up, and then its row is written. */
 function socketPatienceMs({ kind }: LedgerSocket, { registryTunnelMs }: ServerLimits): number {
-  return kind === "tunnel" ? 2 * registryTunnelMs : registryTunnelMs;
+  return kind === "tunnel" ? 2 * registryTunnelMs + LATE_MS : registryTunnelMs;
 }

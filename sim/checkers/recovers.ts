@@ -3,7 +3,8 @@ import { isAsExpected } from "../expectation.ts";
 import { PROBES_FROM } from "../scenario.ts";
 import type { Property, Visit } from "./checker.ts";
 
-const TOO_MANY = 429;
+/** A server and an agent say so when they have as much to do as they may. */
+const BUSY: readonly (number | null)[] = [429, 503];
 
 export const recovers: Property = {
   name: "recovers",
@@ -12,7 +13,7 @@ export const recovers: Property = {
       for (const visit of visits) {
         if (visit.operation.id < PROBES_FROM) continue;
         // Where limits are tight, an answer that takes a minute may leave no room for another.
-        if (visit.status === TOO_MANY && visits.some((other) => runsBeside(visit, other))) continue;
+        if (BUSY.includes(visit.status) && visits.some((other) => runsBeside(visit, other))) continue;
         judged();
         if (isAsExpected(visit)) continue;
         const { clientId, end, status } = visit;

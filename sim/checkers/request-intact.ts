@@ -1,7 +1,9 @@
 /** What a home is asked is what its visitor asked: the same method, path, query, range and accept. */
+import { isForwardingField } from "../forwarding.ts";
+import { readNativeFrame, readRequestHead, type SeenRequestHead } from "../native-wire.ts";
 import { headerOf } from "../visitor.ts";
 import type { Property } from "./checker.ts";
-import { parsedTarget } from "./credential.ts";
+import { parsedTarget, placeOf } from "./credential.ts";
 import type { LedgerExchange } from "./ledger-exchange.ts";
 
 type Frame = {
@@ -20,6 +22,14 @@ export const requestIntact: Property = {
       if (ledger.asked.length === 0) return;
       for (let index = 0; index < count; index++) {
         const effect = effects[index];
+        if (effect?.type === "socket_send_packet") {
+          const native = nativeFrameIn(effect.header, ledger.asked);
+          if (native === null) continue;
+          judged();
+          const altered = alteredInHead(native.head, native.exchange);
+          if (altered !== null)
+            violate("safety", `${name} sent exchange ${native.exchange.id} on with another ${altered}`);
+        }
         if (effect?.type !== "socket_send_text" || !effect.text.startsWith('{"type":"HTTP"')) continue;
         const frame: Frame = JSON.parse(effect.text);
         const exchange = ledger.asked.find(({ requestId }) => requestId === frame.request_id);
@@ -33,8 +43,56 @@ export const requestIntact: Property = {
   }),
 };
 
-function alteredIn(frame: Frame, { opened }: LedgerExchange): string | null {
+function nativeFrameIn(
+  header: Uint8Array,
+  asked: readonly LedgerExchange[],
+): { readonly head: SeenRequestHead; readonly exchange: LedgerExchange } | null {
+  const frame = readNativeFrame(header);
+  const exchange = frame?.hasHead === true ? asked.find(({ id }) => id === frame.exchange) : undefined;
+  if (frame === null || exchange === undefined) return null;
+  return { head: readRequestHead(header, frame.headAt), exchange };
+}
+
+function alteredInHead(head: SeenRequestHead, { opened }: LedgerExchange): string | null {
   const { path, query } = parsedTarget(opened.target);
+  const isMagic = path === "auth/magic-token";
+  const target = isMagic
+    ? `/auth/magic-token?magicToken=${query.get("magictoken")}`
+    : placeOf(opened).target.replace(/^https?:\/\/[^/]*/, "");
+  if (head.method !== opened.method) return "method";
+  if (head.target !== target) return `target, ${head.target}`;
+  if (head.upgrade !== opened.upgrade) return "upgrade";
+  if (head.peer !== opened.peer) return "peer";
+  let at = 0;
+  for (let index = 0; index + 1 < opened.headers.length; index += 2) {
+    const field = opened.headers[index] ?? "";
+    if (!isEndToEnd(field.toLowerCase())) continue;
+    // In order and spelling, with nothing of the server's between that has the same name.
+    while (at < head.headers.length && head.headers[at] !== field) at += 2;
+    if (head.headers[at + 1] !== opened.headers[index + 1]) return `${field}`;
+    at += 2;
+  }
+  return null;
+}
+
+/** What a home surely gets: no field of one hop, of the server's door, or about who the visitor is. */
+function isEndToEnd(name: string): boolean {
+  if (isForwardingField(name)) return false;
+  return !HOP_FIELDS.has(name) && !name.includes("authorization") && !name.startsWith("culvert-");
+}
+
+const HOP_FIELDS: ReadonlySet<string> = new Set([
+  "connection",
+  "upgrade",
+  "keep-alive",
+  "transfer-encoding",
+  "trailer",
+  "te",
+  "expect",
+]);
+
+function alteredIn(frame: Frame, { opened }: LedgerExchange): string | null {
+  const { path, query } = parsedTarget(placeOf(opened).target);
   if (frame.method !== opened.method) return "method";
   if (frame.path !== path) return "path";
   const sent = new Map(Object.entries(frame.query ?? {}).map(([key, value]) => [key.toLowerCase(), value]));

@@ -4,10 +4,14 @@
  * two failures in a row, and longer where another agent took over.
  */
 import type { AgentLimits } from "../../core/limits.ts";
+import { readGreeting } from "../native-wire.ts";
 import type { HomeSpec } from "../scenario.ts";
 import type { AgentEffect, AgentEvent, Property } from "./checker.ts";
 
 const SUPERSEDED = 4001;
+const PROTOCOL_ERROR = 1002;
+/** A tunnel that went on with a session is a success after this. */
+const RESUMED_RESET_MS = 500;
 /** No wait but the first is shorter. */
 const WAIT_MS_MIN = 200;
 
@@ -23,6 +27,10 @@ type Way = {
   /** It is given up then. */
   callDueMs: number;
   openedMs: number | null;
+  /** The socket is open, and the welcome of the native protocol is still to come. */
+  greets: boolean;
+  /** The tunnel goes on with the session of the one before. */
+  resumed: boolean;
   /** It is being stopped, or was set up in a way that makes it give up. */
   stops: boolean;
 };
@@ -86,6 +94,8 @@ function newWay(nowMs: number, stops: boolean): Way {
     call: null,
     callDueMs: 0,
     openedMs: null,
+    greets: false,
+    resumed: false,
     stops,
   };
 }
@@ -102,8 +112,15 @@ function hear(way: Way, event: AgentEvent, nowMs: number, limits: AgentLimits): 
       break;
     case "socket_opened":
       if (event.socket !== way.socket) break;
-      way.openedMs = nowMs;
-      way.dueMs = Number.POSITIVE_INFINITY;
+      way.greets = event.protocol !== null;
+      if (way.greets) way.dueMs = nowMs + limits.helloMs;
+      else up(way, nowMs);
+      break;
+    // On a socket of the native protocol the tunnel is up with the welcome.
+    case "socket_bytes":
+      if (event.socket !== way.socket || !way.greets) break;
+      up(way, nowMs);
+      way.resumed = readGreeting(event.bytes)?.resumed === true;
       break;
     case "socket_refused":
       if (event.socket !== way.socket) break;
@@ -125,13 +142,25 @@ function hear(way: Way, event: AgentEvent, nowMs: number, limits: AgentLimits): 
   }
 }
 
-/** A portal in between may answer with a token that is empty. */
-function hasToken(body: string): boolean {
-  return body.startsWith('{"token":"') && !body.startsWith('{"token":""');
+function up(way: Way, nowMs: number): void {
+  way.resumed = false;
+  way.greets = false;
+  way.openedMs = nowMs;
+  way.dueMs = Number.POSITIVE_INFINITY;
 }
+
+/** A portal in between may answer with a token that is empty, or with one that no header can carry. */
+function hasToken(body: string): boolean {
+  return USABLE_TOKEN.test(body);
+}
+
+/** A backslash is an escape in JSON, and no token that a server makes has one. */
+const USABLE_TOKEN = /^\{"token":"[\x21\x23-\x5b\x5d-\x7e]+"/;
 
 function note(way: Way, effect: AgentEffect, nowMs: number, limits: AgentLimits): void {
   if (effect.type === "socket_terminate" && effect.socket === way.socket) lose(way, 1006, nowMs, limits);
+  if (effect.type === "socket_close" && effect.code === PROTOCOL_ERROR && effect.socket === way.socket)
+    lose(way, effect.code, nowMs, limits);
   if (effect.type === "api_call") {
     way.call = effect.call;
     way.callDueMs = nowMs + limits.apiCallMs;
@@ -141,6 +170,7 @@ function note(way: Way, effect: AgentEffect, nowMs: number, limits: AgentLimits)
   way.call = null;
   way.socket = effect.socket;
   way.openedMs = null;
+  way.greets = false;
   way.dueMs = nowMs + limits.connectMs;
 }
 
@@ -148,7 +178,8 @@ function lose(way: Way, code: number, nowMs: number, limits: AgentLimits): void 
   const { openedMs } = way;
   way.socket = null;
   way.openedMs = null;
-  if (openedMs !== null && nowMs - openedMs >= limits.retryResetMs) way.failures = 0;
+  const lastsMs = way.resumed ? Math.min(RESUMED_RESET_MS, limits.retryResetMs) : limits.retryResetMs;
+  if (openedMs !== null && nowMs - openedMs >= lastsMs) way.failures = 0;
   if (openedMs === null) fail(way, nowMs, limits.retryDownMs);
   else if (code === SUPERSEDED) {
     fail(way, nowMs, limits.retrySupersededMs);

@@ -45,9 +45,11 @@ export const tokensKept: Property = {
   },
 };
 
-function isAskedFor({ exchanges }: Ledger): boolean {
-  for (const { phase, opened } of exchanges.values()) {
-    if (phase === "arrived" && opened.method === "POST" && opened.target.includes("/auth/")) return true;
+/** One that was given up later in the same step had asked still when its token was to be stored. */
+function isAskedFor({ exchanges, steps }: Ledger): boolean {
+  for (const { phase, opened, endedIn, endedStep } of exchanges.values()) {
+    if (opened.method !== "POST" || !opened.target.includes("/auth/")) continue;
+    if (phase === "arrived" || (endedIn === "arrived" && endedStep === steps)) return true;
   }
   return false;
 }

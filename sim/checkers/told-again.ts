@@ -1,7 +1,6 @@
 /** An agent that goes on sending for an exchange that is over, or never was, is told to stop: again, but not each time. */
 import type { ServerLimits } from "../../core/limits.ts";
 import type { Property } from "./checker.ts";
-import { seenPacket } from "./packet.ts";
 
 export const toldAgain: Property = {
   name: "told_again",
@@ -27,7 +26,7 @@ export const toldAgain: Property = {
           times.set(tunnel, [...(times.get(tunnel) ?? []), nowMs].slice(-limits.abortedIdsMax));
         }
         if (event.type !== "socket_bytes") return;
-        const packet = seenPacket(event.bytes);
+        const { packet } = ledger;
         const socket = ledger.sockets.get(event.socket);
         if (packet === null || socket?.kind !== "tunnel" || socket.phase !== "open") return;
         const exchange = ledger.exchangeOf(packet.requestId);

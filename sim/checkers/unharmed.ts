@@ -87,8 +87,8 @@ function isBusy({ status }: Visit, { agentLimits }: Setting): boolean {
 /** By its status where nothing else is known of an exchange. */
 function isLimit(outcome: string, status: number | null): boolean {
   if (outcome === "") return status === 429 || status === 503;
-  // What finds no parking place breaks the protocol, and no more.
-  return outcome.startsWith("limit_") || outcome === "agent_protocol";
+  // What finds no parking place breaks the protocol, and an agent that found no place is not there.
+  return outcome.startsWith("limit_") || outcome === "agent_protocol" || outcome === "agent_not_connected";
 }
 
 function describe({ operation: { id, request }, clientId, status }: Visit): string {

@@ -1,6 +1,7 @@
 /** Agents that do not keep to the protocol: what a filter between the program and its connection can make of good packets. */
 import { bytesFrame, type SocketFrame, textFrame, voidFrame } from "../frame.ts";
 import type { FilteredLink } from "../path.ts";
+import { isNative } from "../scenario.ts";
 import { altered, encodeSimPacket, readSimPacket, SIM_PACKET_HEADER_BYTES } from "../wire.ts";
 import { type FaultContext, type FaultKind, noParameters, nothing } from "./fault.ts";
 import { filter } from "./frames.ts";
@@ -60,7 +61,7 @@ export const agentFaults: readonly FaultKind[] = [
   {
     name: "agent_names_foreign_request",
     target: "home",
-    lastsMs: [500, 10_000],
+    lastsMs: [2_000, 20_000],
     draw: (random) => ({ permille: drawPermille(random) }),
     begin: nameForeignRequests,
   },
@@ -198,6 +199,7 @@ function onPackets(
   context: FaultContext,
   act: (frame: SocketFrame, packet: Packet, link: FilteredLink) => readonly SocketFrame[] | null,
 ): () => void {
+  if (isNative(context.site.spec)) return nothing;
   const permille = context.fault.parameters.permille ?? 1000;
   return filter(context.site.path.up, (frame, link) => {
     const packet = frame.kind === "bytes" ? readSimPacket(frame.bytes) : null;
@@ -216,7 +218,7 @@ function sendEmptyPackets(context: FaultContext): () => void {
   const endTampering = context.scene.tamperWith(context.fault.target);
   let over = false;
   filter(context.site.path.up, (frame) => {
-    const packet = frame.kind === "bytes" ? readSimPacket(frame.bytes) : null;
+    const packet = frame.kind === "bytes" && !isNative(context.site.spec) ? readSimPacket(frame.bytes) : null;
     if (packet === null) return null;
     if (packet.packetId === 1 && !packet.last && !over) renumbered.add(packet.requestId);
     if (!renumbered.has(packet.requestId)) return null;

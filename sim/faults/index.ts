@@ -5,6 +5,8 @@ import type { Scene } from "../scene.ts";
 import { agentFaults } from "./agent.ts";
 import { FaultContext, type FaultKind } from "./fault.ts";
 import { frameFaults } from "./frames.ts";
+import { nativeFaults } from "./native.ts";
+import { nativeNonsense } from "./native-nonsense.ts";
 import { networkFaults } from "./network.ts";
 import { processFaults } from "./process.ts";
 import { registryFaults } from "./registry.ts";
@@ -18,6 +20,8 @@ export const faultKinds: readonly FaultKind[] = [
   ...networkFaults,
   ...frameFaults,
   ...agentFaults,
+  ...nativeFaults,
+  ...nativeNonsense,
   ...serverFaults,
   ...visitorFaults,
   ...registryFaults,

@@ -47,8 +47,9 @@ export const processFaults: readonly FaultKind[] = [
     agent.drain();
     const endsUs = Math.min(context.fault.toMs, context.scene.scenario.faultyMs) * 1000;
     // Somebody is impatient, and says it again, but never to the agent that is started anew.
-    if (context.world.nowUs + DRAINED_AGAIN_US >= endsUs) return;
-    context.agenda.after(DRAINED_AGAIN_US, () => agent.drain());
+    context.agenda.after(DRAINED_AGAIN_US, () => {
+      if (context.world.nowUs < endsUs) agent.drain();
+    });
   }),
   homeFault("home_refuses", "refused", (context, by) => {
     context.site.home.refusals += by;

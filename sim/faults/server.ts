@@ -79,6 +79,9 @@ const PORTALS = [
   { status: 200, body: '{"token":""}' },
   { status: 200, body: '{"token":"two\\nlines"}' },
   { status: 302, body: "" },
+  { status: 503, body: '{"detail":5}' },
+  { status: 503, body: '{"detail":"\\u0000"}' },
+  { status: 503, body: '{"detail":"Come back later."}' },
   { status: 502, body: "Bad Gateway" },
 ];
 

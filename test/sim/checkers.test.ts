@@ -29,7 +29,7 @@ function watch(property: Property): { readonly checker: Checker; readonly found:
 }
 
 function visitTo(clientId: string, operation: VisitOperation): Visit {
-  return new Visit(operation, clientId, answerOf(clientId, operation), 0);
+  return new Visit(operation, { clientId }, answerOf(clientId, operation), 0);
 }
 
 /** A visit whose home's head has come. */
@@ -182,6 +182,9 @@ describe("outcome_once", () => {
     target: "/",
     headers: [],
     hasBody: false,
+    upgrade: false,
+    expectsContinue: false,
+    peer: "192.0.2.1",
     nonce: new Uint8Array(0),
   } as const;
   const whole = { type: "respond", exchange, status: 200, headers: [], body: [], close: false } as const;
@@ -305,7 +308,16 @@ test("a watch shows each observation to every checker that wants it", () => {
 
 function callOf(operation: VisitOperation): HomeCall {
   const { method } = operation.request;
-  return { clientId: "a", visit: operation, method, target: "/", atUs: 0, bodyIntact: true, end: null };
+  return {
+    clientId: "a",
+    visit: operation,
+    method,
+    target: "/",
+    atUs: 0,
+    bodyIntact: true,
+    headersIntact: true,
+    end: null,
+  };
 }
 
 function socketWith(credential: SocketOperation["credential"]): VisitorSocket {

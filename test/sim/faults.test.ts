@@ -6,8 +6,8 @@ import { faultKinds } from "../../sim/faults/index.ts";
 import { TraceHash } from "../../sim/hash.ts";
 import { Random } from "../../sim/random.ts";
 import { type RunResult, run } from "../../sim/run.ts";
-import type { Fault } from "../../sim/scenario.ts";
-import { busyScenario } from "./scenarios.ts";
+import type { Fault, Scenario } from "../../sim/scenario.ts";
+import { busyOperations, busyScenario, homeNamed, visit } from "./scenarios.ts";
 
 /** What one run looked like from outside. */
 type Seen = {
@@ -87,6 +87,22 @@ const signs: Readonly<Record<string, readonly [Sign, Readonly<Record<string, num
   agent_ignores_abort: [tellsMachinesOtherwise],
   agent_answers_out_of_place: [more("socket_text"), { permille: 1000 }],
   agent_has_a_twin: [reconnects],
+  native_cut_at_a_frame: [more("report:session_resumed"), { up: 1, frame: 5, cuts: 2, inside: 1 }],
+  native_ticket_replayed: [more("report:session_lost"), { back: 1 }],
+  native_session_goes_stale: [more("report:session_lost")],
+  native_old_tunnel_delivers: [more("report:session_resumed"), { farUs: 500_000 }],
+  native_hello_missing: [more("report:retrying"), { permille: 1000 }],
+  native_hello_twice: [protocolError, { permille: 1000 }],
+  native_welcome_lost: [more("socket_connect"), { permille: 1000 }],
+  native_credit_to_agent_exaggerated: [protocolError, { permille: 1000 }],
+  native_credit_to_server_exaggerated: [more("report:server_protocol_error"), { permille: 1000 }],
+  native_gap_to_server: [protocolError, { permille: 100 }],
+  native_gap_to_agent: [failsVisits, { permille: 1000 }],
+  native_frames_twice_to_server: [more("socket_bytes"), { permille: 1000 }],
+  native_frames_twice_to_agent: [more("socket_bytes"), { permille: 1000 }],
+  native_frames_again_later: [more("socket_bytes"), { permille: 1000 }],
+  native_nonsense_to_server: [protocolError, { permille: 1000 }],
+  native_nonsense_to_agent: [more("report:server_protocol_error"), { permille: 1000 }],
   visitor_leaves: [failsVisits],
   visitor_reads_slowly: [slowsVisits, { bytesPerMs: 10 }],
   visitor_stalls: [slowsVisits, { atBytes: 10 }],
@@ -130,12 +146,52 @@ const signs: Readonly<Record<string, readonly [Sign, Readonly<Record<string, num
   home_runs_dry: [slowsVisits],
 };
 
+/**
+ * The same world with an agent of the native protocol, whose windows are small and whose handshake an agent's fault has to
+ * meet: its tunnel is cut now and then.
+ */
+const NATIVE: Partial<Scenario> = {
+  operations: [
+    ...busyOperations(),
+    visit(300, 6_000, {
+      request: { method: "POST", bodyBytes: 200_000, uploadPieceBytes: 8_000, quirks: ["raw_body"] },
+      answer: { takesBytesPerMs: 50 },
+    }),
+    visit(302, 6_100, {
+      answer: { bodyBytes: 200_000, chunkBytes: 16_000, chunkEveryUs: 0 },
+      readBytesPerMs: 100,
+    }),
+  ],
+  homes: [
+    homeNamed("home0", { protocol: "native", queue: "fifo" }),
+    homeNamed("home1", { agent: "moosicbox" }),
+  ],
+  serverLimits: {
+    ...busyScenario().serverLimits,
+    windowBytes: 16_384,
+    windowBytesMin: 16_384,
+    graceMs: 2_000,
+  },
+  agentLimits: { ...busyScenario().agentLimits, windowBytes: 16_384, windowBytesMin: 16_384, helloMs: 2_000 },
+};
+/** What is about handshakes needs one while it acts. */
+const CUT: Fault = {
+  id: 1,
+  kind: "link_ends_together",
+  fromMs: 6_500,
+  toMs: 6_500,
+  target: 0,
+  parameters: {},
+};
+
 /** The visit that visitors' faults hit: it is under way at 6 s. The one with an upload is for those who stop one. */
 const DOWNLOAD = 10;
 const UPLOAD = 7;
 
 describe("a fault", () => {
   const calm = look([]);
+  const calmNative = look([], NATIVE);
+  const cutNative = look([CUT], NATIVE);
 
   test("is nowhere in a calm run", () => {
     expect(calm.result).toMatchObject({ outcome: "passed", visitsAsExpected: calm.result.visits });
@@ -149,9 +205,11 @@ describe("a fault", () => {
 
   test.each(faultKinds.map((kind) => kind.name))("of the kind %s bites", (name) => {
     const sign = signs[name];
-    const seen = look([faultOf(name, sign?.[1])]);
+    const isNative = name.startsWith("native_");
+    const isGreeting = /hello|welcome/.test(name);
+    const seen = look([faultOf(name, sign?.[1]), ...(isGreeting ? [CUT] : [])], isNative ? NATIVE : {});
     expect(seen.result.faultCounts.get(name) ?? 0).toBeGreaterThan(0);
-    expect(sign?.[0](seen, calm)).toBe(true);
+    expect(sign?.[0](seen, isGreeting ? cutNative : isNative ? calmNative : calm)).toBe(true);
     expect(seen.result.violations).toEqual([]);
   });
 });
@@ -173,7 +231,7 @@ function faultOf(name: string, parameters: Readonly<Record<string, number>> = {}
   };
 }
 
-function look(faults: readonly Fault[]): Seen {
+function look(faults: readonly Fault[], changes: Partial<Scenario> = {}): Seen {
   const counts = new Map<string, number>();
   const told = new TraceHash();
   let waitedUs = 0;
@@ -208,6 +266,6 @@ function look(faults: readonly Fault[]): Seen {
       };
     },
   };
-  const result = run(busyScenario(faults), { properties: [...properties, watcher] });
+  const result = run(busyScenario(faults, changes), { properties: [...properties, watcher] });
   return { result, counts, told: told.digest(), waitedUs };
 }

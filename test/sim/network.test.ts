@@ -36,7 +36,7 @@ function makeLink(options: { order?: QueueOrder; settings?: Partial<PathSettings
     server: { host: attentive, handler: recorder(server) },
     messageBytesMax: 100_000,
   });
-  link.server.accept();
+  link.server.accept(null);
   world.runUntil(10_000);
   client.length = 0;
   server.length = 0;
@@ -200,6 +200,7 @@ describe("an exchange line", () => {
       name: "line",
       request: { method: "GET", target: "/", headers: [], hasBody: true },
       visitor: {
+        interim: (status) => visitor.push(`interim ${status}`),
         head: (status) => visitor.push(`head ${status}`),
         body: (bytes) => visitor.push(`body ${bytes.length}`),
         ended: (how) => visitor.push(how),

@@ -40,6 +40,7 @@ const upsert = (tunnel: string, fence: number): RegistryOperation => ({
   node: "node",
   fence,
   leaseMs: 1_000,
+  access: "token",
 });
 const renew: RegistryOperation = { type: "renew_leases", node: "node", leaseMs: 1_000 };
 

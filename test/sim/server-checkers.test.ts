@@ -23,6 +23,7 @@ const limits = {
   ...serverLimits,
   visitorMessageBytesMax: 20,
   registryVisitorMs: 3_000,
+  waitMs: 0,
   registryTunnelMs: 5_000,
   drainMs: 4_000,
 };
@@ -56,17 +57,28 @@ function open(socket: SocketId, sender: boolean): Step[] {
   return [
     [0, upgrade(socket, sender)],
     [1, { type: "registry_answered", call: 1 as CallId, outcome: { type: "swept" } }, accept(socket)],
-    [2, { type: "socket_opened", socket }],
+    [2, { type: "socket_opened", socket, nonce: new Uint8Array(16) }],
   ];
 }
 
 function accept(socket: SocketId): ServerEffect {
-  return { type: "upgrade_accept", socket };
+  return { type: "upgrade_accept", socket, protocol: null };
 }
 
 function opened(target: string): ServerEvent {
   const nonce = new Uint8Array(16);
-  return { type: "exchange_opened", exchange, method: "GET", target, headers: [], hasBody: false, nonce };
+  return {
+    type: "exchange_opened",
+    exchange,
+    method: "GET",
+    target,
+    headers: [],
+    hasBody: false,
+    upgrade: false,
+    expectsContinue: false,
+    peer: "192.0.2.1",
+    nonce,
+  };
 }
 
 const askAgent: ServerEffect = {
@@ -155,9 +167,9 @@ test("message_limit measures in bytes", () => {
 describe("patience", () => {
   test.each([
     ["a request", opened("/library"), 3_000],
-    ["a request for a token", opened("/auth/signature-token?clientId=a"), 6_000],
+    ["a request for a token", opened("/auth/signature-token?clientId=a"), 6_250],
     ["a visitor socket", upgrade(visitor, false), 5_000],
-    ["a tunnel", upgrade(tunnel, true), 10_000],
+    ["a tunnel", upgrade(tunnel, true), 10_250],
   ])("lets %s wait for the registry as long as the limit says", (_, event, patienceMs) => {
     expect(
       violationsOf(patience, [

@@ -1,0 +1,80 @@
+/**
+ * A session is taken up by nobody but who was shown its latest ticket, or the one before it while nobody can know that the
+ * latest was received; each is good once, and for its own client id. And nobody who shows a good one in time is turned away.
+ */
+import { KIND, readGreeting } from "../native-wire.ts";
+import type { Property, ServerEffect, ServerEvent } from "./checker.ts";
+
+/** Of one client id at one process. */
+type Shown = {
+  /** Null once the session has ended. */
+  latest: string | null;
+  /** Good until something comes that follows the latest welcome. */
+  previous: string | null;
+  /** That carries the session. */
+  socket: number | null;
+};
+
+export const tickets: Property = {
+  name: "tickets",
+  create: (violate, judged) => {
+    const processes = new Map<string, Map<string, Shown>>();
+    return {
+      serverStep: ({ name, ledger }, event, effects, count) => {
+        const shown = processes.get(name) ?? new Map<string, Shown>();
+        processes.set(name, shown);
+        const asked = askedBy(event);
+        for (let index = 0; index < count; index++) {
+          const effect = effects[index];
+          if (effect?.type === "report" && effect.report.type === "session_lost") {
+            const lost = shown.get(effect.report.clientId);
+            // The welcome of its successor may be in the same step, after it.
+            if (lost !== undefined) lost.latest = null;
+            if (lost !== undefined) lost.previous = null;
+          }
+          const welcome = welcomeIn(effect);
+          const clientId = welcome === null ? undefined : ledger.sockets.get(welcome.socket)?.clientId;
+          if (welcome === null || clientId === undefined) continue;
+          judged();
+          const before = shown.get(clientId);
+          const isGood =
+            asked !== null && (asked.ticket === before?.latest || asked.ticket === before?.previous);
+          if (welcome.resumed !== isGood) {
+            const what = welcome.resumed
+              ? "resumes a session for a ticket that is not good"
+              : "knows a good ticket no more";
+            violate("safety", `${name} ${what}, of ${clientId}`);
+          }
+          if (
+            [...shown.values()].some(
+              ({ latest, previous }) => latest === welcome.ticket || previous === welcome.ticket,
+            )
+          )
+            violate("safety", `${name} shows a ticket twice`);
+          const previous = welcome.resumed ? (asked?.ticket ?? null) : null;
+          shown.set(clientId, { latest: welcome.ticket, previous, socket: welcome.socket });
+        }
+        if (event.type !== "socket_bytes" || asked !== null) return;
+        for (const each of shown.values()) if (each.socket === event.socket) each.previous = null;
+      },
+    };
+  },
+};
+
+/** The ticket of a hello; null for any other event. */
+function askedBy(event: ServerEvent): { readonly ticket: string | null } | null {
+  if (event.type !== "socket_bytes" || event.bytes[0] !== KIND.hello) return null;
+  const ticket = readGreeting(event.bytes)?.ticket;
+  // No ticket is like none that was ever shown.
+  return { ticket: typeof ticket === "string" ? ticket : "" };
+}
+
+function welcomeIn(
+  effect: ServerEffect | undefined,
+): { readonly socket: Packet["socket"]; readonly ticket: string; readonly resumed: boolean } | null {
+  if (effect?.type !== "socket_send_packet" || effect.header[0] !== KIND.welcome) return null;
+  const members = readGreeting(effect.header);
+  return { socket: effect.socket, ticket: String(members?.ticket), resumed: members?.resumed === true };
+}
+
+type Packet = Extract<ServerEffect, { readonly type: "socket_send_packet" }>;

@@ -1,0 +1,197 @@
+import { describe, expect, test } from "vitest";
+import type { SocketId } from "../../core/ids.ts";
+import { agentLimits } from "../../core/limits.ts";
+import type { AgentEffect, AgentEvent, ServerEffect, ServerEvent } from "../../sim/checkers/checker.ts";
+import { nativeFlow } from "../../sim/checkers/native-flow.ts";
+import { neighbours } from "../../sim/checkers/neighbours.ts";
+import { tickets } from "../../sim/checkers/tickets.ts";
+import { altered, greeting, KIND, readEntries, readNativeFrame } from "../../sim/native-wire.ts";
+import { type AgentStep, type ServerStep, Shows, tick, upgrade } from "./steps.ts";
+
+const socket = 1 as SocketId;
+const second = 2 as SocketId;
+const WINDOW = agentLimits.windowBytes;
+const CREDIT = 100;
+
+/** A frame of exchange 1. */
+function frame(
+  kind: number,
+  number: number,
+  flags = 0,
+  payload: Uint8Array = new Uint8Array(0),
+  exchange = 1,
+) {
+  const bytes = new Uint8Array(12 + payload.length);
+  bytes.set([kind, flags]);
+  bytes[7] = exchange;
+  bytes[11] = number;
+  bytes.set(payload, 12);
+  return bytes;
+}
+
+/** The head of a request with credit for 100 bytes, and that of a response with status 200. */
+const requestHead = new Uint8Array([0, 0, 0, 12, 0, 0, 0, 0, 0, 0, CREDIT, 0, 0, 0, 0, 0]);
+const responseHead = new Uint8Array([0, 0, 0, 3, 0, 200, 0]);
+const asked = frame(KIND.piece, 0, 1, requestHead);
+
+function entry(kind: number, received: number, limit: number): Uint8Array {
+  const payload = new Uint8Array(16);
+  payload[5] = 1;
+  payload[9] = received;
+  new DataView(payload.buffer).setUint32(12, limit);
+  const bytes = new Uint8Array(28);
+  bytes[0] = kind;
+  bytes.set(payload, 12);
+  return bytes;
+}
+
+const agentSends = (bytes: Uint8Array, over = socket): AgentEffect => ({
+  type: "socket_send_packet",
+  socket: over,
+  header: bytes,
+  body: [],
+});
+const agentHears = (bytes: Uint8Array, over = socket): AgentEvent => ({
+  type: "socket_bytes",
+  socket: over,
+  bytes,
+});
+const opensAt = (over: SocketId): AgentEvent => ({
+  type: "socket_opened",
+  socket: over,
+  protocol: "culvert.1",
+});
+const welcome = (resumed = false, ticket = "t") => greeting(KIND.welcome, { ticket, resumed, graceMs: 1 });
+const answer = (number: number, bytes: number) => frame(KIND.piece, number, 0, new Uint8Array(bytes));
+const first = frame(KIND.piece, 0, 1, responseHead);
+
+const welcomed: AgentStep[] = [
+  [0, opensAt(socket)],
+  [1, agentHears(welcome())],
+  [2, agentHears(asked), agentSends(first)],
+];
+const back: AgentStep[] = [
+  [4, opensAt(second)],
+  [5, agentHears(welcome(true), second), agentSends(entry(KIND.resume, 1, WINDOW), second)],
+];
+
+describe("native_flow", () => {
+  test.each<readonly [string, number, AgentStep[]]>([
+    ["an answer in order", 0, [[3, tick, agentSends(answer(1, 50)), agentSends(answer(2, 50))]]],
+    ["a number left out", 1, [[3, tick, agentSends(answer(2, 50))]]],
+    ["a body beyond its credit", 1, [[3, tick, agentSends(answer(1, 101))]]],
+    ["a body with more credit", 0, [[3, agentHears(entry(KIND.credit, 1, 200)), agentSends(answer(1, 150))]]],
+    ["an answer to nobody", 1, [[3, tick, agentSends(frame(KIND.piece, 0, 1, responseHead, 7))]]],
+    ["a frame after the last", 1, [[3, tick, agentSends(frame(KIND.piece, 1, 4)), agentSends(answer(2, 1))]]],
+    ["a frame after a reset", 1, [[3, tick, agentSends(frame(KIND.reset, 1)), agentSends(answer(2, 1))]]],
+    ["an acknowledgement of what came", 0, [[3, tick, agentSends(entry(KIND.credit, 1, WINDOW))]]],
+    ["an acknowledgement of more", 1, [[3, tick, agentSends(entry(KIND.credit, 2, WINDOW))]]],
+    ["credit that is taken back", 1, [[3, tick, agentSends(entry(KIND.credit, 1, WINDOW - 1))]]],
+    ["another side that leaves out a number", 1, [[3, agentHears(answer(2, 1))]]],
+    [
+      "another side that does, and is left",
+      0,
+      [[3, agentHears(answer(2, 1)), { type: "socket_close", socket, code: 1002, reason: "" }]],
+    ],
+    ["another side that goes beyond its credit", 1, [[3, agentHears(answer(1, WINDOW + 1))]]],
+    [
+      "a resumption that sends again what did not come",
+      0,
+      [...back, [6, agentHears(entry(KIND.resume, 0, CREDIT), second), agentSends(first, second)]],
+    ],
+    [
+      "a resumption that goes on behind it",
+      1,
+      [...back, [6, agentHears(entry(KIND.resume, 0, CREDIT), second), agentSends(answer(1, 1), second)]],
+    ],
+    [
+      "a resumption that sends other bytes",
+      1,
+      [...back, [6, agentHears(entry(KIND.resume, 0, CREDIT), second), agentSends(answer(0, 1), second)]],
+    ],
+    ["a resumption that does not wait", 1, [...back, [6, tick, agentSends(answer(1, 1), second)]]],
+  ])("%s: %i violations", (_name, violations, steps) => {
+    expect(new Shows(nativeFlow).agent([...welcomed, ...steps]).found).toHaveLength(violations);
+  });
+});
+
+const hello = (ticket: string | null, over = socket): ServerEvent => ({
+  type: "socket_bytes",
+  socket: over,
+  bytes: greeting(KIND.hello, { window: WINDOW, ticket }),
+});
+const welcomes = (ticket: string, resumed: boolean, over = socket): ServerEffect => ({
+  type: "socket_send_packet",
+  socket: over,
+  header: welcome(resumed, ticket),
+  body: [],
+});
+const lost: ServerEffect = {
+  type: "report",
+  report: { type: "session_lost", clientId: "home0", exchanges: 0 },
+};
+
+function opens(over: SocketId): ServerStep[] {
+  return [
+    [0, upgrade(over)],
+    [0, tick, { type: "upgrade_accept", socket: over, protocol: "culvert.1" }],
+    [0, { type: "socket_opened", socket: over, nonce: new Uint8Array(16) }],
+  ];
+}
+
+const begun: ServerStep[] = [...opens(socket), [1, hello(null), welcomes("a", false)], ...opens(second)];
+const resumes: ServerStep = [3, hello("a", second), welcomes("b", true, second)];
+const third = 3 as SocketId;
+
+describe("tickets", () => {
+  test.each<readonly [string, number, ServerStep[]]>([
+    ["a good ticket", 0, [resumes]],
+    ["a good ticket that is not known", 1, [[3, hello("a", second), welcomes("b", false, second)]]],
+    ["a ticket that nobody was shown", 1, [[3, hello("x", second), welcomes("b", true, second)]]],
+    ["no ticket", 1, [[3, hello(null, second), welcomes("b", true, second)]]],
+    ["a ticket that is shown twice", 1, [[3, hello("a", second), welcomes("a", true, second)]]],
+    [
+      "the one before, as the welcome was lost",
+      0,
+      [resumes, ...opens(third), [4, hello("a", third), welcomes("c", true, third)]],
+    ],
+    [
+      "the one before, though the welcome came",
+      1,
+      [
+        resumes,
+        [3, { type: "socket_bytes", socket: second, bytes: entry(KIND.resume, 0, 0) }],
+        ...opens(third),
+        [4, hello("a", third), welcomes("c", true, third)],
+      ],
+    ],
+    ["the ticket of a session that is over", 1, [[2, tick, lost], resumes]],
+  ])("%s: %i violations", (_name, violations, steps) => {
+    expect(new Shows(tickets).server([...begun, ...steps]).found).toHaveLength(violations);
+  });
+});
+
+test("neighbours finds a native tunnel that is paused", () => {
+  const pause: ServerStep = [3, tick, { type: "socket_pause", socket, paused: true }];
+  expect(new Shows(neighbours).server([...begun, pause]).found).toHaveLength(1);
+});
+
+describe("the simulator's own codec", () => {
+  test("reads a piece", () => {
+    expect(readNativeFrame(frame(KIND.piece, 3, 5, new Uint8Array([...responseHead, 1, 2])))).toMatchObject({
+      kind: KIND.piece,
+      exchange: 1,
+      number: 3,
+      hasHead: true,
+      last: true,
+      headBytes: 3,
+      bodyBytes: 2,
+    });
+  });
+
+  test("raises credit", () => {
+    expect(readEntries(altered(entry(KIND.credit, 2, 50), 1_000))).toEqual([
+      { exchange: 1, received: 2, limit: 1_050 },
+    ]);
+  });
+});
