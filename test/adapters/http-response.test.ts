@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { brotliDecompressSync, constants, gunzipSync } from "node:zlib";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { noteWholeBuffer } from "../../adapters/whole-buffers.ts";
 import { countWrites } from "./count-writes.ts";
 import { bodyOf, dechunked, head, KIB, MIB, sha256, start } from "./http-harness.ts";
 import type { RawClient } from "./raw-client.ts";
@@ -141,6 +142,24 @@ describe("a streamed response", () => {
     });
     await client.untilText("ok");
     expect(client.text).toContain(`content-disposition: ${disposition}\r\n`);
+  });
+
+  test("frees the memory of a piece that nobody else needs when it has left, and of no other", async () => {
+    const run = await start();
+    const client = run.client();
+    client.get("/");
+    const { exchange } = await run.opened(1);
+    const pieces = ["a", "b"].map((letter) => new Uint8Array(50_000).fill(letter.charCodeAt(0)));
+    const [last = new Uint8Array(), shared = new Uint8Array()] = pieces;
+    for (const piece of pieces) noteWholeBuffer(piece);
+    run.server.perform({ ...head(exchange), headers: ["content-length", "100000"] });
+    run.server.perform({ type: "respond_body", exchange, bytes: last, lastUse: true });
+    run.server.perform({ type: "respond_body", exchange, bytes: shared });
+    run.server.perform({ type: "respond_end", exchange, trailers: [] });
+    await client.untilText(`\r\n\r\n${"a".repeat(50_000)}${"b".repeat(50_000)}`);
+    await run.log.first("exchange_closed");
+    expect(run.flushed(exchange)).toBe(100_000);
+    expect([last.buffer.byteLength, shared.buffer.byteLength]).toEqual([0, 50_000]);
   });
 
   test("announces no trailers to HTTP/1.0, which has none", async () => {

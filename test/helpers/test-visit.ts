@@ -36,6 +36,8 @@ export class Visit {
   coding: ContentCoding | null = null;
   /** Everything that was ordered to be written. */
   readonly parts: Uint8Array[] = [];
+  /** Of each piece of a streamed body, whether it was given away for good. */
+  readonly lastUses: boolean[] = [];
   unflushedBytes = 0;
   /** How the response stands, as the visitor can tell. */
   end: "none" | "clean" | "cut" = "none";
@@ -148,6 +150,7 @@ export class Visit {
       case "respond_body":
         expect(this.status, "a body comes before its head").not.toBe(0);
         expect(effect.bytes.length, "nothing is written").toBeGreaterThan(0);
+        this.lastUses.push(effect.lastUse === true);
         this.#write(effect.bytes);
         break;
       case "respond_end":

@@ -67,6 +67,19 @@ describe("a native tunnel", () => {
 });
 
 describe("an exchange over a native tunnel", () => {
+  it("gives each piece of a body away for good, and none of a MoosicBox agent's, which may come again", () => {
+    const { server, agent } = connected();
+    const visit = server.visit();
+    agent.head(200, []);
+    agent.body(bytesOf(20_000));
+    expect(visit.lastUses).toEqual([true]);
+    const old = new TestServer();
+    const tunnel = old.tunnel();
+    const plain = old.visit();
+    tunnel.send({ requestId: plain.requestId, packetId: 1, body: bytesOf(20_000) });
+    expect(plain.lastUses).toEqual([false]);
+  });
+
   it("carries the request's head in order and as it is, without what was ours or this hop's", () => {
     const { server, agent } = connected();
     const headers = ["X-A", "1", "Connection", "x-gone", "X-Gone", "1", "x-a", "é", "Expect", "100-continue"];
