@@ -162,6 +162,8 @@ export function assertServerLimits(limits: ServerLimits): void {
 export const agentLimits = {
   ...sessionLimits,
   exchangesMax: 1_000,
+  /** Requests taken back before their origin has answered; beyond, new ones are refused for a moment. */
+  abortsPerSecondMax: 500,
   /** A packet with its header (protocol-moosicbox.md, Agent to server: binary frames). */
   packetBytesMax: 64 * KIB,
   /** A bulk response's short remainder waits this long to fill its packet. */
@@ -208,6 +210,7 @@ export function assertAgentLimits(limits: AgentLimits): void {
   for (const name of AGENT_PERIODS) {
     assert(limits[name] >= 1, `${name} is 0: the agent would never come to rest`);
   }
+  assert(limits.abortsPerSecondMax >= 1, "abortsPerSecondMax is 0: no origin would ever be asked");
   assert(limits.packetBytesMax >= 1 * KIB, "packetBytesMax leaves no room for a packet header");
   assert(limits.sendBytesLow < limits.sendBytesHigh, "sendBytesLow is not below sendBytesHigh");
   assert(limits.pingMs < limits.silenceMs, "pingMs is not below silenceMs");

@@ -1,3 +1,5 @@
+import { at } from "./assert.ts";
+
 /**
  * The effects of one step: filled by the step, emptied by the driver before the next.
  * It resets by cursor, because `length = 0` would make V8 free the store and grow it again at each step.
@@ -13,9 +15,9 @@ export class Outbox<E> {
   /** Hands out every effect in order and leaves the outbox empty. */
   drain(perform: (effect: E) => void): void {
     for (let index = 0; index < this.count; index++) {
-      const effect = this.items[index];
+      const effect = at(this.items, index);
       this.items[index] = undefined;
-      if (effect !== undefined) perform(effect);
+      perform(effect);
     }
     this.count = 0;
   }

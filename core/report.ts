@@ -27,6 +27,8 @@ export type ServerReport =
   | {
       readonly type: "exchange_ended";
       readonly exchange: ExchangeId;
+      /** What a problem that the visitor was shown calls it. */
+      readonly requestId: number;
       readonly clientId: string | null;
       readonly method: string;
       readonly status: number;
@@ -51,6 +53,12 @@ export type AgentReport =
     }
   | { readonly type: "disconnected"; readonly code: number; readonly cause: string }
   | { readonly type: "retrying"; readonly inMs: number; readonly cause: string }
-  | { readonly type: "exchange_failed"; readonly method: string; readonly fault: string }
+  /** `requestId` is what the agent's problem calls it: the number on the wire, as text because MoosicBox's may be beyond 2^53. */
+  | {
+      readonly type: "exchange_failed";
+      readonly requestId: string;
+      readonly method: string;
+      readonly fault: string;
+    }
   | { readonly type: "server_protocol_error"; readonly detail: string }
   | { readonly type: "draining"; readonly exchanges: number };

@@ -7,7 +7,7 @@
  * only a fingerprint is left to compare with, and only of the latest; an older one is taken for the same.
  */
 import { assert } from "./assert.ts";
-import { equalBytes, retain } from "./bytes.ts";
+import { byteAt, equalBytes, retain } from "./bytes.ts";
 import type { Packet } from "./wire/packet.ts";
 
 export type Resequencer = {
@@ -111,7 +111,7 @@ function fingerprint(packet: Packet): number {
   }
   const stride = Math.max(1, Math.floor(body.length / SAMPLES));
   for (let index = 0; index < body.length; index += stride) {
-    hash = Math.imul(hash ^ (body[index] ?? 0), FNV_PRIME);
+    hash = Math.imul(hash ^ byteAt(body, index), FNV_PRIME);
   }
   return hash >>> 0;
 }

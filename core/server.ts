@@ -9,6 +9,7 @@ import { assert, unreachable } from "./assert.ts";
 import type { ServerEffect } from "./effects.ts";
 import type { ServerEvent } from "./events.ts";
 import { type IpBlock, parseIpBlock } from "./http/ip.ts";
+import { IdTable } from "./id-table.ts";
 import type { CallId, SocketId } from "./ids.ts";
 import { assertServerLimits } from "./limits.ts";
 import type { Outbox } from "./outbox.ts";
@@ -58,16 +59,16 @@ export function createServer(config: ServerConfig): ServerState {
     trustedProxies: config.trustedProxies.map(trustedProxy),
     nowMs: 0,
     timers,
-    exchanges: new Map(),
+    exchanges: new IdTable(),
     sockets: new Map(),
     homes: new Map(),
     sessions: new Map(),
-    touched: new Set(),
+    touched: [],
     away: new Map(),
     waiting: 0,
     questions: new Map(),
     questionsAsked: 0,
-    calls: new Map(),
+    calls: new IdTable(),
     callsMade: 0,
     trusted: new Map(),
     registryUp: null,
@@ -168,7 +169,7 @@ export function stepServer(
       unreachable(event);
   }
   if (state.drainPhase !== "none") advanceDrain(state, out);
-  if (state.touched.size > 0) pumpSessions(state, out);
+  if (state.touched.length > 0) pumpSessions(state, out);
 }
 
 function onTick(state: ServerState, out: Outbox<ServerEffect>): void {

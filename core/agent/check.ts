@@ -55,14 +55,14 @@ function checkMoosicBoxTunnel(state: AgentState, tunnel: MoosicBoxTunnel): numbe
   assert(!congested || unsentBytes > sendBytesLow, "a drained tunnel is still congested");
   assert(exchanges.size <= exchangesMax, "more exchanges live than are allowed");
   assert(exchanges.size === byWireId.size, "the two tables of exchanges differ");
-  for (const exchange of exchanges.values()) {
+  exchanges.forEach((exchange) => {
     assert(byWireId.get(exchange.wireId) === exchange, "an exchange is not found by its wire id");
     assert(
       exchange.paused === (exchange.headed && congested),
       "an origin is paused for nothing, or not paused",
     );
     owned += checkExchange(state, exchange);
-  }
+  });
   return owned;
 }
 
@@ -94,7 +94,9 @@ function checkAgentSession(state: AgentState, session: AgentSession): number {
   assert(exchanges.size === byStream.size, "the two tables of exchanges differ");
   let owned = isArmed(graceTimer) ? inHeap(state, graceTimer) : 0;
   if (isArmed(pumpTimer)) owned += inHeap(state, pumpTimer);
-  for (const exchange of exchanges.values()) owned += checkNativeExchange(state, session, exchange);
+  exchanges.forEach((exchange) => {
+    owned += checkNativeExchange(state, session, exchange);
+  });
   return owned;
 }
 

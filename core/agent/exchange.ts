@@ -20,6 +20,7 @@ import { arm, createTimer, disarm } from "../timers.ts";
 import { encodeAbortFrame, type HttpFrame } from "../wire/frames.ts";
 import { encodePacketHeader, type WireId } from "../wire/packet.ts";
 import { encodeUtf8 } from "../wire/utf8.ts";
+import { countAbort, isFlooded } from "./aborts.ts";
 import { pauseIfCongested, sendText, takesRefusals } from "./backpressure.ts";
 import { carryHead } from "./head.ts";
 import { addBody, beginPackets, dropHeld, endPackets } from "./packets.ts";
@@ -43,6 +44,8 @@ export function onRequestFrame(
     refuse(state, tunnel, frame, "draining", out);
   } else if (tunnel.exchanges.size >= state.config.limits.exchangesMax) {
     refuse(state, tunnel, frame, "limit_exchanges", out);
+  } else if (isFlooded(state)) {
+    refuse(state, tunnel, frame, "limit_aborts", out);
   } else {
     askOrigin(state, tunnel, frame, out);
   }
@@ -57,6 +60,7 @@ export function onAbortFrame(
 ): void {
   const exchange = tunnel.byWireId.get(wireId);
   if (exchange === undefined) return;
+  if (!exchange.headed) countAbort(state);
   forget(state, tunnel, exchange);
   dropHeld(state, exchange);
   out.push({ type: "origin_abort", exchange: exchange.id });
@@ -282,7 +286,9 @@ function giveUp(
   forget(state, tunnel, exchange);
   dropHeld(state, exchange);
   state.counters.exchangesFailed++;
-  out.push({ type: "report", report: { type: "exchange_failed", method: exchange.method, fault: problem } });
+  const { wireId, method } = exchange;
+  const report = { type: "exchange_failed", requestId: String(wireId), method, fault: problem } as const;
+  out.push({ type: "report", report });
   if (exchange.packetsSent === 0) sendProblem(state, tunnel, exchange, problem, out);
   else sendText(state, tunnel, encodeAbortFrame(exchange.wireId), out);
 }

@@ -1,4 +1,5 @@
 /** What of an origin's response head the MoosicBox protocol can carry: a status, and one string per header name. */
+import { at } from "../assert.ts";
 import { contentLength, endToEnd, type HeaderList, validHeader } from "../http/headers.ts";
 import type { AgentProblem } from "./problem.ts";
 
@@ -33,8 +34,8 @@ function onePerName(headers: HeaderList): HeaderList | AgentProblem {
   const joined: string[] = [];
   const places = new Map<string, number>();
   for (let index = 0; index + 1 < headers.length; index += 2) {
-    const name = headers[index] ?? "";
-    const value = headers[index + 1] ?? "";
+    const name = at(headers, index);
+    const value = at(headers, index + 1);
     if (!validHeader(name, value)) return "origin_malformed";
     const key = name.toLowerCase();
     const place = places.get(key);

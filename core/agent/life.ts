@@ -17,6 +17,7 @@
 import { assert } from "../assert.ts";
 import type { AgentEffect } from "../effects.ts";
 import { failureOf } from "../failure.ts";
+import { IdTable } from "../id-table.ts";
 import type { CallId, SocketId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
 import { below } from "../prng.ts";
@@ -90,9 +91,12 @@ export function onSocketOpened(
 ): void {
   const { life, config } = state;
   if (life.phase !== "connecting" || life.socket !== socket) return;
-  if (protocol === NATIVE_PROTOCOL) {
+  if (protocol === NATIVE_PROTOCOL && config.protocol !== "moosicbox") {
     greet(state, socket, out);
-  } else if (config.protocol === "native" || protocol !== null) {
+  } else if (protocol !== null) {
+    // RFC 6455 section 4.1. Whoever made this of the handshake may be gone at the next attempt.
+    rejectGreeting(state, socket, "the server chose a subprotocol that was not offered", out);
+  } else if (config.protocol === "native") {
     enter(state, { phase: "closing", socket, failure: NOT_NATIVE }, CLOSE_MS);
     out.push({
       type: "socket_close",
@@ -106,7 +110,7 @@ export function onSocketOpened(
     const tunnel: Tunnel = {
       ...tunnelBase(state, socket),
       protocol: "moosicbox",
-      exchanges: new Map(),
+      exchanges: new IdTable(),
       byWireId: new Map(),
       unsentBytes: 0,
       congested: false,

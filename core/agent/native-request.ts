@@ -15,6 +15,7 @@ import { consume } from "../session/credit.ts";
 import type { Received } from "../session/receive.ts";
 import type { Stream } from "../session/state.ts";
 import { arm, createTimer } from "../timers.ts";
+import { countAbort, isFlooded } from "./aborts.ts";
 import { cutOrigin, refuseRequest } from "./native-response.ts";
 import type { AgentProblem } from "./problem.ts";
 import { onProtocolError } from "./protocol-error.ts";
@@ -98,6 +99,7 @@ export function onReset(
 ): void {
   const exchange = session.byStream.get(stream.id);
   if (exchange === undefined) return;
+  if (!exchange.headed) countAbort(state);
   forget(state, session, exchange);
   out.push({ type: "origin_abort", exchange: exchange.id });
   state.counters.exchangesAborted++;
@@ -108,6 +110,7 @@ function refusalOf(state: AgentState, session: AgentSession, opened: Opened): Ag
   const { head, body, last } = opened;
   if (state.life.phase === "draining") return "draining";
   if (session.exchanges.size >= state.config.limits.exchangesMax) return "limit_exchanges";
+  if (isFlooded(state)) return "limit_aborts";
   if (!isRequestLine(head.method, head.target) || !validHeaders(head.headers)) return "bad_request";
   const length = contentLength(head.headers);
   if (length === "invalid") return "bad_request";

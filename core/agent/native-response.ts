@@ -210,7 +210,8 @@ function giveUp(
   const { stream, method, accept } = exchange;
   forget(state, session, exchange);
   state.counters.exchangesFailed++;
-  out.push({ type: "report", report: { type: "exchange_failed", method, fault: problem } });
+  const report = { type: "exchange_failed", requestId: String(stream.id), method, fault: problem } as const;
+  out.push({ type: "report", report });
   // A head that waits for its body has told nobody anything yet.
   const isTold = exchange.headed && !retractHead(session.wire, stream);
   if (isTold) resetStream(session.wire, stream, "agent_gave_up");

@@ -18,6 +18,7 @@ export const AGENT_PROBLEMS = {
   bad_request: answer(400, "The request cannot be given to the home's service."),
   draining: answer(503, "The home's agent is shutting down.", 5),
   limit_exchanges: answer(503, "The home's agent has too many requests in flight.", 1),
+  limit_aborts: answer(503, "Too many requests to the home were given up before an answer.", 1),
   limit_response_headers: answer(502, "The response headers of the home's service do not fit a packet."),
   limit_set_cookie: answer(502, "The MoosicBox protocol carries one set-cookie header at most."),
   no_origin: answer(404, "The home has no service for this path."),

@@ -2,6 +2,7 @@
  * What an origin is told in the head of a request, and which of the origins it is. The target never decides more than
  * that: it goes in origin form to a place that the agent was configured with, whatever it claims.
  */
+import { at } from "../assert.ts";
 import { endToEnd, type HeaderList, headerValue } from "../http/headers.ts";
 import type { AgentConfig, OriginRoute } from "./config.ts";
 
@@ -36,18 +37,14 @@ export function originFor(origins: readonly OriginRoute[], target: string): numb
  */
 export function originHeaders(config: AgentConfig, origin: number, received: HeaderList): HeaderList {
   const host = hostFor(config, origin, received);
-  const configured = new Set<string>();
-  for (let index = 0; index < config.headers.length; index += 2) {
-    configured.add(config.headers[index]?.toLowerCase() ?? "");
-  }
   const headers: string[] = [];
   let hasHost = false;
   for (let index = 0; index + 1 < received.length; index += 2) {
-    const name = received[index] ?? "";
+    const name = at(received, index);
     const key = name.toLowerCase();
-    if (configured.has(key)) continue;
+    if (config.headers.length > 0 && headerValue(config.headers, key) !== undefined) continue;
     if (key !== "host") {
-      headers.push(name, received[index + 1] ?? "");
+      headers.push(name, at(received, index + 1));
     } else if (!hasHost) {
       hasHost = true;
       headers.push(name, host);
@@ -66,13 +63,13 @@ export function endToEndBut(headers: HeaderList, keeps: ReadonlySet<string>): He
   const passed = endToEnd(headers);
   if (passed.length === headers.length) return headers;
   const kept: string[] = [];
-  let at = 0;
+  let place = 0;
   for (let index = 0; index + 1 < headers.length; index += 2) {
-    const name = headers[index] ?? "";
-    const value = headers[index + 1] ?? "";
+    const name = at(headers, index);
+    const value = at(headers, index + 1);
     // All fields of one name are passed on or none is, so the next one that is passed on is told by its name and value.
-    const isPassed = passed[at] === name && passed[at + 1] === value;
-    if (isPassed) at += 2;
+    const isPassed = passed[place] === name && passed[place + 1] === value;
+    if (isPassed) place += 2;
     if (isPassed || keeps.has(name.toLowerCase())) kept.push(name, value);
   }
   return kept;
@@ -90,5 +87,5 @@ function hostFor(config: AgentConfig, origin: number, received: HeaderList): str
   const { hostHeader } = config;
   if (hostHeader.type === "fixed") return hostHeader.value;
   const visitors = hostHeader.type === "visitor" ? headerValue(received, "host") : undefined;
-  return visitors ?? config.origins[origin]?.authority ?? "";
+  return visitors ?? at(config.origins, origin).authority;
 }

@@ -9,6 +9,7 @@
  */
 import { assert } from "../assert.ts";
 import type { AgentEffect } from "../effects.ts";
+import { IdTable } from "../id-table.ts";
 import type { SocketId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
 import { consume } from "../session/credit.ts";
@@ -114,8 +115,8 @@ function beginSession(state: AgentState): AgentSession {
     wire: createSession("agent", state.config.limits),
     ticket: "",
     graceMs: 0,
-    exchanges: new Map(),
-    byStream: new Map(),
+    exchanges: new IdTable(),
+    byStream: new IdTable(),
     graceTimer: createTimer({ kind: "grace" }),
     pumpTimer: createTimer({ kind: "pump" }),
     serverDrains: false,

@@ -1,4 +1,5 @@
 /** What the agent knows: plain data, changed in place by the steps and by nothing else. */
+import type { IdTable } from "../id-table.ts";
 import type { CallId, ExchangeId, SocketId } from "../ids.ts";
 import { createPrng, type Prng } from "../prng.ts";
 import type { Session, Stream } from "../session/state.ts";
@@ -57,7 +58,7 @@ export type TunnelBase = {
 /** One that speaks the MoosicBox protocol, with all that lives and dies with it: no exchange outlives it. */
 export type MoosicBoxTunnel = TunnelBase & {
   readonly protocol: "moosicbox";
-  readonly exchanges: Map<ExchangeId, Exchange>;
+  readonly exchanges: IdTable<ExchangeId, Exchange>;
   /** The same exchanges by the server's id. */
   readonly byWireId: Map<WireId, Exchange>;
   /** Ordered to be sent and not yet flushed. */
@@ -85,9 +86,9 @@ export type AgentSession = {
   ticket: string;
   /** For this long the server keeps it without a tunnel, and so does the agent. */
   graceMs: number;
-  readonly exchanges: Map<ExchangeId, NativeExchange>;
+  readonly exchanges: IdTable<ExchangeId, NativeExchange>;
   /** The same exchanges by the number of their stream. */
-  readonly byStream: Map<number, NativeExchange>;
+  readonly byStream: IdTable<number, NativeExchange>;
   /** Armed while there is no tunnel. */
   readonly graceTimer: Timer<TimerOwner>;
   readonly pumpTimer: Timer<TimerOwner>;
@@ -207,6 +208,9 @@ export type AgentState = {
   callsMade: number;
   socketsMade: number;
   exchangesMade: number;
+  /** Aborts that were not leaked yet, in thousandths, and when that was counted. */
+  abortLevel: number;
+  abortLevelMs: number;
   readonly jitter: Prng;
   readonly counters: AgentCounters;
 };
@@ -225,6 +229,8 @@ export function createState(config: AgentConfig): AgentState {
     callsMade: 0,
     socketsMade: 0,
     exchangesMade: 0,
+    abortLevel: 0,
+    abortLevelMs: 0,
     jitter: createPrng(config.seed),
     counters: {
       exchangesStarted: 0,

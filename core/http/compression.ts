@@ -1,4 +1,5 @@
 /** Which responses the server compresses itself, and how (RFC 9110 sections 8.4 and 12.5.3). */
+import { at } from "../assert.ts";
 import { contentLength, type HeaderList, headerValue, headerValues, withoutHeaders } from "./headers.ts";
 import { weightsOf } from "./weights.ts";
 
@@ -23,7 +24,7 @@ export function compressedHeaders(headers: HeaderList, coding: ContentCoding): H
   const kept = withoutHeaders(headers, (name) => OF_THE_UNCODED_BODY.has(name));
   for (let index = 0; index + 1 < kept.length; index += 2) {
     // A strong validator promises equal bytes (RFC 9110 section 8.8.1), which the uncoded body has not.
-    if (kept[index]?.toLowerCase() === "etag") kept[index + 1] = weakened(kept[index + 1] ?? "");
+    if (at(kept, index).toLowerCase() === "etag") kept[index + 1] = weakened(at(kept, index + 1));
   }
   kept.push("content-encoding", coding);
   if (!variesByEncoding(headers)) kept.push("vary", "Accept-Encoding");

@@ -5,7 +5,7 @@
  * anew, always all of them and always in agreement: an origin that reads one sort is never told another story by the other.
  */
 import type { ExchangeOpened } from "../events.ts";
-import { endToEnd, type HeaderList, headerValue, headerValues, withoutHeaders } from "./headers.ts";
+import { endToEnd, endToEndWithout, type HeaderList, headerValue, headerValues } from "./headers.ts";
 import { type Host, hostText, parseAuthority, requestHost } from "./host.ts";
 import { formatIp, type IpAddress, type IpBlock, isInBlock, parseIp } from "./ip.ts";
 
@@ -30,30 +30,32 @@ export function forwardHeaders(
 ): HeaderList {
   const { target, headers, peer } = request;
   const host = requestHost(target, headers) ?? null;
-  return forwardedHeaders(endToEnd(headers), {
-    peer,
-    trustedProxies: config.trustedProxies,
-    secure: false,
-    host,
-  });
+  const hop = { peer, trustedProxies: config.trustedProxies, secure: false, host };
+  return forwardedHeaders(headers, hop);
 }
 
-/** The list with forwarding fields that tell of this hop, and of those before it as far as trusted proxies tell of them. */
+/**
+ * The end-to-end fields of the list, with forwarding fields that tell of this hop, and of those before it as far as trusted
+ * proxies tell of them.
+ */
 export function forwardedHeaders(headers: HeaderList, hop: Hop): HeaderList {
   const peer = parseIp(hop.peer.replace(ZONE, ""));
   const isTrusted = peer !== null && hop.trustedProxies.some((block) => isInBlock(peer, block));
-  const told = isTrusted ? storyOf(headers) : NO_STORY;
+  const passed = isTrusted ? endToEnd(headers) : NO_HEADERS;
+  const told = isTrusted ? storyOf(passed) : NO_STORY;
   const clients = [...told.clients, peer];
   const proto = told.proto ?? (hop.secure ? "https" : "http");
   const host = told.host ?? hop.host;
-  const kept = withoutHeaders(headers, isForwarding);
-  const realIp = isTrusted ? parseNode(headerValue(headers, "x-real-ip")) : null;
+  const kept = endToEndWithout(headers, isForwarding);
+  const realIp = isTrusted ? parseNode(headerValue(passed, "x-real-ip")) : null;
   if (realIp !== null) kept.push("X-Real-IP", formatIp(realIp));
   kept.push("X-Forwarded-For", clients.map(plainText).join(", "), "X-Forwarded-Proto", proto);
   if (host !== null) kept.push("X-Forwarded-Host", hostText(host));
   kept.push("Forwarded", forwardedValue(clients, proto, host));
   return kept;
 }
+
+const NO_HEADERS: HeaderList = [];
 
 /** What came before this hop; the nearest client is the last one. */
 type Story = {
@@ -169,11 +171,12 @@ function quotedIfNeeded(text: string): string {
   return TOKEN.test(text) ? text : `"${text}"`;
 }
 
-/** Servers that know headers as variables take an underscore for a hyphen. */
 function isForwarding(name: string): boolean {
-  const hyphened = name.replaceAll("_", "-");
-  return hyphened === "forwarded" || hyphened === "x-real-ip" || hyphened.startsWith("x-forwarded-");
+  return FORWARDING.test(name);
 }
+
+/** Servers that know headers as variables take an underscore for a hyphen. */
+const FORWARDING = /^(?:forwarded$|x[-_]real[-_]ip$|x[-_]forwarded[-_])/;
 
 /** `fe80::1%eth0`: the interface means nothing to anybody else. */
 const ZONE = /%.*$/s;

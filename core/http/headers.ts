@@ -1,6 +1,7 @@
 /**
  * Header fields (RFC 9110 section 5) as flat lists, which keep what a map would lose: order, duplicates and odd casing.
  */
+import { at } from "../assert.ts";
 
 /** Header fields in the order received, duplicates kept: name, value, name, value, ... Values are Latin-1 text. */
 export type HeaderList = readonly string[];
@@ -28,8 +29,16 @@ export function headerValues(headers: HeaderList, name: string): string[] {
  * (RFC 9110 section 7.6.1). A nomination cannot remove what a message needs to mean the same on the other side.
  */
 export function endToEnd(headers: HeaderList): HeaderList {
+  return endToEndWithout(headers, null);
+}
+
+/** The same without the fields whose lower-case name the predicate picks, in a list of its own. */
+export function endToEndWithout(headers: HeaderList, picks: ((name: string) => boolean) | null): string[] {
   const nominated = nominatedNames(headers);
-  return withoutHeaders(headers, (name) => HOP_BY_HOP.has(name) || nominated.has(name));
+  return withoutHeaders(
+    headers,
+    (name) => HOP_BY_HOP.has(name) || nominated?.has(name) === true || picks?.(name) === true,
+  );
 }
 
 /** The list without the fields of that lower-case name. */
@@ -57,7 +66,7 @@ export function validHeader(name: string, value: string): boolean {
 /** Whether each field of the list may be sent. */
 export function validHeaders(headers: HeaderList): boolean {
   for (let index = 0; index + 1 < headers.length; index += 2) {
-    if (!validHeader(headers[index] ?? "", headers[index + 1] ?? "")) return false;
+    if (!validHeader(at(headers, index), at(headers, index + 1))) return false;
   }
   return true;
 }
@@ -68,8 +77,9 @@ export function validHeaders(headers: HeaderList): boolean {
  */
 export function contentLength(headers: HeaderList): number | null | "invalid" {
   let length: number | null = null;
-  for (const field of headerValues(headers, "content-length")) {
-    for (const element of field.split(",")) {
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    if (!isName(headers[index], "content-length")) continue;
+    for (const element of at(headers, index + 1).split(",")) {
       const digits = DIGITS.exec(element)?.[1];
       const value = digits === undefined ? Number.NaN : Number(digits);
       if (!Number.isSafeInteger(value)) return "invalid";
@@ -112,12 +122,16 @@ const END_TO_END_ALWAYS: ReadonlySet<string> = new Set([
   "www-authenticate",
 ]);
 
-function nominatedNames(headers: HeaderList): ReadonlySet<string> {
-  const names = new Set<string>();
-  for (const value of headerValues(headers, "connection")) {
-    for (const option of value.split(",")) {
+/** Null where nothing is nominated, as in nearly every message. */
+function nominatedNames(headers: HeaderList): ReadonlySet<string> | null {
+  let names: Set<string> | null = null;
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    if (!isName(headers[index], "connection")) continue;
+    for (const option of at(headers, index + 1).split(",")) {
       const name = option.trim().toLowerCase();
-      if (!END_TO_END_ALWAYS.has(name)) names.add(name);
+      if (name === "keep-alive" || name === "close" || END_TO_END_ALWAYS.has(name)) continue;
+      names ??= new Set();
+      names.add(name);
     }
   }
   return names;
@@ -125,5 +139,6 @@ function nominatedNames(headers: HeaderList): ReadonlySet<string> {
 
 /** Compares the lengths first: most names differ there already. */
 function isName(name: string | undefined, wanted: string): boolean {
-  return name?.length === wanted.length && name.toLowerCase() === wanted.toLowerCase();
+  if (name?.length !== wanted.length) return false;
+  return name === wanted || name.toLowerCase() === wanted.toLowerCase();
 }

@@ -53,9 +53,7 @@ export function parseAuthority(text: string): Host | null {
   }
   const lowerCase = name.toLowerCase();
   const rootless = lowerCase.endsWith(".") ? lowerCase.slice(0, -1) : lowerCase;
-  const isName =
-    rootless.length <= NAME_LENGTH_MAX && rootless.split(".").every((label) => LABEL.test(label));
-  return isName ? { name: rootless, port } : null;
+  return rootless.length <= NAME_LENGTH_MAX && LABELS.test(rootless) ? { name: rootless, port } : null;
 }
 
 /** An address in brackets, or a name of any spelling; then perhaps a port. */
@@ -63,6 +61,7 @@ const AUTHORITY = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z._-]+))(?::(\d{0,5}))?$/;
 
 /** RFC 1035 section 2.3.4, and the underscore, which DNS carries and many names have. */
 const LABEL = /^[0-9a-z_-]{1,63}$/;
+const LABELS = /^[0-9a-z_-]{1,63}(?:\.[0-9a-z_-]{1,63})*$/;
 const NAME_LENGTH_MAX = 253;
 const PORT_MAX = 65_535;
 

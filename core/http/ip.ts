@@ -3,6 +3,8 @@
  * read by nobody here. An IPv4 address mapped into IPv6 (RFC 4291 section 2.5.5.2) is that IPv4 address.
  */
 
+import { at } from "../assert.ts";
+
 /** Groups of 8 bits for IPv4 and of 16 bits for IPv6, most significant first. */
 export type IpAddress = { readonly family: 4 | 6; readonly groups: readonly number[] };
 
@@ -37,14 +39,14 @@ export function isInBlock(address: IpAddress, block: IpBlock): boolean {
   const groupBits = bitsPerGroup(block);
   for (let index = 0; index * groupBits < block.prefixBits; index++) {
     const behind = Math.max(0, (index + 1) * groupBits - block.prefixBits);
-    if ((address.groups[index] ?? 0) >>> behind !== (block.groups[index] ?? 0) >>> behind) return false;
+    if (at(address.groups, index) >>> behind !== at(block.groups, index) >>> behind) return false;
   }
   return true;
 }
 
 /** As RFC 5952 recommends it for IPv6, without brackets. */
 export function formatIp({ family, groups }: IpAddress): string {
-  if (family === 4) return groups.join(".");
+  if (family === 4) return `${groups[0]}.${groups[1]}.${groups[2]}.${groups[3]}`;
   const texts = groups.map((group) => group.toString(16));
   const { start, length } = longestZeros(groups);
   if (length < 2) return texts.join(":");
@@ -52,6 +54,7 @@ export function formatIp({ family, groups }: IpAddress): string {
 }
 
 const DECIMAL = /^(?:0|[1-9]\d{0,2})$/;
+const IPV4 = /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/;
 const HEXADECIMAL = /^[0-9A-Fa-f]{1,4}$/;
 /** An IPv6 address in its longest form, with IPv4 at its end. */
 const TEXT_LENGTH_MAX = 45;
@@ -60,9 +63,9 @@ const MAPPED_BITS = 96;
 
 function parseIpv4(text: string): readonly number[] | null {
   if (text.length > TEXT_LENGTH_MAX) return null;
-  const parts = text.split(".");
-  if (parts.length !== 4 || !parts.every((part) => DECIMAL.test(part))) return null;
-  const groups = parts.map(Number);
+  const match = IPV4.exec(text);
+  if (match === null) return null;
+  const groups = [Number(match[1]), Number(match[2]), Number(match[3]), Number(match[4])];
   return groups.every((group) => group <= 255) ? groups : null;
 }
 

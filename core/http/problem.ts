@@ -119,6 +119,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 1rem; m
 dd { font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
 `;
 
+/** The ampersand first, for the others' references have one. */
 const HTML_ESCAPES: ReadonlyMap<string, string> = new Map([
   ["&", "&amp;"],
   ["<", "&lt;"],
@@ -128,5 +129,7 @@ const HTML_ESCAPES: ReadonlyMap<string, string> = new Map([
 ]);
 
 function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => HTML_ESCAPES.get(character) ?? character);
+  let escaped = text;
+  for (const [character, reference] of HTML_ESCAPES) escaped = escaped.replaceAll(character, reference);
+  return escaped;
 }

@@ -10,16 +10,7 @@ export type Target = {
   readonly query: Map<string, string>;
 };
 
-/**
- * Reads a target in origin form, or in absolute form from after the authority. Null for the other forms, for characters
- * that no target has, and for a query that is not UTF-8 behind its percent-escapes.
- */
-export function parseTarget(target: string): Target | null {
-  const local = originForm(target);
-  return local === null ? null : parseOriginForm(local);
-}
-
-/** `parseTarget` for what `originForm` gave; null where the query is not UTF-8 behind its percent-escapes. */
+/** Reads what `originForm` gave; null where the query is not UTF-8 behind its percent-escapes. */
 export function parseOriginForm(local: string): Target | null {
   const mark = local.indexOf("?");
   const query = parseQuery(mark < 0 ? "" : local.slice(mark + 1));

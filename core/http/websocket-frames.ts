@@ -2,6 +2,7 @@
  * Where the frames of a WebSocket end in the bytes of one direction (RFC 6455 section 5.2): enough to put a frame of one's
  * own behind a whole one, and nothing else. Bytes are only counted, never kept.
  */
+import { byteAt } from "../bytes.ts";
 
 export type FrameTracker = {
   /** Bytes of the frame's header that came so far: the first two, or what holds its length. */
@@ -29,7 +30,7 @@ export function trackFrames(tracker: FrameTracker, bytes: Uint8Array): void {
       tracker.left -= taken;
       at += taken;
     } else {
-      takeHeaderByte(tracker, bytes[at] ?? 0);
+      takeHeaderByte(tracker, byteAt(bytes, at));
       at++;
     }
     if (tracker.headerBytes === tracker.headerLength && tracker.left === 0) beginFrame(tracker);

@@ -8,10 +8,10 @@ import type { Exchange, ServerState, Socket, Tunnel, TunnelSession } from "./sta
 
 export function checkServer(state: ServerState): void {
   let heldBytes = 0;
-  for (const exchange of state.exchanges.values()) {
+  state.exchanges.forEach((exchange) => {
     checkExchange(state, exchange);
     heldBytes += exchange.heldBytes;
-  }
+  });
   assert(heldBytes === state.heldBytes, "the server's held bytes are not the sum of its exchanges'");
   assert(
     heldBytes <= state.config.limits.heldBytesTotal + OWN_ANSWERS_MAX,
@@ -37,7 +37,7 @@ export function checkServer(state: ServerState): void {
     sessionBytes += session.heldBytes;
   }
   assert(sessionBytes === state.sessionBytes, "the held bytes of sessions are not their sum");
-  assert(state.touched.size === 0, "something was queued in a step and did not leave at its end");
+  assert(state.touched.length === 0, "something was queued in a step and did not leave at its end");
   checkTimers(state);
   assert(
     state.trusted.size <= state.config.limits.trustedTokensMax,
@@ -102,9 +102,9 @@ function checkSocket(state: ServerState, socket: Socket): void {
 }
 
 function checkTunnel(state: ServerState, tunnel: Tunnel): void {
-  for (const id of tunnel.exchanges) {
+  tunnel.exchanges.forEach((id) => {
     assert(state.exchanges.get(id)?.tunnel === tunnel.id, "a tunnel carries an exchange that is not its own");
-  }
+  });
   for (const id of tunnel.slow) assert(tunnel.exchanges.has(id), "an exchange slows a tunnel that it left");
   assert(tunnel.paused === isArmed(tunnel.pause), "a tunnel is paused without an end");
   if (tunnel.native !== null) {
@@ -131,10 +131,10 @@ function checkTunnelSession(state: ServerState, clientId: string, session: Tunne
     const carries = tunnel?.kind === "tunnel" && tunnel.native?.session === session;
     assert(carries && tunnel.phase === "live", "a session's tunnel does not carry it");
   }
-  for (const id of session.exchanges) {
+  session.exchanges.forEach((id) => {
     const { native } = state.exchanges.get(id) ?? {};
     assert(native?.session === session, "a session has an exchange that is not its own");
-  }
+  });
   assert(session.heldBytes === heldBytes(session.link), "a session holds other bytes than are counted");
   checkSession(session.link);
 }

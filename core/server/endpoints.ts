@@ -122,8 +122,8 @@ function failureOf(result: CallResult): "registry_down" | "limit_registry_calls"
 function uuidFrom(nonce: Uint8Array): string {
   assert(nonce.length === 16, "a token needs 16 random bytes");
   let text = "";
-  for (let index = 0; index < 16; index++) {
-    let byte = nonce[index] ?? 0;
+  for (const [index, random] of nonce.entries()) {
+    let byte = random;
     if (index === 6) byte = (byte & 0x0f) | 0x40;
     if (index === 8) byte = (byte & 0x3f) | 0x80;
     if (index === 4 || index === 6 || index === 8 || index === 10) text += "-";

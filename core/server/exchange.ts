@@ -66,6 +66,7 @@ export function createExchange(state: ServerState, request: ExchangeOpened): Exc
     requestRead: false,
     requestParts: [],
     requestBytes: 0,
+    requestTrailers: [],
     order: createResequencer(),
     head: null,
     responseParts: [],
@@ -170,6 +171,7 @@ export function closeExchange(
     report: {
       type: "exchange_ended",
       exchange: exchange.id,
+      requestId: state.config.idBase + exchange.id,
       clientId: exchange.clientId,
       method: exchange.request.method,
       status: exchange.status,

@@ -11,7 +11,7 @@ import { assert } from "../assert.ts";
 import { retain } from "../bytes.ts";
 import type { ServerEffect } from "../effects.ts";
 import { forwardHeaders } from "../http/forwarded.ts";
-import { type HeaderList, withoutHeader } from "../http/headers.ts";
+import { type HeaderList, headerValue, withoutHeader } from "../http/headers.ts";
 import { passedTrailers } from "../http/trailers.ts";
 import type { ExchangeId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
@@ -171,7 +171,7 @@ function sendGatheredBody(
 ): void {
   for (const part of exchange.requestParts) sendBody(session.link, stream, part);
   releaseUnwritten(state, exchange);
-  sendEnd(session.link, stream, []);
+  sendEnd(session.link, stream, passedTrailers(exchange.requestTrailers));
 }
 
 /** What the home is told: end-to-end fields in their order, without what was meant for this server, and who asks. */
@@ -180,5 +180,6 @@ function requestHeaders(state: ServerState, exchange: Exchange): HeaderList {
   const own = homeHeaders(route, exchange.access ?? TOKEN_ACCESS, request.headers);
   const passed = forwardHeaders({ target: request.target, headers: own, peer: request.peer }, state);
   if (request.upgrade) return withUpgrade(passed);
-  return request.expectsContinue && request.hasBody ? passed : withoutHeader(passed, "expect");
+  const isExpected = request.expectsContinue && request.hasBody;
+  return isExpected || headerValue(passed, "expect") === undefined ? passed : withoutHeader(passed, "expect");
 }

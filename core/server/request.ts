@@ -7,6 +7,7 @@ import type { Outbox } from "../outbox.ts";
 import { encodeHttpFrame } from "../wire/frames.ts";
 import { parseJson } from "../wire/json.ts";
 import { decodeUtf8 } from "../wire/utf8.ts";
+import { stillOpens } from "./access.ts";
 import { updatePause } from "./backpressure.ts";
 import { armDeadline, enterPhase, failExchange } from "./exchange.ts";
 import { hold, releaseUnwritten } from "./held.ts";
@@ -15,7 +16,7 @@ import { onNativeBody, onNativeBodyEnded, openNativeRequest } from "./native-req
 import { giveUpOverLimit } from "./overload.ts";
 import { fitsSending, sendText } from "./sending.ts";
 import { sendableSession } from "./sessions.ts";
-import type { Exchange, ServerState } from "./state.ts";
+import type { Exchange, ServerState, Tunnel } from "./state.ts";
 import { waitForHome } from "./waiting.ts";
 
 /** The request is authorized, and whose home it is for is known. Called again when a home that was waited for is back. */
@@ -28,6 +29,7 @@ export function forwardRequest(
   exchange.clientId = clientId;
   const tunnel = liveTunnel(state, clientId);
   if (tunnel === undefined) return waitForHome(state, exchange, clientId, out);
+  if (!isLetIn(exchange, tunnel)) return failExchange(state, exchange, "unauthorized", out);
   if (tunnel.native !== null) {
     const session = sendableSession(tunnel);
     if (session === undefined) waitForHome(state, exchange, clientId, out);
@@ -71,6 +73,7 @@ export function onRequestEnded(
   if (!isReading(exchange)) return;
   assert(exchange.clientId !== null, "a request is read for nobody");
   exchange.requestRead = true;
+  exchange.requestTrailers = trailers;
   // A native tunnel may have taken over while the body came in: it takes any.
   if (liveTunnel(state, exchange.clientId)?.native) {
     return forwardRequest(state, exchange, exchange.clientId, out);
@@ -83,6 +86,11 @@ export function onRequestEnded(
     });
   }
   sendRequest(state, exchange, exchange.clientId, payload, out);
+}
+
+/** The home may be back, or have another agent, with another mode than the one that let this visitor in. */
+function isLetIn({ access }: Exchange, tunnel: Tunnel): boolean {
+  return access === null || stillOpens(access, tunnel.access);
 }
 
 /** False where what came was on its way when the exchange ended: it falls on the floor. */
@@ -104,6 +112,7 @@ function sendRequest(
   // The home may have left while the body came in.
   const tunnel = liveTunnel(state, clientId);
   if (tunnel === undefined) return failExchange(state, exchange, "agent_not_connected", out);
+  if (!isLetIn(exchange, tunnel)) return failExchange(state, exchange, "unauthorized", out);
   if (tunnel.exchanges.size >= limits.tunnelExchangesMax) {
     return failExchange(state, exchange, "limit_tunnel_exchanges", out);
   }

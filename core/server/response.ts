@@ -242,7 +242,8 @@ export function sendHead(
   coding: "br" | "gzip" | null,
   out: Outbox<ServerEffect>,
 ): void {
-  const status = exchange.head?.status ?? 0;
+  assert(exchange.head !== null, "a head is sent before it came");
+  const { status } = exchange.head;
   exchange.headSent = true;
   exchange.status = status;
   out.push({

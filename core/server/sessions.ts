@@ -13,6 +13,7 @@
 import { assert } from "../assert.ts";
 import type { ServerEffect } from "../effects.ts";
 import type { FailureCode } from "../failure.ts";
+import { IdSet } from "../id-table.ts";
 import type { Outbox } from "../outbox.ts";
 import { attachSession, detachSession } from "../session/life.ts";
 import { pump, pumpDueMs } from "../session/pump.ts";
@@ -36,8 +37,9 @@ export function beginSession(state: ServerState, tunnel: Tunnel, peerWindowBytes
     ticketHash: "",
     previousTicketHash: null,
     tunnel: null,
-    exchanges: new Set(),
+    exchanges: new IdSet(),
     heldBytes: 0,
+    touched: false,
     draining: false,
     grace: createTimer({ kind: "grace", clientId }),
     pump: createTimer({ kind: "pump", clientId }),
@@ -46,7 +48,7 @@ export function beginSession(state: ServerState, tunnel: Tunnel, peerWindowBytes
   return session;
 }
 
-/** The session of the client id if new exchanges can be opened on it at once. */
+/** The session of the tunnel if new exchanges can be opened on it at once. */
 export function sendableSession(tunnel: Tunnel): TunnelSession | undefined {
   const session = tunnel.native?.session;
   return session === null || session?.draining === true ? undefined : session;
@@ -99,7 +101,7 @@ export function endSession(state: ServerState, session: TunnelSession, out: Outb
   for (const id of [...exchanges]) loseExchange(state, exchangeOf(state, id), out);
   disarm(state.timers, session.grace);
   disarm(state.timers, session.pump);
-  state.touched.delete(session);
+  session.touched = false;
   countHeld(state, session, 0);
   state.sessions.delete(clientId);
 }
@@ -120,24 +122,27 @@ export function onPumpTimer(state: ServerState, clientId: string): void {
 
 /** Something is queued for the agent: it leaves at the end of the step, if the agent is there. */
 export function touch(state: ServerState, session: TunnelSession): void {
-  state.touched.add(session);
+  if (session.touched) return;
+  session.touched = true;
+  state.touched.push(session);
 }
 
 /** The end of a step: what was queued leaves, as far as socket and credit let it. */
 export function pumpSessions(state: ServerState, out: Outbox<ServerEffect>): void {
-  for (const session of state.touched) {
+  for (let session = state.touched.pop(); session !== undefined; session = state.touched.pop()) {
+    // It may have ended in the same step.
+    if (!session.touched) continue;
     const { link } = session;
     pump(link, state.nowMs, out);
     countHeld(state, session, heldBytes(link));
-    while (link.relieved.length > 0) {
-      const stream = link.relieved.pop();
-      if (stream !== undefined) onSourceRelieved(state, stream, out);
+    for (let stream = link.relieved.pop(); stream !== undefined; stream = link.relieved.pop()) {
+      onSourceRelieved(state, stream, out);
     }
     const dueMs = pumpDueMs(link);
     if (dueMs === Number.POSITIVE_INFINITY) disarm(state.timers, session.pump);
     else if (!isArmed(session.pump) || session.pump.atMs !== dueMs) arm(state.timers, session.pump, dueMs);
+    session.touched = false;
   }
-  state.touched.clear();
 }
 
 function countHeld(state: ServerState, session: TunnelSession, bytes: number): void {

@@ -18,6 +18,7 @@ import { failureOf } from "../failure.ts";
 import { corsHeaders } from "../http/cors.ts";
 import { headerValue } from "../http/headers.ts";
 import { problemResponse } from "../http/problem.ts";
+import { IdSet } from "../id-table.ts";
 import type { SocketId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
 import { arm, createTimer, disarm } from "../timers.ts";
@@ -291,7 +292,7 @@ function createTunnel(
       ? { hello: createTimer({ kind: "hello", socket: id }), ticket: null, session: null }
       : null,
     claimed: false,
-    exchanges: new Set(),
+    exchanges: new IdSet(),
     slow: new Set(),
     pause: createTimer({ kind: "pause", socket: id }),
     paused: false,

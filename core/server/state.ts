@@ -4,6 +4,7 @@ import type { ExchangeOutcome, FailureCode } from "../failure.ts";
 import type { HeaderList } from "../http/headers.ts";
 import type { IpBlock } from "../http/ip.ts";
 import type { FrameTracker } from "../http/websocket-frames.ts";
+import type { IdSet, IdTable } from "../id-table.ts";
 import type { CallId, ExchangeId, SocketId } from "../ids.ts";
 import type { RegistryOperation } from "../registry.ts";
 import type { Resequencer } from "../resequencer.ts";
@@ -48,6 +49,8 @@ export type Exchange = {
   /** Request body gathered so far. */
   requestParts: Uint8Array[];
   requestBytes: number;
+  /** Behind a gathered body, for an agent that can be given them. */
+  requestTrailers: HeaderList;
   readonly order: Resequencer;
   /** Head of the home's response; null until packet 1. */
   head: ResponseHead | null;
@@ -129,7 +132,7 @@ export type Tunnel = SocketBase & {
   /** Whether its row was asked to be written, so that it has to be deleted in the end. */
   claimed: boolean;
   /** Exchanges that were sent on it and that the agent still owes an answer. */
-  readonly exchanges: Set<ExchangeId>;
+  readonly exchanges: IdSet<ExchangeId>;
   /** Those of them whose visitor lags behind by more than the soft limit. */
   readonly slow: Set<ExchangeId>;
   readonly pause: Timer<TimerOwner>;
@@ -161,9 +164,11 @@ export type TunnelSession = {
   /** Null while the agent is away. */
   tunnel: SocketId | null;
   /** Exchanges that the agent still owes an answer. */
-  readonly exchanges: Set<ExchangeId>;
+  readonly exchanges: IdSet<ExchangeId>;
   /** Held by `link` when it was last counted: queued, and sent but not acknowledged. */
   heldBytes: number;
+  /** Whether it is among those that something changed for in this step. */
+  touched: boolean;
   /** Whether the agent takes no new exchange. */
   draining: boolean;
   /** Armed exactly while the agent is away. */
@@ -240,13 +245,13 @@ export type ServerState = {
   readonly trustedProxies: readonly IpBlock[];
   nowMs: number;
   readonly timers: Timers<TimerOwner>;
-  readonly exchanges: Map<ExchangeId, Exchange>;
+  readonly exchanges: IdTable<ExchangeId, Exchange>;
   readonly sockets: Map<SocketId, Socket>;
   readonly homes: Map<string, Home>;
   /** By client id. */
   readonly sessions: Map<string, TunnelSession>;
   /** Those that something changed for in this step. */
-  readonly touched: Set<TunnelSession>;
+  readonly touched: TunnelSession[];
   /** Homes that are expected back, by client id, since when, oldest first. */
   readonly away: Map<string, AwayHome>;
   /** Requests that wait for a home. */
@@ -254,7 +259,7 @@ export type ServerState = {
   /** Questions of visitor sockets by their wire id. */
   readonly questions: Map<number, SocketId>;
   questionsAsked: number;
-  readonly calls: Map<CallId, RegistryCall>;
+  readonly calls: IdTable<CallId, RegistryCall>;
   callsMade: number;
   /** Accepted tokens with the time of acceptance, oldest first. The key has the hash, never the token. */
   readonly trusted: Map<string, number>;

@@ -99,7 +99,7 @@ export function takeHome(state: ServerState, tunnel: Tunnel, out: Outbox<ServerE
   state.counters.tunnelsAccepted++;
   const protocol = tunnel.native === null ? "moosicbox" : "native";
   out.push({ type: "report", report: { type: "tunnel_accepted", socket: id, clientId, protocol } });
-  releaseWaiting(state, clientId, (exchange) => forwardRequest(state, exchange, clientId, out), out);
+  releaseWaiting(state, clientId, (exchange) => forwardRequest(state, exchange, clientId, out));
 }
 
 export function isNewer(a: Tunnel, b: Tunnel): boolean {

@@ -8,7 +8,6 @@
 import { assert } from "../assert.ts";
 import type { ServerEffect } from "../effects.ts";
 import type { Outbox } from "../outbox.ts";
-import { stillOpens } from "./access.ts";
 import { armDeadline, enterPhase, exchangeOf, failExchange } from "./exchange.ts";
 import { dropIfEmpty, homeOf, isExpected, liveTunnel } from "./homes.ts";
 import type { Exchange, ServerState } from "./state.ts";
@@ -41,17 +40,13 @@ export function releaseWaiting(
   state: ServerState,
   clientId: string,
   forward: (exchange: Exchange) => void,
-  out: Outbox<ServerEffect>,
 ): void {
   state.away.delete(clientId);
-  const tunnel = liveTunnel(state, clientId);
-  assert(tunnel !== undefined, "a home is back that has no tunnel");
-  for (const id of [...(state.homes.get(clientId)?.waiting ?? [])]) {
+  assert(liveTunnel(state, clientId) !== undefined, "a home is back that has no tunnel");
+  for (const id of [...homeOf(state, clientId).waiting]) {
     const exchange = exchangeOf(state, id);
     stopWaiting(state, exchange);
-    // The home may be back with another mode than the one that let this visitor in.
-    if (exchange.access === null || stillOpens(exchange.access, tunnel.access)) forward(exchange);
-    else failExchange(state, exchange, "unauthorized", out);
+    forward(exchange);
   }
 }
 

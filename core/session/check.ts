@@ -9,7 +9,7 @@ export function checkSession(session: Session): void {
   let queuedBytes = 0;
   let retainedBytes = 0;
   let windowsBytes = 0;
-  for (const [id, stream] of session.streams) {
+  session.streams.forEach((stream, id) => {
     assert(stream.id === id, "a stream is held under another number");
     assert(stream.phase !== "gone", "a forgotten stream is held");
     checkSend(stream.send, stream.phase);
@@ -21,7 +21,7 @@ export function checkSession(session: Session): void {
     queuedBytes += stream.send.queuedBytes;
     retainedBytes += stream.send.retainedBytes;
     if (!stream.receive.ended) windowsBytes += stream.receive.windowBytes;
-  }
+  });
   assert(queuedBytes === session.queuedBytes, "the sum of queued bytes is wrong");
   assert(retainedBytes === session.retainedBytes, "the sum of retained bytes is wrong");
   assert(windowsBytes === session.windowsBytes, "a window was not given back, or twice");
@@ -51,7 +51,8 @@ function checkReceive(stream: Stream): void {
   assert(receive.consumedBytes <= receive.receivedBytes, "more of a body was passed on than came");
   assert(receive.toldFrames <= receive.received, "more frames were acknowledged than came");
   if (receive.ended) return;
-  assert(receive.receivedBytes <= receive.limit, "a body went beyond its credit");
+  assert(receive.receivedBytes <= receive.toldLimit, "a body went beyond its credit");
+  assert(receive.toldLimit <= receive.limit, "more credit was told than there is");
   assert(
     receive.limit <= receive.consumedBytes + receive.windowBytes,
     "more credit was given than the window has",

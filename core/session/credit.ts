@@ -23,7 +23,7 @@ export function consume(session: Session, stream: Stream, bytes: number): void {
 export function takeBody(session: Session, stream: Stream, bytes: number): boolean {
   const { receive } = stream;
   receive.receivedBytes += bytes;
-  if (receive.receivedBytes > receive.limit) return false;
+  if (receive.receivedBytes > receive.toldLimit) return false;
   if (wantsMeasuring(session, receive)) measure(session, stream);
   return true;
 }

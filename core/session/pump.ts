@@ -141,6 +141,7 @@ function entriesFrame(kind: number, halves: readonly ReceiveHalf[], from: number
     writeU48(bytes, at + 10, receive.limit);
     receive.toldFrames = receive.received;
     receive.toldBytes = receive.receivedBytes;
+    receive.toldLimit = receive.limit;
     at += CREDIT_ENTRY_BYTES;
   }
   return bytes;

@@ -7,12 +7,15 @@ import { isUnopened, NOTHING, type Received, violation } from "./received.ts";
 import type { Session, Stream } from "./state.ts";
 import { createStream, endReceive, HALF_OF_NUMBERS, settleStream } from "./stream.ts";
 
-/** A frame cut into its sections. */
+/** Where the sections of a frame are: each goes up to its end, from 0 to 0 where there is none. */
 type Piece = {
-  readonly head: Uint8Array | null;
+  readonly bytes: Uint8Array;
+  readonly headStart: number;
+  readonly headEnd: number;
   readonly interim: boolean;
   readonly last: boolean;
-  readonly trailers: Uint8Array | null;
+  readonly trailersStart: number;
+  readonly trailersEnd: number;
   readonly body: Uint8Array;
 };
 
@@ -56,33 +59,42 @@ function cutPiece(session: Session, bytes: Uint8Array): Piece | string {
   const interim = (flags & FLAG.interim) !== 0;
   const last = (flags & FLAG.last) !== 0;
   let at = FRAME_HEADER_BYTES;
-  let head: Uint8Array | null = null;
+  let headStart = 0;
+  let headEnd = 0;
   if ((flags & FLAG.head) !== 0) {
-    head = sectionAt(bytes, at);
-    if (head === null) return "a piece is cut inside its head";
-    at += LENGTH_BYTES + head.length;
+    headStart = at + LENGTH_BYTES;
+    headEnd = headStart + readU32(bytes, at);
+    if (headEnd > bytes.length || headStart > bytes.length) return "a piece is cut inside its head";
+    at = headEnd;
   }
-  let trailers: Uint8Array | null = null;
+  let trailersStart = 0;
+  let trailersEnd = 0;
   if ((flags & FLAG.trailers) !== 0) {
     if (!last) return "trailers come before the end";
-    trailers = sectionAt(bytes, at);
-    if (trailers === null) return "a piece is cut inside its trailers";
-    at += LENGTH_BYTES + trailers.length;
+    trailersStart = at + LENGTH_BYTES;
+    trailersEnd = trailersStart + readU32(bytes, at);
+    if (trailersEnd > bytes.length || trailersStart > bytes.length)
+      return "a piece is cut inside its trailers";
+    at = trailersEnd;
   }
-  const body = bytes.subarray(at);
+  const body = at === bytes.length ? NO_BODY : bytes.subarray(at);
   if (body.length > PIECE_BODY_BYTES_MAX) return "a piece has more than 64 KiB of body";
-  if (head === null && !last && body.length === 0) return "a piece is empty";
-  if (interim && (session.role === "agent" || head === null || last || body.length > 0)) {
+  if (headEnd === 0 && !last && body.length === 0) return "a piece is empty";
+  if (interim && (session.role === "agent" || headEnd === 0 || last || body.length > 0)) {
     return "an interim response is not a head alone, or a request";
   }
-  return { head, interim, last, trailers, body };
+  return { bytes, headStart, headEnd, interim, last, trailersStart, trailersEnd, body };
 }
 
-function sectionAt(bytes: Uint8Array, at: number): Uint8Array | null {
-  const start = at + LENGTH_BYTES;
-  if (start > bytes.length) return null;
-  const end = start + readU32(bytes, at);
-  return end > bytes.length ? null : bytes.subarray(start, end);
+const NO_BODY = new Uint8Array(0);
+
+function hasHead(piece: Piece): boolean {
+  return piece.headEnd > 0;
+}
+
+/** The trailers, empty where there are none; null where they are malformed. */
+function trailersOf({ bytes, trailersStart, trailersEnd }: Piece): HeaderList | null {
+  return trailersEnd === 0 ? NO_FIELDS : decodeHeaderList(bytes, trailersStart, trailersEnd);
 }
 
 /** What came is about an exchange that this side does not hold: new to the agent, or long forgotten. */
@@ -91,7 +103,7 @@ function receiveUnknown(session: Session, piece: Piece, exchange: number, number
     session.counters.stray++;
     return NOTHING;
   }
-  const head = piece.head === null ? null : decodeRequestHead(piece.head);
+  const head = hasHead(piece) ? decodeRequestHead(piece.bytes, piece.headStart, piece.headEnd) : null;
   if (head === null) return violation("an exchange begins without a well-formed head");
   const stream = createStream(session, exchange, head.creditBytes, session.limits.windowBytes);
   stream.receive.received = 1;
@@ -104,20 +116,21 @@ function receiveUnknown(session: Session, piece: Piece, exchange: number, number
 }
 
 function takeRequest(session: Session, stream: Stream, piece: Piece): Received {
-  const trailers = piece.trailers === null ? NO_FIELDS : decodeHeaderList(piece.trailers);
+  const trailers = trailersOf(piece);
   if (trailers === null) return violation("trailers are malformed");
   return deliver(session, stream, piece, null, trailers);
 }
 
 function takeResponse(session: Session, stream: Stream, piece: Piece): Received {
   const { headBytesMax } = session.options;
-  if ((piece.head?.length ?? 0) > headBytesMax || (piece.trailers?.length ?? 0) > headBytesMax) {
+  const { bytes, headStart, headEnd, trailersStart, trailersEnd } = piece;
+  if (headEnd - headStart > headBytesMax || trailersEnd - trailersStart > headBytesMax) {
     const detail = "a head or trailers are larger than allowed";
     return { type: "broken", stream, code: "limit_response_headers", detail };
   }
-  const head = piece.head === null ? null : decodeResponseHead(piece.head);
-  if (piece.head !== null && head === null) return broken(session, stream, "a head is malformed");
-  const trailers = piece.trailers === null ? NO_FIELDS : decodeHeaderList(piece.trailers);
+  const head = hasHead(piece) ? decodeResponseHead(bytes, headStart, headEnd) : null;
+  if (hasHead(piece) && head === null) return broken(session, stream, "a head is malformed");
+  const trailers = trailersOf(piece);
   if (trailers === null) return broken(session, stream, "trailers are malformed");
   if (!piece.interim || head === null) return deliver(session, stream, piece, head, trailers);
   const { status, headers } = head;
@@ -153,8 +166,8 @@ function misplacedBy(stream: Stream, piece: Piece): string | null {
   const { headed, ended } = stream.receive;
   if (ended) return "a piece comes after the last";
   if (headed && piece.interim) return "an interim response comes after the final one";
-  if (headed && piece.head !== null) return "a second head comes";
-  if (!headed && piece.head === null) return "a body comes before its head";
+  if (headed && hasHead(piece)) return "a second head comes";
+  if (!headed && !hasHead(piece)) return "a body comes before its head";
   return null;
 }
 

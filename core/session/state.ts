@@ -10,6 +10,7 @@
 import { assert } from "../assert.ts";
 import type { SocketEffect } from "../effects.ts";
 import type { HeaderList } from "../http/headers.ts";
+import { IdTable } from "../id-table.ts";
 import type { SocketId } from "../ids.ts";
 import type { SessionLimits } from "../limits.ts";
 import { PIECE_BODY_BYTES_MAX } from "../wire/native.ts";
@@ -73,9 +74,10 @@ export type ReceiveHalf = {
   consumedBytes: number;
   /** Whether it is in the session's `tells`. */
   tellQueued: boolean;
-  /** Frames and body bytes that the other side knows to have come. */
+  /** Frames and body bytes that the other side knows to have come, and how far it may go by what it was told. */
   toldFrames: number;
   toldBytes: number;
+  toldLimit: number;
   /** What may be under way or held for the owner. */
   windowBytes: number;
   /** The final head came. */
@@ -117,7 +119,7 @@ export type Session = {
   readonly role: "server" | "agent";
   readonly limits: SessionLimits;
   readonly options: SessionOptions;
-  readonly streams: Map<number, Stream>;
+  readonly streams: IdTable<number, Stream>;
   /** Where frames go; null while detached. */
   socket: SocketId | null;
   /** Ordered on this socket and not yet flushed. */
@@ -126,6 +128,9 @@ export type Session = {
   readonly relieved: Stream[];
   /** Agent: large parts of bodies that nobody will ask for again, for the owner to give back. */
   readonly finishedParts: Uint8Array[];
+  /** Where headers of frames are cut from, up to `slabUsed`. */
+  slab: Uint8Array;
+  slabUsed: number;
   readonly counters: SessionCounters;
   /** Sums of all streams. */
   queuedBytes: number;
@@ -188,11 +193,13 @@ export function createSession(
     role,
     limits,
     options,
-    streams: new Map(),
+    streams: new IdTable(),
     socket: null,
     unsentBytes: 0,
     relieved: [],
     finishedParts: [],
+    slab: EMPTY,
+    slabUsed: 0,
     counters: { stray: 0, duplicates: 0, resent: 0, interimsDropped: 0 },
     queuedBytes: 0,
     retainedBytes: 0,
@@ -215,6 +222,8 @@ export function createSession(
     rounders: [],
   };
 }
+
+const EMPTY = new Uint8Array(0);
 
 /** Bytes held for all streams: queued, and sent but not acknowledged. */
 export function heldBytes(session: Session): number {

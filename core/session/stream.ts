@@ -36,6 +36,7 @@ export function createReceiveHalf(id: number, windowBytes: number): ReceiveHalf 
     tellQueued: false,
     toldFrames: 0,
     toldBytes: 0,
+    toldLimit: windowBytes,
     windowBytes,
     headed: false,
     interims: 0,

@@ -26,7 +26,7 @@ export function jsonMembers(text: string): Map<string, string> | null {
     const nameEnd = stringEnd(text, at);
     const valueStart = skipSpace(text, text.indexOf(":", nameEnd) + 1);
     const valueEnd = jsonValueEnd(text, valueStart);
-    members.set(jsonString(text.slice(at, nameEnd)) ?? "", text.slice(valueStart, valueEnd));
+    members.set(unquoted(text.slice(at, nameEnd)), text.slice(valueStart, valueEnd));
     // A comma and the next name, or the end of the object.
     at = skipSpace(text, skipSpace(text, valueEnd) + 1);
   }
@@ -35,7 +35,11 @@ export function jsonMembers(text: string): Map<string, string> | null {
 
 /** What a raw slice from `jsonMembers` says, if it is a string; undefined where it is something else. */
 export function jsonString(raw: string): string | undefined {
-  if (!raw.startsWith('"')) return undefined;
+  return raw.startsWith('"') ? unquoted(raw) : undefined;
+}
+
+/** What a JSON string says. */
+function unquoted(raw: string): string {
   return raw.includes("\\") ? String(parseJson(raw)) : raw.slice(1, -1);
 }
 

@@ -4,7 +4,8 @@
  *
  * Decoding runs once per 64 KiB of every body, so it copies nothing: the body of a packet is a view of the message.
  */
-import { assert } from "../assert.ts";
+import { assert, at } from "../assert.ts";
+import { byteAt } from "../bytes.ts";
 import { type HeaderList, validHeader } from "../http/headers.ts";
 import { decodeBase64 } from "./base64.ts";
 import { jsonValueEnd, parseJson } from "./json.ts";
@@ -43,7 +44,7 @@ export function decodePacket(bytes: Uint8Array, headerBytesMax: number): Packet 
   if (bytes.length < FIXED_BYTES) return problem(null, "a packet is shorter than its fixed header");
   const requestId = readId(bytes);
   const packetId = readU32(bytes, 8);
-  const lastFlag = bytes[12] ?? 0;
+  const lastFlag = byteAt(bytes, 12);
   if (packetId === 0) return problem(requestId, "a packet has the number 0");
   if (lastFlag > 1) return problem(requestId, "a last flag is neither 0 nor 1");
   const last = lastFlag === 1;
@@ -152,7 +153,7 @@ function headersJson(headers: HeaderList): string {
   const members: string[] = [];
   const names = new Set<string>();
   for (let index = 0; index + 1 < headers.length; index += 2) {
-    const name = headers[index] ?? "";
+    const name = at(headers, index);
     assert(!names.has(name), "a JSON object cannot carry a header twice");
     names.add(name);
     members.push(`${JSON.stringify(name)}:${JSON.stringify(headers[index + 1])}`);
@@ -182,7 +183,7 @@ function isU32(value: number): boolean {
 }
 
 function readU16(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+  return (byteAt(bytes, at) << 8) | byteAt(bytes, at + 1);
 }
 
 function readU32(bytes: Uint8Array, at: number): number {

@@ -2,6 +2,7 @@
  * UTF-8 (RFC 3629) without a Node or browser type. Nearly all that crosses the tunnel as text is ASCII, so both directions
  * try that first and fall back to the general form at the first other character.
  */
+import { byteAt } from "../bytes.ts";
 
 /** Encodes text; a lone surrogate becomes U+FFFD, as in every web encoder. */
 export function encodeUtf8(text: string): Uint8Array {
@@ -22,7 +23,7 @@ export function utf8Length(text: string): number {
     if (unit < 0x80) continue;
     length += unit < 0x800 ? 1 : 2;
     // A pair's second unit is counted already: four bytes for two units.
-    if (isSurrogate(unit) && (text.codePointAt(index) ?? 0) > 0xffff) index++;
+    if (isHigh(unit) && isLow(text.charCodeAt(index + 1))) index++;
   }
   return length;
 }
@@ -83,7 +84,7 @@ function decodeAny(bytes: Uint8Array, start: number): string | null {
       text += fromUnits(units.subarray(0, used));
       used = 0;
     }
-    const lead = bytes[at] ?? 0;
+    const lead = byteAt(bytes, at);
     if (lead < 0x80) {
       units[used++] = lead;
       at++;
@@ -94,11 +95,11 @@ function decodeAny(bytes: Uint8Array, start: number): string | null {
     let point = lead & (0x7f >> length);
     for (let index = at + 1; index < at + length; index++) {
       // Past the end there is nothing, which continues no sequence.
-      const next = bytes[index] ?? 0;
+      const next = byteAt(bytes, index);
       if ((next & 0xc0) !== 0x80) return null;
       point = (point << 6) | (next & 0x3f);
     }
-    if (point < (SEQUENCE_POINT_MIN[length] ?? 0) || point > 0x10ffff || isSurrogate(point)) return null;
+    if (point < SEQUENCE_POINT_MIN[length] || point > 0x10ffff || isSurrogate(point)) return null;
     if (point < 0x10000) {
       units[used++] = point;
     } else {
@@ -121,9 +122,17 @@ function isSurrogate(unit: number): boolean {
   return (unit & ~0x7ff) === 0xd800;
 }
 
+function isHigh(unit: number): boolean {
+  return (unit & ~0x3ff) === 0xd800;
+}
+
+function isLow(unit: number): boolean {
+  return (unit & ~0x3ff) === 0xdc00;
+}
+
 function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
   let union = 0;
-  for (let index = start; index < end; index++) union |= bytes[index] ?? 0;
+  for (let index = start; index < end; index++) union |= byteAt(bytes, index);
   return union < 0x80;
 }
 

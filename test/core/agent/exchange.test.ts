@@ -106,6 +106,18 @@ describe("a request", () => {
     harness.end(first);
     harness.request(4);
   });
+
+  it("T10 gets 503 for a moment after too many were taken back unanswered", () => {
+    const harness = new Harness({ limits: { ...agentLimits, abortsPerSecondMax: 2 } });
+    harness.connect();
+    for (const id of [1, 2]) {
+      harness.request(id);
+      harness.text(`{"type":"ABORT","request_id":${id}}`);
+    }
+    expect(problem(harness.frame(3))).toEqual({ status: 503, code: "limit_aborts", requestId: 3 });
+    harness.advance(500);
+    harness.request(4);
+  });
 });
 
 describe("a response head", () => {

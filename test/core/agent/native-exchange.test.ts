@@ -127,6 +127,20 @@ describe("a native request", () => {
     server.begin();
   });
 
+  it("T10 gets 503 for a moment after too many were taken back unanswered, and the answered ones do not count", () => {
+    const server = connected({ limits: { ...agentLimits, abortsPerSecondMax: 2 } });
+    const answered = server.begin();
+    server.agent.head(answered.exchange);
+    server.reset(answered.stream, "visitor_left");
+    const running = Array.from({ length: 40 }, () => server.begin());
+    for (const { stream } of running) server.reset(stream, "visitor_left");
+    const asked = all(server.agent.effects, "origin_request").length;
+    expect(server.problemOf(server.ask())).toEqual({ status: 503, code: "limit_aborts" });
+    expect(all(server.agent.effects, "origin_request")).toHaveLength(asked);
+    server.agent.advance(500);
+    server.begin();
+  });
+
   it("is cancelled at the origin when the server resets it, and only once", () => {
     const server = connected();
     const { stream, exchange } = server.begin();

@@ -59,6 +59,26 @@ describe("negotiation", () => {
     expect(failure).toBe("the server does not speak culvert.1: use --protocol auto");
   });
 
+  it.each([
+    ["auto", "culvert.9"],
+    ["native", "culvert.9"],
+    ["moosicbox", "culvert.9"],
+    ["moosicbox", "culvert.1"],
+  ] as const)(
+    "T18 tries again where it is %s and the server chose %s, which was not offered",
+    (own, chosen) => {
+      const harness = connecting({ protocol: own });
+      const { socket } = harness;
+      const effects = harness.step({ type: "socket_opened", socket, protocol: chosen });
+      expect(only(effects, "socket_close")).toMatchObject({ socket, code: 1002 });
+      expect(reports(effects)).toEqual(["retrying"]);
+      harness.step({ type: "socket_closed", socket, code: 1006, reason: "" });
+      harness.advanceToDeadline();
+      harness.step({ type: "socket_opened", socket: harness.socket, protocol: null });
+      expect(harness.socket).not.toBe(socket);
+    },
+  );
+
   it("T18 stops with the server's reason where the server speaks other versions only", () => {
     const harness = connecting();
     const detail = `This server speaks culvert.2.\n\u001b[31m${"x".repeat(300)}`;

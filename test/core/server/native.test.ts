@@ -308,9 +308,10 @@ describe("a native tunnel beside one of MoosicBox's protocol", () => {
     const agent = new NativeAgent(server).connect();
     expect(older.closed).toEqual({ code: 4001, reason: "superseded" });
     visit.sendBody("JSON");
-    visit.endBody();
+    visit.endBody(["X-Sum", "1", "Content-Length", "7"]);
     expect(older.requests).toHaveLength(0);
     expect(Buffer.from(requestBody(agent.request)).toString()).toBe("no JSON");
+    expect(agent.request.trailers).toEqual(["X-Sum", "1"]);
     agent.answer(200, [], "ok");
     expect(visit).toMatchObject({ text: "ok", closesConnection: false });
     server.expectEmpty();

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { serverLimits } from "../../../core/limits.ts";
 import { NativeAgent } from "../../helpers/native-agent.ts";
-import { TestServer } from "../../helpers/test-server.ts";
+import { SIGNATURE, TestServer } from "../../helpers/test-server.ts";
 
 describe.each(["moosicbox", "native"])("a request for a home whose %s tunnel was lost", (protocol) => {
   function lost(limits = {}) {
@@ -87,6 +87,22 @@ describe("a request for a home by its own name", () => {
     new NativeAgent(server, { access: "public" }).connect().lose();
     const visit = open(server);
     const agent = new NativeAgent(server).connect();
+    expect(visit).toMatchObject({ status: 401, code: "unauthorized" });
+    expect(agent.requests).toHaveLength(0);
+    server.expectEmpty();
+  });
+
+  it("is turned away where one with a door has taken over while its body came", () => {
+    const server = new TestServer({}, DOMAIN);
+    server.grant("signature", SIGNATURE, "home");
+    server
+      .upgrade(`/ws?clientId=home&sender=true&signature=${SIGNATURE}`, ["Culvert-Access", "public"])
+      .open();
+    const headers = ["host", "home.tunnel.test"];
+    const visit = server.open({ method: "POST", target: "/", headers, streams: true });
+    visit.sendBody("{}");
+    const agent = new NativeAgent(server).connect();
+    visit.endBody();
     expect(visit).toMatchObject({ status: 401, code: "unauthorized" });
     expect(agent.requests).toHaveLength(0);
     server.expectEmpty();
