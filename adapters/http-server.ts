@@ -7,12 +7,18 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { assert } from "../core/assert.ts";
 import type { ServerEffect } from "../core/effects.ts";
+import { IdTable } from "../core/id-table.ts";
 import type { ExchangeId } from "../core/ids.ts";
 import { answerToParserError, EDGE_ANSWERS, type EdgeAnswer } from "./edge-answer.ts";
 import { lingerAfterResponse } from "./linger.ts";
 import { isBodyAhead, isUnambiguous, upgradeKind } from "./request-head.ts";
 import { VisitorConnection } from "./visitor-connection.ts";
-import { type ExchangeEffect, type ExchangeEvent, VisitorExchange } from "./visitor-exchange.ts";
+import {
+  type ExchangeEffect,
+  type ExchangeEvent,
+  type ExchangeHost,
+  VisitorExchange,
+} from "./visitor-exchange.ts";
 
 export type HttpServerEvent = ExchangeEvent;
 export type HttpServerEffect = ExchangeEffect | Extract<ServerEffect, { readonly type: "listener_close" }>;
@@ -55,14 +61,20 @@ const SERVER_OPTIONS = {
 /** Orders for an exchange that has ended here are ignored: its last event is on the way. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
+  readonly #host: ExchangeHost;
   readonly #server: Server;
   readonly #connections = new WeakMap<Duplex, VisitorConnection<VisitorExchange>>();
-  readonly #exchanges = new Map<ExchangeId, VisitorExchange>();
+  readonly #exchanges = new IdTable<ExchangeId, VisitorExchange>();
   #exchangesOpened = 0;
   #isClosing = false;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
+    this.#host = {
+      dispatch: options.dispatch,
+      isClosing: () => this.#isClosing,
+      onClosed: (id) => this.#exchanges.delete(id),
+    };
     this.#server = createServer({
       ...SERVER_OPTIONS,
       shouldUpgradeCallback: (request) => this.#isUpgrade(request),
@@ -167,27 +179,11 @@ export class HttpServer {
     expectsContinue: boolean,
   ): void {
     const id = ++this.#exchangesOpened as ExchangeId;
-    const { dispatch, nonce } = this.#options;
-    const exchange = new VisitorExchange({
-      id,
-      request,
-      response,
-      expectsContinue,
-      connection,
-      dispatch,
-      isClosing: this.#isClosingNow,
-      onClosed: this.#forget,
-    });
+    const exchange = new VisitorExchange(id, request, response, expectsContinue, connection, this.#host);
     connection.add(exchange);
     this.#exchanges.set(id, exchange);
-    exchange.open(nonce());
+    exchange.open(this.#options.nonce(), expectsContinue);
   }
-
-  readonly #isClosingNow = (): boolean => this.#isClosing;
-
-  readonly #forget = (id: ExchangeId): void => {
-    this.#exchanges.delete(id);
-  };
 
   /** Answers a request that the core does not hear of, in its turn, and ends the connection. */
   #answer(request: IncomingMessage, response: ServerResponse, answer: EdgeAnswer): void {

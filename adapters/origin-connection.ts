@@ -1,8 +1,8 @@
-/** Connections to an origin: how they are made, kept, and told apart when they fail. */
-import http, { type ClientRequest } from "node:http";
-import https from "node:https";
+/** Connections to an origin: how they are made, and told apart when they fail. */
+import type { ClientRequest } from "node:http";
+import net from "node:net";
 import type { Duplex } from "node:stream";
-import { TLSSocket } from "node:tls";
+import tls, { TLSSocket } from "node:tls";
 import type { OriginFault } from "../core/events.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { codeOf } from "./error-cause.ts";
@@ -17,40 +17,57 @@ export type OriginConnectionOptions = {
 /** A response head beyond this many bytes is `malformed`. */
 export const HEAD_BYTES_MAX = 64 * 1024;
 
-/**
- * Idle connections are closed before any usual origin closes them, so that no request meets the origin's FIN half-way.
- * Where the origin announces a shorter time (`Keep-Alive: timeout`), Node keeps to that.
- */
-const IDLE_CONNECTION_MS = 4_000;
+/** The kernel asks a peer that has been silent for so long whether it is still there. */
+const PROBE_AFTER_MS = 1_000;
 
-/** What every request to one origin has in common. Its `agent` keeps the connections. */
-export type OriginConnection = http.RequestOptions & { readonly agent: http.Agent };
-
-export function createOriginConnection(
-  { secure, host, port }: Endpoint,
-  options: OriginConnectionOptions,
-): OriginConnection {
-  const settings = { keepAlive: true, timeout: IDLE_CONNECTION_MS };
-  const agent = secure
-    ? new https.Agent({ ...settings, rejectUnauthorized: !options.tlsSkipVerify })
-    : new http.Agent(settings);
-  const connect = agent.createConnection;
-  agent.createConnection = (target, callback) => {
-    const stream = connect.call(agent, target, callback);
-    if (!stream) return stream;
+/** Makes connections to one origin. */
+export function createConnector(endpoint: Endpoint, options: OriginConnectionOptions): () => net.Socket {
+  const connect = endpoint.secure ? tlsConnector(endpoint, options) : plainConnector(endpoint);
+  return () => {
+    const stream = connect();
     const timer = setTimeout(
       () => stream.destroy(new ConnectTimeoutError("the origin did not take the connection in time")),
       options.connectTimeoutMs,
     );
-    stream.once(secure ? "secureConnect" : "connect", () => clearTimeout(timer));
+    stream.once(endpoint.secure ? "secureConnect" : "connect", () => clearTimeout(timer));
     stream.once("close", () => clearTimeout(timer));
     // A head that goes out ahead of its body is written without an encoding, and header values are Latin-1.
     stream.setDefaultEncoding("latin1");
     readBeforeFailing(stream);
     return stream;
   };
-  return { agent, host, port, setHost: false, maxHeaderSize: HEAD_BYTES_MAX, insecureHTTPParser: false };
 }
+
+function plainConnector({ host, port }: Endpoint): () => net.Socket {
+  const options = { host, port, ...SOCKET_OPTIONS };
+  return () => net.connect(options);
+}
+
+/** The latest session is offered again, which spares the origin and us the costly part of a handshake. */
+function tlsConnector({ host, port }: Endpoint, { tlsSkipVerify }: OriginConnectionOptions): () => TLSSocket {
+  const options = {
+    host,
+    port,
+    ...SOCKET_OPTIONS,
+    // An address is no name to ask for (RFC 6066 section 3).
+    servername: net.isIP(host) === 0 ? host : "",
+    rejectUnauthorized: !tlsSkipVerify,
+  };
+  let session: Buffer | undefined;
+  return () => {
+    const stream = tls.connect(session === undefined ? options : { ...options, session });
+    stream.on("session", (latest) => {
+      session = latest;
+    });
+    // It may be the session that the origin did not like.
+    stream.once("close", (hadError) => {
+      if (hadError) session = undefined;
+    });
+    return stream;
+  };
+}
+
+const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: PROBE_AFTER_MS };
 
 export function faultOf(error: Error, request: ClientRequest): OriginFault {
   const code = codeOf(error);

@@ -5,29 +5,29 @@
  * It is `node:http` although undici takes a third less CPU for small requests and a sixth less for downloads: undici
  * fails a response that begins with an unexpected `100 Continue`, which RFC 9110 section 15.2 obliges a client to accept.
  */
-import http, { type ClientRequest, type IncomingMessage } from "node:http";
-import https from "node:https";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { assert } from "../core/assert.ts";
 import type { AgentEffect } from "../core/effects.ts";
 import type { AgentEvent, OriginFault } from "../core/events.ts";
 import type { HeaderList } from "../core/http/headers.ts";
+import { IdTable } from "../core/id-table.ts";
 import type { ExchangeId } from "../core/ids.ts";
-import { type Endpoint, endpointOf } from "./endpoint.ts";
+import { endpointOf } from "./endpoint.ts";
 import {
-  createOriginConnection,
-  faultOf,
-  isPeerGone,
-  type OriginConnection,
-  type OriginConnectionOptions,
-} from "./origin-connection.ts";
+  Call,
+  composeRequest,
+  isStaleConnection,
+  type OriginRequest,
+  type OriginService,
+} from "./origin-call.ts";
+import { createConnector, faultOf, isPeerGone, type OriginConnectionOptions } from "./origin-connection.ts";
+import { OriginPool } from "./origin-pool.ts";
 import { UpgradedConnection } from "./origin-upgrade.ts";
 import { freeWholeBuffer, noteWholeBuffer } from "./whole-buffers.ts";
 
 export type OriginEvent = Extract<AgentEvent, { readonly type: `origin_${string}` }>;
 export type OriginEffect = Extract<AgentEffect, { readonly type: `origin_${string}` }>;
-type OriginRequest = Extract<OriginEffect, { readonly type: "origin_request" }>;
-
 export type OriginOptions = OriginConnectionOptions & {
   /**
    * As `origin_request` counts them. `http:` or `https:`; a path, if any, goes before every target. Credentials, query
@@ -35,25 +35,6 @@ export type OriginOptions = OriginConnectionOptions & {
    */
   readonly urls: readonly URL[];
   readonly dispatch: (event: OriginEvent) => void;
-};
-
-type Service = { readonly endpoint: Endpoint; readonly connection: OriginConnection };
-
-/** One `origin_request` until its terminal event. */
-type Call = Omit<OriginRequest, "type" | "origin" | "body"> & {
-  readonly service: Service;
-  /** Whole bodies are let go of when the answer comes, which may take hours to end. */
-  body: OriginRequest["body"];
-  /** Body bytes that a declared length still has room for. */
-  bytesLeft: number | null;
-  request: ClientRequest | null;
-  /** Whether anything has come of the answer, so that the origin is known to have seen the request. */
-  answered: boolean;
-  /** Set when the final head has come. */
-  response: IncomingMessage | null;
-  /** Set when the origin has switched protocols, as it was asked to. */
-  upgraded: UpgradedConnection | null;
-  paused: boolean;
 };
 
 /**
@@ -65,9 +46,9 @@ type Call = Omit<OriginRequest, "type" | "origin" | "body"> & {
  * request that HTTP cannot carry, such as one with a line break in a header, fails as `malformed`.
  */
 export class Origin {
-  readonly #calls = new Map<ExchangeId, Call>();
+  readonly #calls = new IdTable<ExchangeId, Call>();
   readonly #dispatch: (event: OriginEvent) => void;
-  readonly #services: readonly Service[];
+  readonly #services: readonly OriginService[];
 
   constructor(options: OriginOptions) {
     this.#dispatch = options.dispatch;
@@ -75,7 +56,7 @@ export class Origin {
       const { protocol } = url;
       assert(protocol === "http:" || protocol === "https:", "an origin's URL is neither http: nor https:");
       const endpoint = endpointOf(url);
-      return { endpoint, connection: createOriginConnection(endpoint, options) };
+      return { endpoint, pool: new OriginPool(createConnector(endpoint, options)) };
     });
   }
 
@@ -106,24 +87,16 @@ export class Origin {
 
   /** Cuts every connection; the requests that still run fail. */
   close(): void {
-    for (const { connection } of this.#services) connection.agent.destroy();
-    for (const call of this.#calls.values()) if (call.upgraded !== null) this.#giveUp(call, "broken");
+    // First, because a request whose kept connection is cut would be taken for one that met its end, and repeated.
+    for (const call of this.#calls.values()) this.#giveUp(call, "broken");
+    for (const { pool } of this.#services) pool.destroy();
   }
 
-  #begin({ type: _, origin, ...order }: OriginRequest): void {
-    const service = this.#services[origin];
+  #begin(order: OriginRequest): void {
+    const service = this.#services[order.origin];
     assert(service !== undefined, "a request goes to an origin that is not configured");
     assert(!order.upgrade || order.body === null, "a request for an upgrade has a body");
-    const call: Call = {
-      ...order,
-      service,
-      bytesLeft: order.bodyBytes,
-      request: null,
-      answered: false,
-      response: null,
-      upgraded: null,
-      paused: false,
-    };
+    const call = new Call(order, service);
     this.#calls.set(call.exchange, call);
     this.#send(call);
   }
@@ -131,7 +104,7 @@ export class Origin {
   #send(call: Call): void {
     let request: ClientRequest;
     try {
-      request = this.#compose(call);
+      request = composeRequest(call);
     } catch {
       this.#fail(call, "malformed");
       return;
@@ -146,11 +119,7 @@ export class Origin {
     }
     request.on("error", (error) => this.#onError(call, request, error));
     // Without an error before it where the origin switched protocols that nobody asked it to switch.
-    request.on("close", () => {
-      if (call.request === request && call.response === null && call.upgraded === null) {
-        this.#fail(call, "broken");
-      }
-    });
+    request.on("close", () => this.#onClose(call, request));
     const { body } = call;
     if (body === "streamed") {
       request.flushHeaders();
@@ -161,27 +130,6 @@ export class Origin {
       request.on("finish", () => this.#onFlushed(call, length));
       request.end(body);
     }
-  }
-
-  #compose({ service, method, target, headers: given, body, bodyBytes, upgrade }: Call): ClientRequest {
-    const { endpoint, connection } = service;
-    // Behind the others: Node would otherwise rewrite a Content-Disposition that is not ASCII.
-    const headers = [...given];
-    if (body === "streamed" && bodyBytes === null) headers.push("Transfer-Encoding", "chunked");
-    else if (body === "streamed") headers.push("Content-Length", String(bodyBytes));
-    else if (body !== null) headers.push("Content-Length", String(body.length));
-    else if (!upgrade && !BODILESS_METHODS.has(method)) headers.push("Content-Length", "0");
-    const open = endpoint.secure ? https.request : http.request;
-    const path = target === "*" ? target : endpoint.basePath + target;
-    const options = { ...connection, method, path };
-    if (method === method.toUpperCase()) return open({ ...options, headers });
-    // Node writes the method in upper case into a head that it is given as a list, and methods are case-sensitive
-    // (RFC 9110 section 9.1). A head made of single headers is written later, with the method that stands here.
-    const request = open(options);
-    request.method = method;
-    for (let at = 0; at < headers.length; at += 2)
-      request.appendHeader(headers[at] ?? "", headers[at + 1] ?? "");
-    return request;
   }
 
   #write(call: Call, bytes: Uint8Array): void {
@@ -221,23 +169,24 @@ export class Origin {
     call.request?.end();
   }
 
-  #onFlushed({ exchange }: Call, bytes: number): void {
-    if (this.#calls.has(exchange)) this.#dispatch({ type: "origin_flushed", exchange, bytes });
+  #onFlushed({ exchange, isOver }: Call, bytes: number): void {
+    if (!isOver) this.#dispatch({ type: "origin_flushed", exchange, bytes });
   }
 
   #onInterim(call: Call, status: number, headers: HeaderList): void {
     const { exchange } = call;
     call.answered = true;
-    if (this.#calls.has(exchange)) this.#dispatch({ type: "origin_interim", exchange, status, headers });
+    if (!call.isOver) this.#dispatch({ type: "origin_interim", exchange, status, headers });
   }
 
   #onResponse(call: Call, response: IncomingMessage): void {
     const { exchange, method } = call;
     call.answered = true;
     call.response = response;
+    call.service.pool.noteHead(response);
     if (call.body !== "streamed") call.body = null;
     // What breaks a response is reported by its close.
-    response.on("error", () => {});
+    response.on("error", ignore);
     const status = response.statusCode ?? 0;
     if (status === 101) {
       // Without the headers that make it a switch (RFC 9110 section 7.8): what follows is no HTTP.
@@ -245,7 +194,7 @@ export class Origin {
       return;
     }
     this.#dispatch({ type: "origin_head", exchange, status, headers: response.rawHeaders });
-    if (!this.#calls.has(exchange)) return;
+    if (call.isOver) return;
     // These have no body whatever their head says (RFC 9112 section 6.3). Should one be sent nevertheless, Node takes
     // it for a second response and drops the connection, after this exchange has ended well.
     if (method === "HEAD" || status === 204 || status === 304) {
@@ -255,7 +204,7 @@ export class Origin {
     }
     if (call.paused) response.pause();
     response.on("data", (bytes: Buffer) => {
-      if (!this.#calls.has(exchange)) return;
+      if (call.isOver) return;
       noteWholeBuffer(bytes);
       this.#dispatch({ type: "origin_body", exchange, bytes });
     });
@@ -263,7 +212,13 @@ export class Origin {
       // By its documentation Node may end a response that was cut, though it makes that an error today.
       if (response.complete) this.#complete(call, response.rawTrailers);
     });
-    response.on("close", () => this.#fail(call, "broken"));
+  }
+
+  #onClose(call: Call, request: ClientRequest): void {
+    // After another attempt has begun, or an upgrade whose connection tells its own end.
+    if (call.request !== request || call.upgraded !== null) return;
+    // A response that came whole may still wait to be taken, and ends then.
+    if (call.response?.complete !== true) this.#fail(call, "broken");
   }
 
   #complete(call: Call, trailers: HeaderList): void {
@@ -281,7 +236,7 @@ export class Origin {
       onBroken: () => this.#fail(call, "broken"),
     });
     call.upgraded = upgraded;
-    if (!this.#calls.has(exchange)) {
+    if (call.isOver) {
       upgraded.destroy();
       return;
     }
@@ -293,7 +248,7 @@ export class Origin {
   #onError(call: Call, request: ClientRequest, error: Error): void {
     // The response may be whole by now and only wait to be taken; if it is not, its close follows.
     if (call.response !== null && isPeerGone(error)) return;
-    if (isStaleConnection(call, request, error) && this.#calls.has(call.exchange)) this.#send(call);
+    if (isStaleConnection(call, request, error) && !call.isOver) this.#send(call);
     else this.#fail(call, faultOf(error, request));
   }
 
@@ -309,28 +264,11 @@ export class Origin {
 
   /** Whatever comes after the first terminal event of a call is an echo of it. */
   #finish(call: Call, event: OriginEvent): void {
-    if (this.#calls.delete(call.exchange)) this.#dispatch(event);
+    if (call.isOver) return;
+    call.isOver = true;
+    this.#calls.delete(call.exchange);
+    this.#dispatch(event);
   }
-}
-
-/** Methods that anticipate no content, so that its absence needs no `Content-Length` (RFC 9110 section 8.6). */
-const BODILESS_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS", "TRACE"]);
-
-/** Safe methods: sent twice, they still do nothing (RFC 9110 section 9.2.1). With a body, they may well. */
-const REPEATABLE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
-
-/**
- * Whether the request met a pooled connection that the origin was just closing (RFC 9112 section 9.3.1). Repeating ends
- * by itself: each attempt uses up one pooled connection, and a fresh one is never taken for stale.
- */
-function isStaleConnection(call: Call, request: ClientRequest, error: Error): boolean {
-  return (
-    request.reusedSocket &&
-    !call.answered &&
-    call.body === null &&
-    REPEATABLE_METHODS.has(call.method) &&
-    isPeerGone(error)
-  );
 }
 
 function pairsOf(headers: HeaderList): [string, string][] {
@@ -338,3 +276,5 @@ function pairsOf(headers: HeaderList): [string, string][] {
   for (let at = 0; at + 1 < headers.length; at += 2) pairs.push([headers[at] ?? "", headers[at + 1] ?? ""]);
   return pairs;
 }
+
+function ignore(): void {}

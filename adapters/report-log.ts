@@ -2,6 +2,7 @@
  * Turns the reports of the machines into log lines. What a stranger can cause at will is sampled: of each kind so many
  * lines a second, then one line that says how many were left out (R06). The metrics count all of them.
  */
+import type { ExchangeOutcome } from "../core/failure.ts";
 import type { AgentReport, ServerReport } from "../core/report.ts";
 import type { Logger } from "./log.ts";
 
@@ -44,12 +45,7 @@ export function serverLine(report: ServerReport): Line {
     case "upgrade_refused":
       return { kind, level: "warn", message: "upgrade refused" };
     case "exchange_ended":
-      // One kind per outcome: a flood of good requests must not hide the bad ones.
-      return {
-        kind: `${kind} ${report.outcome}`,
-        level: report.outcome === "completed" || report.outcome === "visitor_left" ? "info" : "warn",
-        message: "exchange ended",
-      };
+      return exchangeLine(report.outcome);
     case "agent_protocol_error":
       return { kind, level: "warn", message: "the agent broke the protocol" };
     case "registry_failed":
@@ -59,6 +55,19 @@ export function serverLine(report: ServerReport): Line {
     case "draining":
       return { kind, level: "info", message: "draining" };
   }
+}
+
+/** Made once for each outcome, since every request has one of these, whether it is written or left out. */
+const exchangeLines = new Map<ExchangeOutcome, Line>();
+
+/** One kind per outcome: a flood of good requests must not hide the bad ones. */
+function exchangeLine(outcome: ExchangeOutcome): Line {
+  const known = exchangeLines.get(outcome);
+  if (known !== undefined) return known;
+  const level = outcome === "completed" || outcome === "visitor_left" ? "info" : "warn";
+  const line: Line = { kind: `exchange_ended ${outcome}`, level, message: "exchange ended" };
+  exchangeLines.set(outcome, line);
+  return line;
 }
 
 export function agentLine(report: AgentReport): Line {

@@ -11,7 +11,7 @@ import { isBodyAhead } from "./request-head.ts";
 import type { VisitorConnection } from "./visitor-connection.ts";
 import { VisitorRequest } from "./visitor-request.ts";
 import { VisitorResponse } from "./visitor-response.ts";
-import { VisitorUpgrade } from "./visitor-upgrade.ts";
+import { type UpgradeListener, VisitorUpgrade } from "./visitor-upgrade.ts";
 
 export type ExchangeEvent = Extract<ServerEvent, { readonly type: `exchange_${string}` }>;
 export type ExchangeEffect = Extract<
@@ -19,14 +19,8 @@ export type ExchangeEffect = Extract<
   { readonly type: `exchange_${string}` | "respond" | `respond_${string}` }
 >;
 
-export type ExchangeParts = {
-  readonly id: ExchangeId;
-  readonly request: IncomingMessage;
-  /** Null for a handshake with a home service: Node has let go of its connection. */
-  readonly response: ServerResponse | null;
-  /** The visitor asks for `100 Continue`. */
-  readonly expectsContinue: boolean;
-  readonly connection: VisitorConnection<VisitorExchange>;
+/** What the exchanges of a server share. */
+export type ExchangeHost = {
   readonly dispatch: (event: ExchangeEvent) => void;
   /** Whether each response is to be the last one of its connection. */
   readonly isClosing: () => boolean;
@@ -34,34 +28,41 @@ export type ExchangeParts = {
   readonly onClosed: (id: ExchangeId) => void;
 };
 
-export class VisitorExchange {
+/** A request has but one of these and few further objects: each lives as long as the origin takes, and is copied meanwhile. */
+export class VisitorExchange implements UpgradeListener {
   readonly request: IncomingMessage;
   isCut = false;
-  readonly #parts: ExchangeParts;
+  readonly #id: ExchangeId;
+  readonly #connection: VisitorConnection<VisitorExchange>;
+  readonly #host: ExchangeHost;
   readonly #response: VisitorResponse;
   readonly #upgrade: VisitorUpgrade | null;
   /** Null where no body follows the head. */
   readonly #body: VisitorRequest | VisitorUpgrade | null;
   #isClosed = false;
 
-  constructor(parts: ExchangeParts) {
-    const { id: exchange, request, expectsContinue } = parts;
+  /**
+   * `response` is null for a handshake with a home service: Node has let go of its connection. `expectsContinue`: the
+   * visitor asks for `100 Continue`.
+   */
+  constructor(
+    id: ExchangeId,
+    request: IncomingMessage,
+    response: ServerResponse | null,
+    expectsContinue: boolean,
+    connection: VisitorConnection<VisitorExchange>,
+    host: ExchangeHost,
+  ) {
     this.request = request;
-    this.#parts = parts;
-    const response = parts.response ?? responseOn(request);
-    const onFlushed = (bytes: number) => this.#tell({ type: "exchange_flushed", exchange, bytes });
-    const onFinished = () => this.#onFinished();
-    const listener = {
-      onBody: (bytes: Uint8Array) => this.#tell({ type: "exchange_body", exchange, bytes }),
-      onBodyEnded: (trailers: HeaderList) => this.#tell({ type: "exchange_body_ended", exchange, trailers }),
-      onFlushed,
-      onFinished,
-    };
-    this.#response = new VisitorResponse(response, onFlushed, onFinished);
-    this.#upgrade = parts.response === null ? new VisitorUpgrade(request.socket, listener) : null;
+    this.#id = id;
+    this.#connection = connection;
+    this.#host = host;
+    const answer = response ?? responseOn(request);
+    this.#response = new VisitorResponse(answer, this);
+    this.#upgrade = response === null ? new VisitorUpgrade(request.socket, this) : null;
     this.#body = this.#upgrade;
     if (this.#upgrade === null && isBodyAhead(request)) {
-      this.#body = new VisitorRequest(request, response, expectsContinue, listener);
+      this.#body = new VisitorRequest(request, answer, expectsContinue, this);
     }
   }
 
@@ -75,18 +76,19 @@ export class VisitorExchange {
   }
 
   /** The first event. */
-  open(nonce: Uint8Array): void {
-    const { id, request, expectsContinue, connection } = this.#parts;
+  open(nonce: Uint8Array, expectsContinue: boolean): void {
+    const { request } = this;
+    const hasBody = this.#body !== null;
     this.#tell({
       type: "exchange_opened",
-      exchange: id,
+      exchange: this.#id,
       method: request.method ?? "",
       target: request.url ?? "",
       headers: request.rawHeaders,
-      hasBody: this.#body !== null,
+      hasBody,
       upgrade: this.#upgrade !== null,
-      expectsContinue: expectsContinue && this.#body !== null,
-      peer: connection.peer,
+      expectsContinue: expectsContinue && hasBody,
+      peer: this.#connection.peer,
       nonce,
     });
   }
@@ -120,7 +122,7 @@ export class VisitorExchange {
         this.#out.sendEnd(effect.trailers);
         break;
       case "respond_cut":
-        this.#parts.connection.cut(this);
+        this.#connection.cut(this);
         break;
     }
   }
@@ -130,6 +132,31 @@ export class VisitorExchange {
     this.#close(!this.isCut && this.#upgrade?.isComplete === true);
   }
 
+  onBody(bytes: Uint8Array): void {
+    this.#tell({ type: "exchange_body", exchange: this.#id, bytes });
+  }
+
+  onBodyEnded(trailers: HeaderList): void {
+    this.#tell({ type: "exchange_body_ended", exchange: this.#id, trailers });
+  }
+
+  onFlushed(bytes: number): void {
+    this.#tell({ type: "exchange_flushed", exchange: this.#id, bytes });
+  }
+
+  onFinished(): void {
+    const { socket } = this.request;
+    this.#close(true);
+    this.#connection.finish(this);
+    if (this.#upgrade !== null) {
+      lingeringClose(socket);
+      return;
+    }
+    if (this.#body instanceof VisitorRequest) this.#body.discardRest();
+    // A response whose head went out before the listener closed could not announce the end of the connection.
+    if (this.#host.isClosing() && this.#connection.turns.length === 0) socket.destroySoon();
+  }
+
   /** What carries the body to the visitor. */
   get #out(): VisitorResponse | VisitorUpgrade {
     return this.#upgrade?.isOpen ? this.#upgrade : this.#response;
@@ -137,29 +164,14 @@ export class VisitorExchange {
 
   /** The headers with those that HTTP/1.1 demands of this hop; prepares the connection for its end where they say so. */
   #framed(headers: HeaderList, close: boolean): string[] {
-    const { connection, isClosing } = this.#parts;
     const framed = nodeHeaders(headers);
-    if (close || this.#upgrade !== null || isClosing()) {
+    if (close || this.#upgrade !== null || this.#host.isClosing()) {
       framed.push("connection", "close");
-      connection.seal();
+      this.#connection.seal();
     }
     this.#upgrade?.refuse();
     if (this.#body !== null && !this.request.complete) lingerAfterResponse(this.request.socket);
     return framed;
-  }
-
-  #onFinished(): void {
-    const { connection, isClosing } = this.#parts;
-    const { socket } = this.request;
-    this.#close(true);
-    connection.finish(this);
-    if (this.#upgrade !== null) {
-      lingeringClose(socket);
-      return;
-    }
-    if (this.#body instanceof VisitorRequest) this.#body.discardRest();
-    // A response whose head went out before the listener closed could not announce the end of the connection.
-    if (isClosing() && connection.turns.length === 0) socket.destroySoon();
   }
 
   /** The last event; whatever happens later is no longer told. */
@@ -168,13 +180,12 @@ export class VisitorExchange {
     this.#isClosed = true;
     this.#response.discard();
     this.#upgrade?.discard();
-    const { id, dispatch, onClosed } = this.#parts;
-    onClosed(id);
-    dispatch({ type: "exchange_closed", exchange: id, complete });
+    this.#host.onClosed(this.#id);
+    this.#host.dispatch({ type: "exchange_closed", exchange: this.#id, complete });
   }
 
   #tell(event: ExchangeEvent): void {
-    if (!this.#isClosed) this.#parts.dispatch(event);
+    if (!this.#isClosed) this.#host.dispatch(event);
   }
 }
 

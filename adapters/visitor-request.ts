@@ -3,8 +3,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HeaderList } from "../core/http/headers.ts";
 
 export type RequestListener = {
-  readonly onBody: (bytes: Uint8Array) => void;
-  readonly onBodyEnded: (trailers: HeaderList) => void;
+  onBody(bytes: Uint8Array): void;
+  onBodyEnded(trailers: HeaderList): void;
 };
 
 /** What is left of a body after its response: read on for so long, lest the visitor stays stuck in it. */
@@ -33,13 +33,13 @@ export class VisitorRequest {
 
   read(): void {
     const request = this.#request;
-    const { onBody, onBodyEnded } = this.#listener;
+    const listener = this.#listener;
     if (this.#expectsContinue) this.#response.writeContinue();
     this.#isReading = true;
     // A stream that was paused before it has a listener stays so.
     if (this.#isPaused) request.pause();
-    request.on("data", onBody);
-    request.on("end", () => onBodyEnded(request.rawTrailers));
+    request.on("data", (bytes: Buffer) => listener.onBody(bytes));
+    request.on("end", () => listener.onBodyEnded(request.rawTrailers));
   }
 
   pause(paused: boolean): void {

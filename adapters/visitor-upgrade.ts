@@ -8,13 +8,10 @@ import type { HeaderList } from "../core/http/headers.ts";
 import { headerLines } from "./edge-answer.ts";
 import { PacedWriter } from "./paced-writer.ts";
 import type { RequestListener } from "./visitor-request.ts";
+import type { ResponseListener } from "./visitor-response.ts";
 
-export type UpgradeListener = RequestListener & {
-  /** So many bytes that went to the visitor have left for the kernel. */
-  readonly onFlushed: (bytes: number) => void;
-  /** Both sides have said their last byte. */
-  readonly onFinished: () => void;
-};
+/** Here `onFinished` says that both sides have said their last byte. */
+export type UpgradeListener = RequestListener & ResponseListener;
 
 /** A client sends nothing before the answer (RFC 6455 section 4.1); of one that does so much is kept, the rest waits. */
 const EARLY_BYTES_MAX = 64 * 1024;
@@ -44,7 +41,7 @@ export class VisitorUpgrade {
           if (!error) onGone();
         }),
       end: () => socket.end(),
-      onFlushed: listener.onFlushed,
+      onFlushed: (bytes) => listener.onFlushed(bytes),
     });
     socket.on("error", () => {
       this.#isBroken = true;

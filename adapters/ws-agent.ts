@@ -32,21 +32,33 @@ export const REFUSAL_BYTES_MAX = 2 * 1024;
 export const REFUSAL_TIMEOUT_MS = 1_000;
 
 /**
- * Below this, packets of one turn of the event loop share a write, because the system call costs more than the bytes.
- * A packet of at least this size goes out at once: waiting would only leave the link idle.
+ * Packets below this share a write with others of their turn of the event loop, because the system call costs more than the
+ * bytes. A packet of at least this size goes out at once: waiting would only leave the link idle.
  */
 const BULK_BYTES = 16 * 1024;
 
+/**
+ * So many small packets are written without waiting for the end of the turn. Under load a turn brings an answer to every
+ * request that is under way; were all of them written at once at its end, they would go round as one convoy, and the server,
+ * the origin and the agent would each rest while another works. At fewer, the system calls cost more than that gains.
+ */
+const BATCH_MESSAGES_MAX = 8;
+
 /** Bulk packets whose bytes have left, kept to be filled again: as many as a busy link has under way. */
 const SPARE_PACKETS_MAX = 32;
+
+/** Small messages that are written together, and told as flushed together. */
+type Batch = { messages: number; bytes: number; readonly onSent: (error?: Error) => void };
 
 type Connection = {
   readonly socket: SocketId;
   readonly webSocket: WebSocket;
   /** What `webSocket` writes to; null until the handshake is answered. */
   stream: Duplex | null;
-  /** Whether `stream` is corked until the end of this turn. */
-  corked: boolean;
+  /** The small messages that wait in `stream`, which is corked meanwhile; null while none do. */
+  batch: Batch | null;
+  /** Whether what waits at the end of this turn will be written then. */
+  isFlushDue: boolean;
   /** Reports the refusal of the handshake whose body is being read. */
   refuse: (() => void) | null;
   /** Why the connection broke, for `socket_closed`. */
@@ -120,7 +132,8 @@ export class AgentSockets {
       socket,
       webSocket,
       stream: null,
-      corked: false,
+      batch: null,
+      isFlushDue: false,
       refuse: null,
       cause: "",
     };
@@ -209,15 +222,44 @@ export class AgentSockets {
     length: number,
     reusable: Buffer<ArrayBuffer> | null = null,
   ): void {
-    const { socket, webSocket } = connection;
+    const { webSocket } = connection;
     if (webSocket.readyState !== WebSocket.OPEN) return;
-    if (length < BULK_BYTES) cork(connection);
-    webSocket.send(message, { binary: typeof message !== "string" }, (error) => {
-      if (error || !this.#connections.has(socket)) return;
+    if (length < BULK_BYTES) {
+      const batch = connection.batch ?? this.#beginBatch(connection);
+      batch.messages += 1;
+      batch.bytes += length;
+      webSocket.send(message, batch.onSent);
+      if (batch.messages === BATCH_MESSAGES_MAX) flush(connection);
+      return;
+    }
+    webSocket.send(message, (error) => {
+      if (error) return;
       if (reusable !== null && this.#spare.length < SPARE_PACKETS_MAX) this.#spare.push(reusable);
-      this.#options.dispatch({ type: "socket_flushed", socket, bytes: length });
+      this.#onFlushed(connection, length);
     });
-    if (length >= BULK_BYTES) uncork(connection);
+    flush(connection);
+  }
+
+  #beginBatch(connection: Connection): Batch {
+    const batch: Batch = {
+      messages: 0,
+      bytes: 0,
+      onSent: (error) => {
+        batch.messages -= 1;
+        if (batch.messages === 0 && !error) this.#onFlushed(connection, batch.bytes);
+      },
+    };
+    connection.batch = batch;
+    connection.stream?.cork();
+    if (!connection.isFlushDue) {
+      connection.isFlushDue = true;
+      setImmediate(flushDue, connection);
+    }
+    return batch;
+  }
+
+  #onFlushed({ socket }: Connection, bytes: number): void {
+    if (this.#connections.has(socket)) this.#options.dispatch({ type: "socket_flushed", socket, bytes });
   }
 }
 
@@ -257,15 +299,14 @@ const CLIENT_OPTIONS = {
   closeTimeout: CLOSE_TIMEOUT_MS,
 };
 
-function cork(connection: Connection): void {
-  if (connection.corked || connection.stream === null) return;
-  connection.corked = true;
-  connection.stream.cork();
-  setImmediate(uncork, connection);
+/** What waits at the end of a turn of the event loop is written then. */
+function flushDue(connection: Connection): void {
+  connection.isFlushDue = false;
+  flush(connection);
 }
 
-function uncork(connection: Connection): void {
-  if (!connection.corked) return;
-  connection.corked = false;
+function flush(connection: Connection): void {
+  if (connection.batch === null) return;
+  connection.batch = null;
   connection.stream?.uncork();
 }

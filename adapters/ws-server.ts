@@ -7,6 +7,7 @@ import type { ServerEffect } from "../core/effects.ts";
 import type { ServerEvent } from "../core/events.ts";
 import type { SocketId } from "../core/ids.ts";
 import { responseBytes } from "./edge-answer.ts";
+import { FrameWriter } from "./frame-writer.ts";
 import { lingeringClose } from "./linger.ts";
 import { noteWholeBuffer } from "./whole-buffers.ts";
 
@@ -31,8 +32,15 @@ export type ServerSocketsOptions = {
 /** A peer that does not finish the closing handshake is cut off after this time. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
-/** Below this, messages of one turn of the event loop share a write, because the system call costs more than the bytes. */
-const BULK_BYTES = 16 * 1024;
+/** Answers the peer's close by itself, which must come behind what its owner has sent. */
+class ServerWebSocket extends WebSocket {
+  beforeClose: (() => void) | null = null;
+
+  override close(code?: number, reason?: string | Buffer): void {
+    this.beforeClose?.();
+    super.close(code, reason);
+  }
+}
 
 /** `closeTimeout` is younger than the type declarations of `ws`. */
 const SERVER_OPTIONS = {
@@ -42,6 +50,7 @@ const SERVER_OPTIONS = {
   skipUTF8Validation: false,
   autoPong: true,
   closeTimeout: CLOSE_TIMEOUT_MS,
+  WebSocket: ServerWebSocket,
 };
 
 type Connection = {
@@ -50,9 +59,9 @@ type Connection = {
   /** The request that waits for its answer; null from then on. */
   handshake: IncomingMessage | null;
   /** Null before the handshake is complete. */
-  webSocket: WebSocket | null;
-  /** Whether `stream` is corked until the end of this turn. */
-  isCorked: boolean;
+  webSocket: ServerWebSocket | null;
+  /** What is sent goes this way, and so comes between the frames of `ws`: that writes each of its own within one call. */
+  readonly writer: FrameWriter;
   /** Why the connection broke, for `socket_closed`. */
   cause: string;
 };
@@ -60,7 +69,7 @@ type Connection = {
 /** Orders for a socket that has closed here are ignored: its last event is on the way. */
 export class ServerSockets {
   readonly #options: ServerSocketsOptions;
-  readonly #server: WebSocketServer;
+  readonly #server: InstanceType<typeof WebSocketServer<typeof ServerWebSocket>>;
   readonly #connections = new Map<SocketId, Connection>();
   #socketsOpened = 0;
 
@@ -72,12 +81,15 @@ export class ServerSockets {
   /** Takes over a connection on which a well-formed handshake was read (RFC 6455 section 4.2.1). */
   take(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     const socket = ++this.#socketsOpened as SocketId;
+    const options = this.#options;
     const connection: Connection = {
       socket,
       stream,
       handshake: request,
       webSocket: null,
-      isCorked: false,
+      writer: new FrameWriter(stream, (bytes) => {
+        if (this.#connections.has(socket)) options.dispatch({ type: "socket_flushed", socket, bytes });
+      }),
       cause: "",
     };
     this.#connections.set(socket, connection);
@@ -88,7 +100,7 @@ export class ServerSockets {
       if (connection.webSocket === null) this.#close(connection, 1006, "");
     });
     watchForEnd(stream, head);
-    this.#options.dispatch({
+    options.dispatch({
       type: "upgrade_requested",
       socket,
       target: request.url ?? "",
@@ -113,13 +125,15 @@ export class ServerSockets {
         lingeringClose(stream, responseBytes(effect.status, effect.headers, effect.body));
         break;
       case "socket_send_text":
-        this.#sendText(connection, effect.text);
+        if (webSocket?.readyState === WebSocket.OPEN) connection.writer.text(effect.text);
         break;
       case "socket_send_packet":
-        this.#sendPacket(connection, effect.header, effect.body);
+        if (webSocket?.readyState === WebSocket.OPEN) connection.writer.binary(effect.header, effect.body);
         break;
       case "socket_ping":
-        if (webSocket?.readyState === WebSocket.OPEN) webSocket.ping();
+        if (webSocket?.readyState !== WebSocket.OPEN) return;
+        connection.writer.flush();
+        webSocket.ping();
         break;
       case "socket_close":
         if (webSocket === null) stream.destroy();
@@ -168,9 +182,13 @@ export class ServerSockets {
     });
   }
 
-  #listen(connection: Connection, webSocket: WebSocket): void {
-    const { socket } = connection;
+  #listen(connection: Connection, webSocket: ServerWebSocket): void {
+    const { socket, stream, writer } = connection;
     const { dispatch, nonce } = this.#options;
+    const flush = () => writer.flush();
+    webSocket.beforeClose = flush;
+    // Here `ws` ends the stream.
+    stream.prependListener("end", flush);
     dispatch({ type: "socket_opened", socket, nonce: nonce() });
     webSocket.on("message", (data, isBinary) => {
       assert(Buffer.isBuffer(data), "a message is not a Buffer, though no other binary type was set");
@@ -187,47 +205,6 @@ export class ServerSockets {
     webSocket.on("close", (code, reason) => this.#close(connection, code, reason.toString()));
   }
 
-  #sendText(connection: Connection, text: string): void {
-    const { webSocket } = connection;
-    if (webSocket?.readyState !== WebSocket.OPEN) return;
-    const message = Buffer.from(text);
-    if (message.length < BULK_BYTES) cork(connection);
-    webSocket.send(message, TEXT, this.#onSent(connection, message.length));
-    if (message.length >= BULK_BYTES) uncork(connection);
-  }
-
-  /**
-   * `ws` takes a message in one piece only, and joining the parts would be a copy of all that is uploaded. A frame of a
-   * server is not masked (RFC 6455 section 5.1), so that the parts can go out as they are, between the frames of `ws`:
-   * that writes each of its own within one call.
-   */
-  #sendPacket(connection: Connection, header: Uint8Array, body: readonly Uint8Array[]): void {
-    const { stream, webSocket } = connection;
-    if (webSocket?.readyState !== WebSocket.OPEN) return;
-    let length = header.length;
-    for (const part of body) length += part.length;
-    const onSent = this.#onSent(connection, length);
-    if (length < BULK_BYTES) {
-      cork(connection);
-      stream.write(Buffer.concat([binaryFrameHead(length), header, ...body]), onSent);
-      return;
-    }
-    const parts = [Buffer.concat([binaryFrameHead(length), header]), ...body];
-    stream.cork();
-    for (const [index, part] of parts.entries()) {
-      stream.write(part, index === parts.length - 1 ? onSent : undefined);
-    }
-    stream.uncork();
-    uncork(connection);
-  }
-
-  #onSent({ socket }: Connection, bytes: number): (error?: Error | null) => void {
-    return (error) => {
-      if (error || !this.#connections.has(socket)) return;
-      this.#options.dispatch({ type: "socket_flushed", socket, bytes });
-    };
-  }
-
   #close(connection: Connection, code: number, reason: string): void {
     const { socket, cause } = connection;
     if (!this.#connections.delete(socket)) return;
@@ -235,28 +212,12 @@ export class ServerSockets {
   }
 }
 
-const TEXT = { binary: false };
-
 function takeHandshake(connection: Connection): IncomingMessage {
   const { handshake } = connection;
   assert(handshake !== null, "a handshake was answered twice");
   connection.handshake = null;
   return handshake;
 }
-
-/** The head of a whole binary message that is not masked (RFC 6455 section 5.2). */
-function binaryFrameHead(length: number): Uint8Array {
-  if (length < 126) return Uint8Array.of(BINARY_FRAME, length);
-  if (length < 65_536) return Uint8Array.of(BINARY_FRAME, 126, length >> 8, length & 0xff);
-  const head = Buffer.alloc(10);
-  head[0] = BINARY_FRAME;
-  head[1] = 127;
-  head.writeUIntBE(length, 4, 6);
-  return head;
-}
-
-/** The final frame of a message, opcode 2. */
-const BINARY_FRAME = 0x82;
 
 /**
  * While a handshake waits, the stream is read, since nothing else tells that the visitor has left. A client may send
@@ -280,17 +241,4 @@ function onEarlyEnd(this: Duplex): void {
 function onEarlyData(this: Duplex, bytes: Buffer): void {
   this.pause();
   this.unshift(bytes);
-}
-
-function cork(connection: Connection): void {
-  if (connection.isCorked) return;
-  connection.isCorked = true;
-  connection.stream.cork();
-  setImmediate(uncork, connection);
-}
-
-function uncork(connection: Connection): void {
-  if (!connection.isCorked) return;
-  connection.isCorked = false;
-  connection.stream.uncork();
 }

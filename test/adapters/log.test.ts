@@ -105,6 +105,7 @@ function exchangeEnded(outcome: ExchangeOutcome): ServerReport {
   return {
     type: "exchange_ended",
     exchange: 1 as ExchangeId,
+    requestId: 1_000_001,
     clientId: "home",
     method: "GET",
     status: 200,

@@ -273,4 +273,17 @@ describe("the connection", () => {
     await run.over(exchange);
     expect(run.log.events).toEqual([{ type: "origin_failed", exchange, fault: "broken" }]);
   });
+
+  test("that was kept and is cut by close is no reason to repeat the request", async () => {
+    const raw = await rawOrigin((socket, _request, nth) => nth === 1 && socket.write(OK));
+    const run = start(raw.url);
+    await run.over(run.request());
+    const exchange = run.request();
+    await raw.requested(2);
+    run.origin.close();
+    await run.over(exchange);
+    await raw.allClosed();
+    expect(run.log.events.at(-1)).toEqual({ type: "origin_failed", exchange, fault: "broken" });
+    expect(raw.connections()).toBe(1);
+  });
 });

@@ -251,7 +251,8 @@ describe("a message to the server", () => {
     for (let index = 0; index < 10; index++) {
       run.perform({ type: "socket_send_packet", socket: SOCKET, header: Buffer.from([index]), body });
     }
-    await run.log.until(() => run.log.all("socket_flushed").length === 10);
+    const flushed = () => run.log.all("socket_flushed").reduce((sum, event) => sum + event.bytes, 0);
+    await run.log.until(() => flushed() === 10 * (1 + size));
     const last = once(peer, "ping");
     run.perform({ type: "socket_ping", socket: SOCKET });
     await last;
@@ -314,12 +315,13 @@ describe("a message to the server", () => {
     for (const [index, packet] of received.entries()) expect(packet.equals(sent[index] ?? packet)).toBe(true);
   });
 
-  test("shares one write with the other small ones of its turn, while a large one goes out at once", async () => {
+  test("shares a write with up to seven other small ones of its turn, while a large one goes out at once", async () => {
     const { run, peer } = await connect();
-    const writes = vi.spyOn(net.Socket.prototype, "_writev");
+    const joined = vi.spyOn(net.Socket.prototype, "_writev");
     const single = vi.spyOn(net.Socket.prototype, "_write");
+    const writes = () => joined.mock.calls.length + single.mock.calls.length;
     let count = 0;
-    const arrived = new Promise<void>((resolve) => peer.on("message", () => ++count === 10 && resolve()));
+    const arrived = new Promise<void>((resolve) => peer.on("message", () => ++count === 15 && resolve()));
     const send = (size: number) =>
       run.perform({
         type: "socket_send_packet",
@@ -327,14 +329,27 @@ describe("a message to the server", () => {
         header: Buffer.alloc(13),
         body: [Buffer.alloc(size)],
       });
-    for (let index = 0; index < 8; index++) send(64);
-    expect(writes.mock.calls.length + single.mock.calls.length).toBe(0);
+    for (let index = 0; index < 3; index++) send(64);
+    expect(writes()).toBe(0);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(writes.mock.calls.length + single.mock.calls.length).toBe(1);
+    expect(writes()).toBe(1);
+    for (let index = 0; index < 10; index++) send(64);
+    expect(writes()).toBe(2);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(writes()).toBe(3);
     send(64);
     send(60_000);
-    expect(writes.mock.calls.length + single.mock.calls.length).toBe(2);
+    expect(writes()).toBe(4);
     await arrived;
+  });
+
+  test("is told as flushed together with those that shared its write", async () => {
+    const { run } = await connect();
+    for (let index = 0; index < 10; index++) {
+      run.perform({ type: "socket_send_text", socket: SOCKET, text: "ten bytes!" });
+    }
+    await run.log.until(() => run.log.all("socket_flushed").length === 2);
+    expect(run.log.all("socket_flushed").map(({ bytes }) => bytes)).toEqual([80, 20]);
   });
 
   test("that never left is not flushed", async () => {

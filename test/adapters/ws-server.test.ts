@@ -205,19 +205,36 @@ describe("a packet", () => {
     expect(seen).toEqual(["1:10", "65:1", `2:${40 * KIB}`, "ping", "3:20", `66:${20 * KIB}`, "4:30"]);
   });
 
-  test("that is small shares a write with others of its turn", async () => {
+  test("that is small shares a write and its report with three others of its turn, which do not wait", async () => {
     const run = await start();
     const client = run.raw();
     const socket = await run.openRaw(client);
     const writes = countWrites();
-    for (let index = 0; index < 20; index++) {
+    for (let index = 0; index < 9; index++) {
       const bytes = Buffer.from(`packet ${index}`);
       run.sockets.perform({ type: "socket_send_packet", socket, header: bytes, body: [bytes] });
     }
+    expect(writes.count()).toBe(2);
     run.sockets.perform({ type: "socket_send_text", socket, text: "and a text" });
     await client.untilText("and a text");
+    expect(writes.count()).toBe(3);
+    expect(client.text).toContain("packet 8packet 8");
+    await run.log.until(() => run.flushed() === 9 * 16 + 10);
+    expect(run.log.all("socket_flushed").map((event) => event.bytes)).toEqual([64, 64, 26]);
+  });
+
+  test("of some KiB shares a write with others all the same", async () => {
+    const run = await start();
+    const client = run.raw();
+    const socket = await run.openRaw(client);
+    const writes = countWrites();
+    for (let index = 0; index < 4; index++) {
+      const body = [Buffer.alloc(5 * KIB, 120), Buffer.from(`end ${index}`)];
+      run.sockets.perform({ type: "socket_send_packet", socket, header: Buffer.from("head"), body });
+    }
     expect(writes.count()).toBe(1);
-    expect(client.text).toContain("packet 19packet 19");
+    await client.untilText("end 3");
+    await run.log.until(() => run.flushed() === 4 * (5 * KIB + 9));
   });
 
   test("that is large leaves at once in one write, with its parts and the small ones before it", async () => {
@@ -289,7 +306,7 @@ describe("an open socket", () => {
     expect(received).toEqual(texts);
   });
 
-  test("sends the small messages of one turn in one piece", async () => {
+  test("sends the small messages of one turn in pieces of four", async () => {
     const run = await start();
     const client = run.raw();
     const socket = await run.openRaw(client);
@@ -298,7 +315,30 @@ describe("an open socket", () => {
       run.sockets.perform({ type: "socket_send_text", socket, text: `message ${index}` });
     }
     await client.untilText("message 19");
-    expect(writes.count()).toBe(1);
+    expect(writes.count()).toBe(5);
+  });
+
+  test.each([
+    ["closes", (client: RawClient) => client.socket.write(masked(0x88, Buffer.of(0x03, 0xe8)))],
+    ["ends its side", (client: RawClient) => client.socket.end()],
+  ])("sends what it was given before the peer %s", async (_, leave) => {
+    const run = await start("answer");
+    const client = run.raw();
+    const socket = await run.openRaw(client);
+    run.sockets.perform({ type: "socket_pause", socket, paused: true });
+    client.socket.cork();
+    // What fills the buffer of a read makes the system look for more at once, and it finds the end.
+    client.socket.write(masked(0x82, Buffer.alloc(64 * KIB - 8 - 14)));
+    client.socket.write(masked(0x81, Buffer.from("ask me")));
+    leave(client);
+    client.socket.uncork();
+    const { client: other } = await run.open();
+    other.close();
+    await run.log.first("socket_closed");
+    run.sockets.perform({ type: "socket_pause", socket, paused: false });
+    await run.log.until(() => run.log.all("socket_closed").length === 2);
+    await client.untilEnded();
+    expect(client.text).toContain("answer");
   });
 
   test("is read no further while it is paused", async () => {
@@ -438,13 +478,19 @@ describe("a peer that breaks RFC 6455", () => {
   });
 });
 
-async function start() {
+/** `answer` is sent at once to each text that comes. */
+async function start(answer: string | null = null) {
   const log = new EventLog<ServerSocketEvent>();
   const nonce = createNonceSource();
   const forwarded: IncomingMessage[] = [];
   const sockets = new ServerSockets({
     messageBytesMax: MESSAGE_BYTES_MAX,
-    dispatch: log.dispatch,
+    dispatch: (event) => {
+      log.dispatch(event);
+      if (event.type === "socket_text" && answer !== null) {
+        sockets.perform({ type: "socket_send_text", socket: event.socket, text: answer });
+      }
+    },
     nonce,
     onForward: (request) => forwarded.push(request),
   });

@@ -10,9 +10,8 @@ import { type Child, type ChildOptions, startChild } from "./child.ts";
 /** What `npm start` and `npm run agent` run, once it is built. */
 const COMMAND = "dist/adapters/main.js";
 
-/** As in package.json: a small young generation keeps what is done with from piling up, and an agent needs less than a server. */
-const SERVER_FLAGS = ["--max-semi-space-size=4"];
-const AGENT_FLAGS = ["--max-semi-space-size=2"];
+/** As in package.json: a small young generation keeps what is done with from piling up. */
+const NODE_FLAGS = ["--max-semi-space-size=4"];
 
 export type Server = {
   readonly child: Child;
@@ -42,7 +41,7 @@ export async function startServer({
       ...["--database", database ?? "sqlite::memory:"],
     ],
     ...childOptions,
-    nodeFlags: [...SERVER_FLAGS, ...nodeFlags],
+    nodeFlags: [...NODE_FLAGS, ...nodeFlags],
     environment: { TUNNEL_ACCESS_TOKEN: accessToken },
     readyPrefix: "listening on ",
   });
@@ -78,7 +77,7 @@ export function startAgent(options: AgentOptions): Promise<Child> {
       ...["--client-id", options.clientId, "--state", options.stateFile],
       ...(options.protocol === undefined ? [] : ["--protocol", options.protocol]),
     ],
-    nodeFlags: [...AGENT_FLAGS, ...(options.nodeFlags ?? [])],
+    nodeFlags: [...NODE_FLAGS, ...(options.nodeFlags ?? [])],
     environment: { TUNNEL_ACCESS_TOKEN: options.server.accessToken },
     readyPrefix: "connected as",
   });
