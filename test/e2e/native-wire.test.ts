@@ -229,15 +229,17 @@ describe("ends that cross", () => {
   test("T10: three thousand visitors who ask and leave cost the home a bounded number of calls, and others nothing", async () => {
     let running = 0;
     let most = 0;
+    let calls = 0;
     const tunnel = await startTunnel(
       (_request, response) => {
+        calls++;
         running++;
         most = Math.max(most, running);
         response.once("close", () => running--);
       },
       {
         server: { limits: { tunnelExchangesMax: 50 } },
-        agent: { protocol: "native", limits: { exchangesMax: 50 } },
+        agent: { protocol: "native", limits: { exchangesMax: 50, abortsPerSecondMax: 20 } },
       },
     );
     const neighbour = await startOrigin((_request, response) => response.end("unharmed"));
@@ -248,6 +250,7 @@ describe("ends that cross", () => {
       "Host: x",
       `Authorization: Bearer ${tunnel.clientToken}`,
     ];
+    const startMs = performance.now();
     let left = 3_000;
     let isOver = false;
     const visitors = Array.from({ length: 100 }, async () => {
@@ -268,6 +271,8 @@ describe("ends that cross", () => {
     expect(answers).toBeGreaterThan(10);
     await settled(tunnel.server);
     await expect.poll(() => running).toBe(0);
+    // A second's worth at once, what leaks away meanwhile, and what runs when the limit is reached.
+    expect(calls).toBeLessThan(20 * (2 + (performance.now() - startMs) / 1_000) + 50);
     // What was cancelled may be noticed at the home's service a moment later.
     expect(most).toBeLessThan(200);
   });
