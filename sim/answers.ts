@@ -11,6 +11,7 @@ export const HARMLESS_ANSWERS = [
   "cors_of_its_own",
   "wide_header",
   "list_header",
+  "length_twice",
   "body_for_nobody",
 ] as const;
 
@@ -21,6 +22,7 @@ export const MALFORMED_ANSWERS = [
   "bad_header",
   "two_cookies",
   "long_header",
+  "huge_header",
   "bad_status",
   "ends_early",
   "ends_late",
@@ -33,12 +35,17 @@ export function isMalformed(quirks: readonly AnswerQuirk[]): boolean {
   return quirks.some((quirk) => (MALFORMED_ANSWERS as readonly AnswerQuirk[]).includes(quirk));
 }
 
-/** Headers that the home sends besides those of the model. */
-export function extraHeaders(quirks: readonly AnswerQuirk[]): readonly string[] {
-  return quirks.flatMap((quirk) => EXTRA_HEADERS[quirk] ?? []);
+/** Headers that the home sends besides those of the model. `length` is what it declares, null for nothing. */
+export function extraHeaders(
+  quirks: readonly AnswerQuirk[],
+  length: string | null = null,
+): readonly string[] {
+  const again = length !== null && quirks.includes("length_twice") ? ["content-length", length] : [];
+  return [...quirks.flatMap((quirk) => EXTRA_HEADERS[quirk] ?? []), ...again];
 }
 
 const LONG_HEADER_CHARACTERS = 1_500;
+const HUGE_HEADER_CHARACTERS = 20_000;
 
 const EXTRA_HEADERS: Readonly<Partial<Record<AnswerQuirk, readonly string[]>>> = {
   etag: ["etag", '"v1"'],
@@ -55,4 +62,5 @@ const EXTRA_HEADERS: Readonly<Partial<Record<AnswerQuirk, readonly string[]>>> =
   two_cookies: ["set-cookie", "a=1", "set-cookie", "b=2"],
   list_header: ["x-list", "a", "x-list", "b"],
   long_header: ["x-long", "l".repeat(LONG_HEADER_CHARACTERS)],
+  huge_header: ["x-huge", "h".repeat(HUGE_HEADER_CHARACTERS)],
 };

@@ -1,10 +1,14 @@
 /** How anybody outside reaches a node: the handshake of a WebSocket, and the connection of an HTTP request. */
 import { ExchangeLine, type RequestHead, type VisitorSide } from "./exchange-line.ts";
 import { Link, type LinkEnd, type LinkHandler } from "./link.ts";
-import type { Node, ServerProcess } from "./node.ts";
-import type { Path } from "./path.ts";
+import type { Node } from "./node.ts";
+import type { HandshakeHead, Path } from "./path.ts";
 import type { Host, QueueOrder } from "./pipe.ts";
+import type { ServerProcess } from "./server-process.ts";
 import type { World } from "./world.ts";
+
+/** Where this stands in a portal's answer to a handshake, the target is quoted. */
+export const ASKED_FOR = "{target}";
 
 export type Dialler = {
   readonly world: World;
@@ -73,7 +77,7 @@ export class ClientSocket {
           if (this.#over) return;
           const portal = path.portal();
           if (portal !== null) {
-            this.#refuse(portal.status, portal.body);
+            this.#refuse(portal.status, portal.body.replace(ASKED_FOR, target));
             return;
           }
           const { socket, handler: serverHandler } = server.socketHandler();
@@ -86,7 +90,9 @@ export class ClientSocket {
             messageBytesMax: server.messageBytesMax,
           });
           this.#end = link.client;
-          server.process.run(() => server.requestUpgrade(socket, link.server, target, headers));
+          let head: HandshakeHead = { target, headers };
+          for (const rewrite of path.rewriters) head = rewrite(head);
+          server.process.run(() => server.requestUpgrade(socket, link.server, head.target, head.headers));
         },
       },
     );

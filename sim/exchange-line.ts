@@ -50,6 +50,7 @@ type LineFrame = {
 };
 
 const NO_BYTES = new Uint8Array(0);
+const NO_HEADERS: readonly string[] = [];
 const HEAD_BYTES = 200;
 /** A visitor's kernel gives up a peer that is gone after this long. */
 const KEEP_ALIVE_US = 15_000_000;
@@ -127,11 +128,11 @@ export class ExchangeLine implements Connection {
   // The visitor's end.
 
   sendBody(bytes: Uint8Array): void {
-    if (!this.#visitorDone) this.#up.send(frameOf("body", bytes.length, { bytes: copyOf(bytes) }));
+    if (!this.#visitorDone) this.#up.send(bodyFrame(copyOf(bytes)));
   }
 
   endBody(trailers: readonly string[] = []): void {
-    if (!this.#visitorDone) this.#up.send(frameOf("end", 0, { headers: trailers }));
+    if (!this.#visitorDone) this.#up.send(lastFrame("end", trailers));
   }
 
   /** Stops or resumes reading the response. */
@@ -165,7 +166,7 @@ export class ExchangeLine implements Connection {
   }
 
   respondInterim(status: number, headers: readonly string[]): void {
-    this.#respond(frameOf("interim", HEAD_BYTES, { status, headers: [...headers] }));
+    this.#respond(headFrame("interim", status, [...headers]));
   }
 
   respondUpgrade(headers: readonly string[]): void {
@@ -175,15 +176,15 @@ export class ExchangeLine implements Connection {
   }
 
   respondHead(status: number, headers: readonly string[]): void {
-    this.#respond(frameOf("head", HEAD_BYTES, { status, headers: [...headers] }));
+    this.#respond(headFrame("head", status, [...headers]));
   }
 
   respondBody(bytes: Uint8Array): void {
-    this.#respond(frameOf("body", bytes.length, { bytes: copyOf(bytes) }));
+    this.#respond(bodyFrame(copyOf(bytes)));
   }
 
   respondEnd(trailers: readonly string[] = []): void {
-    this.#respond(frameOf("end", 0, { headers: [...trailers] }));
+    this.#respond(lastFrame("end", [...trailers]));
   }
 
   /** Destroys the connection: what has not left for the kernel is dropped, and the visitor sees no end. */
@@ -196,7 +197,7 @@ export class ExchangeLine implements Connection {
   hangUp(): void {
     if (this.#nodeDone) return;
     this.#down.dropUnsent();
-    this.#down.send(frameOf("cut", 0));
+    this.#down.send(lastFrame("cut"));
     this.#up.kill();
   }
 
@@ -282,6 +283,14 @@ export class ExchangeLine implements Connection {
   }
 }
 
-function frameOf(kind: LineFrame["kind"], size: number, content: Partial<LineFrame> = {}): LineFrame {
-  return { kind, status: 0, headers: [], bytes: NO_BYTES, ...content, size };
+function headFrame(kind: "interim" | "head", status: number, headers: readonly string[]): LineFrame {
+  return { kind, status, headers, bytes: NO_BYTES, size: HEAD_BYTES };
+}
+
+function bodyFrame(bytes: Uint8Array): LineFrame {
+  return { kind: "body", status: 0, headers: NO_HEADERS, bytes, size: bytes.length };
+}
+
+function lastFrame(kind: "end" | "cut", trailers = NO_HEADERS): LineFrame {
+  return { kind, status: 0, headers: trailers, bytes: NO_BYTES, size: 0 };
 }

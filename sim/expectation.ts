@@ -3,6 +3,7 @@ import { isMalformed } from "./answers.ts";
 import { oddStatuses } from "./odd-requests.ts";
 import type { AnswerSpec } from "./scenario.ts";
 import type { Visit } from "./visitor.ts";
+import { GOOD_BYE_CODE } from "./web-socket-frame.ts";
 
 /** Statuses of an answer that is the server's own. */
 export function expectedStatuses(visit: Visit): readonly number[] | "home" {
@@ -37,10 +38,15 @@ export function isAsExpected(visit: Visit): boolean {
   if (visit.end === "left") return visit.operation.leaves !== null;
   if (mayFail(visit.operation.answer)) return visit.end === "complete" || visit.end === "cut";
   if (visit.end !== "complete") return false;
-  if (visit.closeCode !== null) return false;
+  if (visit.closeCode !== goodByeOf(visit)) return false;
   const expected = expectedStatuses(visit);
   if (expected === "home") return visit.fromHome && visit.status === visit.model.status;
   return visit.status !== null && expected.includes(visit.status);
+}
+
+/** What a home that takes a WebSocket ends it with, if it does so of its own accord. */
+function goodByeOf({ status, operation: { answer } }: Visit): number | null {
+  return status === 101 && answer.closes === true ? GOOD_BYE_CODE : null;
 }
 
 /** What comes of such an answer depends on who carries it, and on how patient they are. */

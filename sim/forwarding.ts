@@ -11,7 +11,13 @@ export const PEERS = [
 ] as const;
 
 /** Proxies that a server of the run may trust. */
-export const PROXIES = ["192.0.2.0/24", "2001:db8::/32", "198.51.100.200", "::/0"] as const;
+export const PROXIES = [
+  "192.0.2.0/24",
+  "2001:db8::/32",
+  "198.51.100.200",
+  "::ffff:203.0.113.0/120",
+  "::/0",
+] as const;
 
 /** Fields that a request comes with. */
 export const FORWARDINGS: readonly (readonly string[])[] = [
@@ -41,6 +47,8 @@ export const FORWARDINGS: readonly (readonly string[])[] = [
   ["x-forwarded-host", "[2001:db8::1]:443", "x-real-ip", "2001:db8::2"],
   ["x-forwarded-host", "[::1", "x-real-ip", "[2001:db8::2]"],
   ["x-forwarded-host", "home:99999"],
+  ["x-forwarded-for", "1:2:3:4:5:6:7::8"],
+  ["x-forwarded-for", `1.2.3.${"4".repeat(50)}`, "x-real-ip", `::${"f".repeat(50)}`],
 ];
 
 /** Fields about who the visitor is, which a server makes anew. */

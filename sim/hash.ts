@@ -22,7 +22,9 @@ export class TraceHash {
 
   /** Takes any number, whole or not; two that differ are taken as different. */
   number(value: number): void {
-    if (Number.isSafeInteger(value)) {
+    if ((value | 0) === value) {
+      this.word(value);
+    } else if (Number.isSafeInteger(value)) {
       this.word(value | 0);
       if (value > 0x7fffffff || value < -0x80000000) this.word(Math.floor(value / 2 ** 32));
     } else {
@@ -92,6 +94,9 @@ export class TraceHash {
   #object(value: object | null): void {
     if (value === null) {
       this.word(0x4d);
+    } else if (Object.getPrototypeOf(value) === Object.prototype) {
+      // Nearly all are plain, and that is seen soonest.
+      this.#members(value);
     } else if (value instanceof Uint8Array) {
       this.bytes(value);
     } else if (Array.isArray(value)) {
@@ -107,18 +112,34 @@ export class TraceHash {
       this.word(value.size);
       for (const item of value) this.value(item);
     } else {
-      const members = value as Readonly<Record<string, unknown>>;
-      for (const name in members) this.value(members[name]);
+      this.#members(value);
     }
   }
 
-  /** The UTF-16 units of the text from one place to another, two to a word. */
-  #units(value: string, start: number, end: number): void {
-    let index = start;
-    for (; index + 1 < end; index += 2) {
-      this.word((value.charCodeAt(index) << 16) | value.charCodeAt(index + 1));
+  #members(value: object): void {
+    const members = value as Readonly<Record<string, unknown>>;
+    for (const name in members) {
+      const member = members[name];
+      if (typeof member === "string") this.text(member);
+      else if (typeof member === "number") this.number(member);
+      else this.value(member);
     }
-    if (index < end) this.word(value.charCodeAt(index));
+  }
+
+  /** The UTF-16 units of the text from one place to another, two to a word, each taken as `word` takes it. */
+  #units(value: string, start: number, end: number): void {
+    // Half of all words are text's: what `word` keeps in the object is kept at hand here.
+    let a = this.#a;
+    let b = this.#b;
+    for (let index = start; index < end; index += 2) {
+      const unit = value.charCodeAt(index);
+      const word = index + 1 < end ? (unit << 16) | value.charCodeAt(index + 1) : unit;
+      const mixed = Math.imul(a ^ word, 0x9e3779b1);
+      a = (mixed << 13) | (mixed >>> 19);
+      b = Math.imul(b + word, 0x85ebca77) ^ (b >>> 15) ^ mixed;
+    }
+    this.#a = a;
+    this.#b = b;
   }
 
   #sample(value: Uint8Array, start: number, stride: number, count: number): void {

@@ -147,6 +147,7 @@ export function drawAgentLimits(random: Random, calm: boolean): AgentLimits {
     ...agentLimits,
     ...drawSessionLimits(random.stream("session"), calm),
     exchangesMax: calm || random.chance(5, 6) ? agentLimits.exchangesMax : random.skewed(1, 8),
+    abortsPerSecondMax: calm || random.chance(5, 6) ? agentLimits.abortsPerSecondMax : random.skewed(1, 4),
     packetFillMs: random.between(0, 5),
     sendBytesHigh,
     sendBytesLow: random.below(sendBytesHigh),
@@ -161,6 +162,6 @@ export function drawAgentLimits(random: Random, calm: boolean): AgentLimits {
     retryDownMs: retryMs + random.below(15_000),
     retrySupersededMs: random.between(2_000, 18_000),
     retryResetMs: random.between(1_000, 5_000),
-    drainMs: random.between(1_000, 10_000),
+    drainMs: random.chance(1, 3) ? random.between(100, 1_000) : random.between(1_000, 10_000),
   };
 }

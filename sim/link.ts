@@ -163,11 +163,14 @@ export class LinkEnd {
   }
 
   #transmit(frame: SocketFrame): void {
-    let frames: readonly SocketFrame[] = [frame];
-    for (const filter of this.#link.path.lane(this.#link.directionFrom(this)).filters) {
-      frames = frames.flatMap((each) => filter(each, this.#link) ?? [each]);
-    }
     const pipe = this.#link.pipeFrom(this);
+    const { filters } = this.#link.path.lane(this.#link.directionFrom(this));
+    if (filters.size === 0) {
+      pipe.send(frame);
+      return;
+    }
+    let frames: readonly SocketFrame[] = [frame];
+    for (const filter of filters) frames = frames.flatMap((each) => filter(each, this.#link) ?? [each]);
     for (const each of frames) pipe.send(each);
   }
 

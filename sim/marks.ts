@@ -53,8 +53,21 @@ export type Mark =
   | `the server reports ${(typeof SERVER_REPORTS)[number]}`
   | `the agent reports ${(typeof AGENT_REPORTS)[number]}`;
 
+/** The mark of each report: made once, since they are many. */
+export const serverReportMarks = marksOf("server", SERVER_REPORTS);
+export const agentReportMarks = marksOf("agent", AGENT_REPORTS);
+
 export const MARKS: readonly Mark[] = [
   ...SITUATIONS,
-  ...SERVER_REPORTS.map((type) => `the server reports ${type}` as const),
-  ...AGENT_REPORTS.map((type) => `the agent reports ${type}` as const),
+  ...Object.values(serverReportMarks),
+  ...Object.values(agentReportMarks),
 ];
+
+function marksOf<Who extends string, Type extends string>(
+  who: Who,
+  types: readonly Type[],
+): { readonly [Each in Type]: `the ${Who} reports ${Each}` } {
+  const marks: Partial<Record<Type, string>> = {};
+  for (const type of types) marks[type] = `the ${who} reports ${type}`;
+  return marks as { readonly [Each in Type]: `the ${Who} reports ${Each}` };
+}

@@ -39,7 +39,10 @@ export function answerOf(clientId: string, visit: VisitOperation): ModelAnswer {
   const mayHaveBody = hasBody(request.method, answer);
   const bodyBytes = mayHaveBody ? whole : 0;
   const { quirks = [] } = answer;
-  const extra = extraHeaders(quirks);
+  const extra = [
+    ...extraHeaders(quirks, answer.declaresLength ? String(whole) : null),
+    ...(hasTrailers(visit) ? ["trailer", "X-Sum"] : []),
+  ];
   return {
     status,
     headers,

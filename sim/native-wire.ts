@@ -98,7 +98,8 @@ export function readEntries(bytes: Uint8Array): NativeEntry[] {
 
 /** The head of a request in its first piece. */
 export function readRequestHead(bytes: Uint8Array, at: number): SeenRequestHead {
-  const cursor = { bytes, at: at + 7 };
+  // All is made text at once, and cut then: there are many strings, and each would be a call of the runtime.
+  const cursor = { bytes, all: latin1Text(bytes), at: at + 7 };
   const method = text(cursor);
   const target = text(cursor);
   const peer = text(cursor);
@@ -136,12 +137,19 @@ export function greeting(kind: number, members: object): Uint8Array {
   return bytes;
 }
 
-/** The same credit frame, with so much more credit in each entry. */
-export function altered(bytes: Uint8Array, more: number): Uint8Array {
+/** The same credit or resume frame, with each of its entries changed. */
+export function alteredEntries(
+  bytes: Uint8Array,
+  change: (entry: NativeEntry) => Partial<NativeEntry>,
+): Uint8Array {
   const copy = bytes.slice();
   const view = new DataView(copy.buffer);
-  readEntries(bytes).forEach(({ limit }, index) => {
-    writeUint48(view, NATIVE_HEADER_BYTES + index * ENTRY_BYTES + 10, limit + more);
+  readEntries(bytes).forEach((entry, index) => {
+    const { exchange, received, limit } = { ...entry, ...change(entry) };
+    const at = NATIVE_HEADER_BYTES + index * ENTRY_BYTES;
+    writeUint48(view, at, exchange);
+    view.setUint32(at + 6, received % 2 ** 32);
+    writeUint48(view, at + 10, limit);
   });
   return copy;
 }
@@ -165,7 +173,7 @@ function uint48(bytes: Uint8Array, at: number): number {
   return (((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)) * 2 ** 32 + uint32(bytes, at + 2);
 }
 
-type Cursor = { readonly bytes: Uint8Array; at: number };
+type Cursor = { readonly bytes: Uint8Array; readonly all: string; at: number };
 
 function varint(cursor: Cursor): number {
   let value = 0;
@@ -179,10 +187,10 @@ function varint(cursor: Cursor): number {
 
 function text(cursor: Cursor): string {
   const length = varint(cursor);
-  const { bytes, at } = cursor;
+  const { all, at } = cursor;
   cursor.at += length;
   // What a fault has cut may end before its strings do.
-  return latin1Text(bytes.subarray(Math.min(at, bytes.length), Math.min(at + length, bytes.length)));
+  return all.slice(at, at + length);
 }
 
 function headerList(cursor: Cursor): string[] {

@@ -91,6 +91,22 @@ const odd = {
   two_hosts: answered([400], (known) => ({ ...library(known), hosts: ["a.example", "b.example"] })),
   no_host: answered([400, 401], (known) => ({ ...library(known), hosts: [] })),
   host_of_nobody: answered([400, 401], (known) => ({ ...library(known), hosts: ["bad host"] })),
+  // Nothing that the home knows, but it is asked.
+  no_host_with_token: answered([404], (known) => ({
+    ...library(known),
+    hosts: [],
+    authorization: known.clientToken,
+  })),
+  absolute_without_path: answered([404], ({ clientId, clientToken }) => ({
+    method: "GET",
+    target: `http://tunnel.example?clientId=${clientId}`,
+    authorization: clientToken,
+  })),
+  host_literal_malformed: answered([400], (known) => ({ ...library(known), hosts: ["[1::2::3]:80"] })),
+  host_label_too_long: answered([400], (known) => ({
+    ...library(known),
+    hosts: [`${"l".repeat(64)}.tunnel.example`],
+  })),
   host_with_port: answered([401], (known) => ({ ...library(known), hosts: ["tunnel.example:8443"] })),
   host_by_address: answered([401], (known) => ({ ...library(known), hosts: ["[2001:db8::1]:80"] })),
   host_port_too_high: answered([400, 401], (known) => ({
@@ -120,13 +136,13 @@ const odd = {
   })),
   path_without_id: answered([400], () => ({ method: "GET", target: "/t/" })),
   path_with_bad_id: answered([400], () => ({ method: "GET", target: "/t/%zz/a" })),
-  path_alone: answered([401, 404], ({ clientId }) => ({ method: "GET", target: `/t/${clientId}` })),
-  path_by_digest: answered([401, 404], ({ clientId }) => ({
+  path_alone: answered([400, 401, 404], ({ clientId }) => ({ method: "GET", target: `/t/${clientId}` })),
+  path_by_digest: answered([400, 401, 404], ({ clientId }) => ({
     method: "GET",
     target: `/t/${clientId}/a`,
     authorization: 'Digest username="u"',
   })),
-  path_by_bad_basic: answered([401, 404], ({ clientId }) => ({
+  path_by_bad_basic: answered([400, 401, 404], ({ clientId }) => ({
     method: "GET",
     target: `/t/${clientId}/a`,
     authorization: "Basic ####",

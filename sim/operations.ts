@@ -30,6 +30,8 @@ export type OperationSetting = {
   readonly faultyMs: number;
   /** Nobody leaves early, and nobody is slower than any deadline. */
   readonly calm: boolean;
+  /** Whether homes can be named by a path. */
+  readonly pathRouting: boolean;
 };
 
 export function drawOperations(random: Random, setting: OperationSetting): Operation[] {
@@ -73,7 +75,7 @@ function drawVisit(random: Random, id: number, setting: OperationSetting): Visit
     id,
     atMs,
     home,
-    ...(isMore ? drawMore(own, spec, request, answer) : { request, answer }),
+    ...(isMore ? drawMore(own, spec, { request, answer }, setting) : { request, answer }),
     readBytesPerMs: drawPace(random),
     leaves: setting.calm || random.chance(9, 10) ? null : drawLeave(random),
   };
@@ -87,12 +89,16 @@ function drawVisit(random: Random, id: number, setting: OperationSetting): Visit
 function drawMore(
   random: Random,
   home: HomeSpec,
-  request: RequestSpec,
-  answer: AnswerSpec,
+  { request, answer }: Pick<VisitOperation, "request" | "answer">,
+  { pathRouting }: OperationSetting,
 ): Pick<VisitOperation, "request" | "answer"> {
-  const way = random.pick(["host", "path", null] as const);
+  const drawn = random.pick(["host", "path", null] as const);
+  const way = drawn === "path" && !pathRouting ? "host" : drawn;
   const named: RequestSpec = way === null ? request : { ...withoutQueryQuirks(request), way };
-  if (!isNative(home)) return { request: named, answer };
+  if (!isNative(home)) {
+    const speaksFirst = home.agent === "culvert" && random.chance(1, 4);
+    return { request: named, answer: speaksFirst ? { ...answer, interims: 1 } : answer };
+  }
   if (random.chance(1, 6)) {
     const status = random.weighted([
       [5, 200],
@@ -110,13 +116,21 @@ function drawMore(
         upgrade: true,
         uploadEveryUs: random.skewed(0, 100_000),
       },
-      answer: { ...plain, status, ...(random.chance(1, 4) ? { early: true } : {}) },
+      answer: {
+        ...plain,
+        ...(random.chance(1, 8) ? LONG_FRAMES : {}),
+        status,
+        ...(random.chance(1, 4) ? { early: true } : {}),
+        ...(random.chance(1, 3) ? { closes: true } : {}),
+      },
     };
   }
   const method = random.chance(1, 6) ? random.pick(["PROPFIND", "get", "TRACE"]) : named.method;
   const isUpload = method !== "HEAD" && random.chance(1, 3);
   const quirks: RequestQuirk[] = [...(named.quirks ?? [])];
   if (random.chance(1, 4)) quirks.push("list_headers");
+  if (random.chance(1, 6)) quirks.push("agents_field");
+  if (random.chance(1, 12)) quirks.push("long_header");
   if (random.chance(1, 3)) quirks.push("forwarded");
   const upload: Partial<RequestSpec> = isUpload
     ? {
@@ -139,6 +153,9 @@ function drawMore(
     },
   };
 }
+
+/** Of a WebSocket: frames whose length has eight bytes. */
+const LONG_FRAMES = { bodyBytes: 150_000, chunkBytes: 70_000 };
 
 /** Those that are about a target with `clientId` in its query do not belong to a home's own name. */
 function withoutQueryQuirks(request: RequestSpec): RequestSpec {
@@ -272,7 +289,7 @@ function drawAnswer(random: Random, calm: boolean): AnswerSpec {
     [3, random.skewed(4 * KIB, 64 * KIB)],
     [1, random.between(64 * KIB, 256 * KIB)],
   ]);
-  const chunkBytes = Math.max(random.skewed(16, 16 * KIB), Math.ceil(bodyBytes / CHUNKS_MAX));
+  const chunkBytes = Math.max(random.skewed(16, 64 * KIB), Math.ceil(bodyBytes / CHUNKS_MAX));
   return {
     status: random.weighted([
       [20, 200],

@@ -27,6 +27,9 @@ export type FilteredLink = {
   readonly inject: (frame: SocketFrame) => void;
 };
 
+/** The head of a WebSocket's handshake. */
+export type HandshakeHead = { readonly target: string; readonly headers: readonly string[] };
+
 /** Answers every request to the server with this. */
 export type Portal = { readonly status: number; readonly body: string };
 
@@ -90,6 +93,8 @@ export class Path {
   refusals = 0;
   /** New connections get no answer while above 0. */
   silences = 0;
+  /** What becomes of the handshakes of WebSockets on their way. */
+  readonly rewriters = new Set<(head: HandshakeHead) => HandshakeHead>();
   /** Somebody who answers in the server's place, the first of them, and whom to tell that he did. */
   readonly portals = new Map<Portal, () => void>();
   /** Thousandths of the settings' bandwidth that each of these leaves; the least counts. */
@@ -112,7 +117,9 @@ export class Path {
   /** How long `size` bytes keep the line busy. */
   transferUs(size: number): number {
     let permille = 1000;
-    for (const slowdown of this.slowdowns) permille = Math.min(permille, slowdown.permille);
+    // Most paths have none, and to go through nothing costs as well.
+    if (this.slowdowns.size > 0)
+      for (const slowdown of this.slowdowns) permille = Math.min(permille, slowdown.permille);
     const bytesPerMs = Math.max(1, Math.floor((this.settings.bytesPerMs * permille) / 1000));
     return Math.ceil((size * 1000) / bytesPerMs);
   }

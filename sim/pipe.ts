@@ -34,8 +34,9 @@ export class Pipe<F extends Sized> {
   readonly #arrived: (frame: F) => void;
   #queue: F[] = [];
   #underWay: F[] = [];
+  /** On the line: the only one there. */
+  #leaving: F | null = null;
   #inbox: F[] = [];
-  #sending = false;
   #paused = false;
   #dead = false;
   #lost = false;
@@ -71,7 +72,7 @@ export class Pipe<F extends Sized> {
 
   /** Nothing is buffered, under way or unread. */
   get idle(): boolean {
-    return this.#dead || (this.#queue.length === 0 && !this.#sending && this.#unreadBytes === 0);
+    return this.#dead || (this.#queue.length === 0 && this.#leaving === null && this.#unreadBytes === 0);
   }
 
   send(frame: F): void {
@@ -129,27 +130,30 @@ export class Pipe<F extends Sized> {
 
   #pump(): void {
     const first = this.#queue[0];
-    if (this.#sending || this.#dead || first === undefined) return;
+    if (this.#leaving !== null || this.#dead || first === undefined) return;
     const { windowBytes } = this.#path.settings;
     if (this.#unreadBytes > 0 && this.#unreadBytes + first.size > windowBytes) return;
     this.#queue.shift();
-    this.#sending = true;
-    this.#agenda.after(this.#path.transferUs(first.size), () => this.#onSent(first));
+    this.#leaving = first;
+    this.#agenda.after(this.#path.transferUs(first.size), this.#onSent);
   }
 
-  #onSent(frame: F): void {
-    if (this.#dead) return;
-    this.#sending = false;
+  readonly #onSent = (): void => {
+    const frame = this.#leaving;
+    if (this.#dead || frame === null) return;
+    this.#leaving = null;
     this.#unreadBytes += frame.size;
     const { settings } = this.#path;
     const lane = this.#path.lane(this.#direction);
     const tripUs = settings.latencyUs + lane.extraUs + this.#random.below(settings.jitterUs + 1);
     this.#lastArrivalUs = Math.max(this.#lastArrivalUs, this.#world.nowUs + tripUs);
     this.#underWay.push(frame);
-    this.#agenda.at(this.#lastArrivalUs, () => lane.arrive(() => this.#onArrival()));
+    this.#agenda.at(this.#lastArrivalUs, this.#onTrip);
     this.#sent(frame);
     this.#pump();
-  }
+  };
+
+  readonly #onTrip = (): void => this.#path.lane(this.#direction).arrive(this.#onArrival);
 
   #readInbox(): void {
     while (!this.#paused && this.#inbox.length > 0) {
@@ -159,12 +163,12 @@ export class Pipe<F extends Sized> {
   }
 
   /** Each arrival takes the oldest frame under way, so that equal times never reorder a connection. */
-  #onArrival(): void {
+  readonly #onArrival = (): void => {
     const frame = this.#underWay.shift();
     if (frame === undefined || this.#dead || this.#lost) return;
     if (this.#paused || this.#inbox.length > 0) this.#inbox.push(frame);
     else this.#handOver(frame);
-  }
+  };
 
   #handOver(frame: F): void {
     this.#reader.run(() => {

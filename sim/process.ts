@@ -55,6 +55,18 @@ export class Process<Event extends Typed, Effect extends Typed> {
   #stalledUntilUs = 0;
   #wakeUp: (() => void) | null = null;
   #sleptUs = 0;
+  /** Effects of the last step, and how many of them were obeyed. */
+  #ordered = 0;
+  #obeyed = 0;
+  readonly #obeyOne = (effect: Effect): void => {
+    if (!this.alive) return;
+    if (this.crashAfterEffects !== null && this.#ordered > 1 && this.#obeyed >= this.crashAfterEffects) {
+      this.kill();
+      return;
+    }
+    this.#obeyed++;
+    this.#perform(effect);
+  };
   readonly #delayed: (() => void)[] = [];
 
   constructor(
@@ -218,16 +230,9 @@ export class Process<Event extends Typed, Effect extends Typed> {
   }
 
   #obey(count: number): void {
-    let done = 0;
-    this.#outbox.drain((effect) => {
-      if (!this.alive) return;
-      if (this.crashAfterEffects !== null && count > 1 && done >= this.crashAfterEffects) {
-        this.kill();
-        return;
-      }
-      done++;
-      this.#perform(effect);
-    });
+    this.#obeyed = 0;
+    this.#ordered = count;
+    this.#outbox.drain(this.#obeyOne);
   }
 
   /** Arms one timer for the machine's next deadline; an earlier one that is armed already finds out by itself. */

@@ -23,6 +23,10 @@ export type RequestQuirk =
   | "raw_body"
   /** Fields that come twice, in capitals, and with characters beyond ASCII. */
   | "list_headers"
+  /** A field that the agent may be set up to send itself. */
+  | "agents_field"
+  /** A field of some kilobytes. */
+  | "long_header"
   /** It says that it comes by way of proxies. */
   | "forwarded"
   /** It comes over a connection that was there before the server began to drain. */
@@ -84,6 +88,10 @@ export function withQuirk(head: RequestHead, quirk: RequestQuirk): RequestHead {
       return { ...head, headers: [...headers, "transfer-encoding", "chunked"], hasBody: true };
     case "list_headers":
       return { ...head, headers: [...headers, ...LIST_HEADERS] };
+    case "agents_field":
+      return { ...head, headers: [...headers, AGENTS_FIELD, "by the visitor"] };
+    case "long_header":
+      return { ...head, headers: [...headers, "x-long", "l".repeat(LONG_HEADER_CHARACTERS)] };
     case "forwarded":
     case "raw_body":
     case "wide_body":
@@ -91,6 +99,11 @@ export function withQuirk(head: RequestHead, quirk: RequestQuirk): RequestHead {
       return head;
   }
 }
+
+/** As the visitor spells it; agents that set it spell it otherwise. */
+export const AGENTS_FIELD = "x-set";
+/** As much as the shipped server takes of a head, nearly. */
+const LONG_HEADER_CHARACTERS = 12_000;
 
 export const LIST_HEADERS = ["X-List", "a", "x-other", "caf\u00e9", "X-List", "b", "x-list", ""] as const;
 

@@ -205,6 +205,7 @@ function withPlainLimit<Limits extends Readonly<Record<string, number>>>(
 function plainWorld(scenario: Scenario): Reduction[] {
   const world: Change<Scenario>[] = [
     (before) => without(before, "corsOrigins"),
+    (before) => without(before, "pathRouting"),
     (before) => ({ ...before, visitorPath: PLAIN_PATH }),
     (before) => ({ ...before, registryLatencyUs: PLAIN_REGISTRY_LATENCY_US }),
   ];

@@ -147,7 +147,7 @@ function knownTo(scenario: Scenario, home: number): Known {
 
 /** The request body as text of one byte per character; null for none. */
 export function bodyOf(visit: VisitOperation): string | null {
-  if (visit.request.endpoint === "not_json") return NOT_JSON[visit.id % NOT_JSON.length] ?? "";
+  if (visit.request.endpoint === "not_json") return NOT_JSON[(visit.id >> 1) % NOT_JSON.length] ?? "";
   return visit.request.quirks?.includes("empty_body") ? "" : requestBodyOf(visit);
 }
 
@@ -183,18 +183,25 @@ export class VisitIndex {
   }
 }
 
+/** One of them has an origin of its own at the home, and another one's name begins like that one's. */
+function shelfOf({ id }: VisitOperation): string {
+  return `/library/${SHELVES[id % SHELVES.length] ?? 0}`;
+}
+
+const SHELVES = [0, 1, 2, 3, 4, 5, 30];
+
 function targetOf(scenario: Scenario, visit: VisitOperation, signature: string): string {
   const clientId = scenario.homes[visit.home]?.clientId ?? "";
   const who = `clientId=${clientId}`;
   const signed = signature === "" ? "" : `&signature=${signature}`;
   switch (visit.request.endpoint) {
     case "tunnel":
-      if (visit.request.way === "host") return `/library/${visit.id % 7}?visit=${visit.id}`;
-      if (visit.request.way === "path") return `/t/${clientId}/library/${visit.id % 7}?visit=${visit.id}`;
-      return `/library/${visit.id % 7}?visit=${visit.id}&${who}${signed}`;
+      if (visit.request.way === "host") return `${shelfOf(visit)}?visit=${visit.id}`;
+      if (visit.request.way === "path") return `/t/${clientId}${shelfOf(visit)}?visit=${visit.id}`;
+      return `${shelfOf(visit)}?visit=${visit.id}&${who}${signed}`;
     case "preflight":
     case "not_json":
-      return `/library/${visit.id % 7}?visit=${visit.id}&${who}${signed}`;
+      return `${shelfOf(visit)}?visit=${visit.id}&${who}${signed}`;
     case "track":
       return `/files/track?${who}${signed}&visit=${visit.id}`;
     case "health":

@@ -33,6 +33,8 @@ export type Scenario = {
   readonly corsOrigins?: readonly string[];
   /** Addresses and blocks of proxies whose word on the visitor is believed; nobody's, where left out. */
   readonly trustedProxies?: readonly string[];
+  /** Whether paths below `/t/` are homes'; they are where left out. */
+  readonly pathRouting?: false;
   readonly homes: readonly HomeSpec[];
   readonly operations: readonly Operation[];
   readonly faults: readonly Fault[];
@@ -151,6 +153,8 @@ export type AnswerSpec = {
   readonly trailers?: true;
   /** It does not wait for the end of the request. */
   readonly early?: true;
+  /** Of a WebSocket: it says good-bye behind its last message, and then hears the other side out. */
+  readonly closes?: true;
   /** How fast the home takes a request body in; at once where left out. */
   readonly takesBytesPerMs?: number;
 };

@@ -85,6 +85,7 @@ export class Scene {
       accessToken: ACCESS_TOKEN,
       corsOrigins: scenario.corsOrigins ?? null,
       trustedProxies: scenario.trustedProxies ?? [],
+      pathRouting: scenario.pathRouting ?? true,
       limits: this.serverLimits,
     };
     this.nodes = Array.from(
@@ -126,9 +127,10 @@ export class Scene {
     return this.#visitors.get(visit) ?? null;
   }
 
-  /** Runs a further agent with the client id of that home, on a network of its own. */
-  twinOf(index: number, name: string): AgentProgram {
-    const { spec, home } = this.site(index);
+  /** Runs a further agent with the client id of that home, on a network of its own; as `change` has it. */
+  twinOf(index: number, name: string, change = (spec: HomeSpec) => spec): AgentProgram {
+    const { spec: own, home } = this.site(index);
+    const spec = change(own);
     const path = new Path(this.world, name, spec.path);
     const dialler: Dialler = { world: this.world, path, node: () => this.node(this.site(index).node) };
     return new CulvertAgent(this.world, dialler, home, {

@@ -101,9 +101,15 @@ class Plan {
 
 /**
  * Each core has a worker of its own, so threads that help one to collect garbage take time from the other. And nearly all of
- * a run dies with it: the larger the space for what is young, the less of it is alive when that is looked through.
+ * a run dies with it: the larger the space for what is young, the less of it is alive when that is looked through. The worker itself says when,
+ * between two runs.
  */
-const GARBAGE_FLAGS = ["--single-threaded-gc", "--min-semi-space-size=64", "--max-semi-space-size=64"];
+const GARBAGE_FLAGS = [
+  "--expose-gc",
+  "--single-threaded-gc",
+  "--min-semi-space-size=64",
+  "--max-semi-space-size=64",
+];
 
 /** Feeds one worker until there is no batch left. */
 function work(worker: number, plan: Plan): Promise<void> {

@@ -31,7 +31,8 @@ export function scenarioOf(seed: Seed, kinds: readonly FaultKind[] = faultKinds)
     [1, 3],
   ]);
   const homes = drawHomes(random.stream("homes"), nodes, calm);
-  const operations = drawOperations(random.stream("operations"), { homes, faultyMs, calm });
+  const pathRouting = !random.stream("path routing").chance(1, 8);
+  const operations = drawOperations(random.stream("operations"), { homes, faultyMs, calm, pathRouting });
   return {
     name: `seed ${formatSeed(seed)}`,
     seed,
@@ -45,6 +46,7 @@ export function scenarioOf(seed: Seed, kinds: readonly FaultKind[] = faultKinds)
     visitorPath: drawPath(random.stream("visitor path"), 0),
     ...(random.stream("origins").chance(1, 4) ? { corsOrigins: [PLAYER_ORIGIN] } : {}),
     ...(random.stream("proxies").chance(1, 2) ? { trustedProxies: PROXIES } : {}),
+    ...(pathRouting ? {} : { pathRouting }),
     homes,
     operations,
     faults: drawFaults(random.stream("faults"), mixture, kinds, { homes, operations, nodes, faultyMs }),
@@ -162,16 +164,17 @@ function drawFaults(
   targets: Targets,
 ): Fault[] {
   const choices: (readonly [number, FaultKind])[] = [];
-  for (const kind of kindsThatMay) {
+  const kindsOfHere = kindsThatMay.filter(({ suits }) => suits === undefined || targets.homes.some(suits));
+  for (const kind of kindsOfHere) {
     const own = random.stream(kind.name);
     if (mixture === "everything" || own.chance(1, 2)) choices.push([own.skewed(1, 16), kind]);
   }
   if (mixture === "none" || choices.length === 0) return [];
   const kinds =
     mixture === "everything"
-      ? random.shuffled(kindsThatMay)
+      ? random.shuffled(kindsOfHere)
       : Array.from({ length: random.between(1, 30) }, () => random.weighted(choices));
-  const only = random.pick(kindsThatMay);
+  const only = random.pick(kindsOfHere);
   const drawn = kinds.map((kind, id) => drawFault(random, mixture === "one" ? only : kind, id, targets));
   return drawn.filter((fault) => fault !== null);
 }
@@ -189,7 +192,8 @@ function drawFault(
   let fromMs = own.below(faultyMs);
   let target = 0;
   if (kind.target === "home") {
-    target = own.below(homes.length);
+    const { suits = () => true } = kind;
+    target = own.pick([...homes.entries()].filter(([, home]) => suits(home)))[0];
     const there = operations.filter(({ home }) => home === target);
     // Mostly there when something begins, or it would meet nothing.
     if (there.length > 0 && own.chance(3, 4)) {

@@ -4,15 +4,28 @@ import { newBytes } from "./bytes.ts";
 const BINARY = 0x82;
 const CLOSE = 0x88;
 const LONG_LENGTH = 126;
+const LONGER_LENGTH = 127;
+/** Bytes behind the first two of a header that hold the length. */
+const LENGTH_BYTES: Readonly<Record<number, number>> = { [LONG_LENGTH]: 2, [LONGER_LENGTH]: 8 };
 
-/** One binary frame of a server around at most 65,535 bytes. */
+/** What a home says at the end: a close frame with the code 1000. */
+export const GOOD_BYE = Uint8Array.of(CLOSE, 2, 0x03, 0xe8);
+export const GOOD_BYE_CODE = 1000;
+
+/** One binary frame of a server. */
 export function webSocketFrame(payload: Uint8Array): Uint8Array {
-  const { length } = payload;
-  const header = length < LONG_LENGTH ? [BINARY, length] : [BINARY, LONG_LENGTH, length >> 8, length & 0xff];
-  const frame = newBytes(header.length + length);
+  const header = headerFor(payload.length);
+  const frame = newBytes(header.length + payload.length);
   frame.set(header);
   frame.set(payload, header.length);
   return frame;
+}
+
+function headerFor(length: number): number[] {
+  if (length < LONG_LENGTH) return [BINARY, length];
+  const low = [length >> 8, length & 0xff];
+  if (length < 0x1_0000) return [BINARY, LONG_LENGTH, ...low];
+  return [BINARY, LONGER_LENGTH, 0, 0, 0, 0, length >>> 24, length >>> 16, ...low].map((byte) => byte & 0xff);
 }
 
 /** Takes the frames of a home off its bytes, wherever those are cut. */
@@ -47,11 +60,11 @@ export class WebSocketReader {
   #takeHeader(byte: number): void {
     const header = this.#header;
     header.push(byte);
-    const [kind = 0, length = 0, high = 0, low = 0] = header;
-    if ((kind !== BINARY && kind !== CLOSE) || length > LONG_LENGTH || this.closeCode !== null)
+    const [kind = 0, length = 0, ...long] = header;
+    if ((kind !== BINARY && kind !== CLOSE) || length > LONGER_LENGTH || this.closeCode !== null)
       this.isBroken = true;
-    if (header.length < 2 || (length === LONG_LENGTH && header.length < 4)) return;
-    this.#left = length === LONG_LENGTH ? high * 256 + low : length;
+    if (header.length < 2 || long.length < (LENGTH_BYTES[length] ?? 0)) return;
+    this.#left = length < LONG_LENGTH ? length : long.reduce((value, each) => value * 256 + each, 0);
     this.#close = kind === CLOSE ? [] : null;
     this.#header = [];
   }

@@ -48,12 +48,17 @@ export function readSimPacket(
   bytes: Uint8Array,
 ): { readonly requestId: number; readonly packetId: number; readonly last: boolean } | null {
   if (bytes.length < HEADER_BYTES) return null;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return {
-    requestId: view.getUint32(0) * 2 ** 32 + view.getUint32(4),
-    packetId: view.getUint32(ID_BYTES),
+    requestId: wordAt(bytes, 0) * 2 ** 32 + wordAt(bytes, 4),
+    packetId: wordAt(bytes, ID_BYTES),
     last: bytes[LAST_OFFSET] === 1,
   };
+}
+
+/** Four bytes of the wire as a number. */
+export function wordAt(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16);
+  return (high | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0;
 }
 
 /** The same packet for another request or with another number, as bytes of its own. */

@@ -52,12 +52,8 @@ export const agentOrders: Property = {
           const wrong = effect === undefined ? null : wrongWith(going, effect);
           if (wrong !== null) violate("safety", `${name} ${wrong} on ${event.type}`);
         }
-        if (going.asked !== null && effects.slice(0, count).some(isComplaint)) leaveAside(going);
-        if (
-          event.type === "drain_requested" &&
-          going.greeted &&
-          effects.slice(0, count).some((each) => each?.type === "origin_abort")
-        )
+        if (going.asked !== null && isAmong(effects, count, isComplaint)) leaveAside(going);
+        if (event.type === "drain_requested" && going.greeted && isAmong(effects, count, isAbort))
           violate("safety", `${name} was asked to stop and does not finish what runs`);
         if (count > 0) judged();
         if (going.sockets.size > 0) going.lostMs = nowMs;
@@ -67,7 +63,7 @@ export const agentOrders: Property = {
             "safety",
             `${name} lost its tunnel on ${event.type} and lets ${going.origins.size} requests run`,
           );
-        if (aborted && !effects.slice(0, count).some((effect) => effect?.type === "origin_abort"))
+        if (aborted && !isAmong(effects, count, isAbort))
           violate("safety", `${name} was told to abort and let its home work on`);
       },
     };
@@ -87,6 +83,20 @@ function newGoing(packetBytesMax = Number.POSITIVE_INFINITY): Going {
     greeted: false,
     lostMs: 0,
   };
+}
+
+/** Whether one of the first `count` is such; what is behind them is of an earlier step. */
+function isAmong(
+  effects: readonly (AgentEffect | undefined)[],
+  count: number,
+  isSuch: (effect: AgentEffect | undefined) => boolean,
+): boolean {
+  for (let index = 0; index < count; index++) if (isSuch(effects[index])) return true;
+  return false;
+}
+
+function isAbort(effect: AgentEffect | undefined): boolean {
+  return effect?.type === "origin_abort";
 }
 
 function isComplaint(effect: AgentEffect | undefined): boolean {
@@ -167,7 +177,10 @@ function wrongWith(going: Going, effect: AgentEffect): string | null {
     case "socket_send_packet":
       if (sockets.get(effect.socket) !== "open") return `orders ${effect.type} for a socket that is not open`;
       // A server that breaks the protocol is left at once.
-      if (effect.type === "socket_close" && effect.code === PROTOCOL_ERROR) sockets.delete(effect.socket);
+      if (effect.type === "socket_close" && effect.code === PROTOCOL_ERROR) {
+        sockets.delete(effect.socket);
+        going.greeted = false;
+      }
       if (effect.type === "socket_send_packet") return going.native ? null : wrongPacket(going, effect);
       if (effect.type === "socket_send_text") sentText(going, effect.text);
       return null;

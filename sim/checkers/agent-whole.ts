@@ -21,11 +21,13 @@ export const agentWhole: Property = {
   create: (violate, judged) => {
     const processes = new Map<string, Passings>();
     return {
+      sees: ["origin_head", "origin_body", "origin_request", "socket_send_packet"],
       agentStep: ({ name }, event, effects, count) => {
         const passings = processes.get(name) ?? { byExchange: new Map(), byRequest: new Map() };
         processes.set(name, passings);
         const { byExchange, byRequest } = passings;
-        if ("exchange" in event) hear(byExchange.get(event.exchange), event);
+        if (event.type === "origin_head" || event.type === "origin_body")
+          hear(byExchange.get(event.exchange), event);
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
           if (effect?.type === "origin_request" && event.type === "socket_text") {

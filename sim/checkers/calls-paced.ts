@@ -13,6 +13,7 @@ export const callsPaced: Property = {
       begun: ({ serverLimits }) => {
         retryMs = serverLimits.registryRetryMs;
       },
+      sees: ["registry_call"],
       serverStep: ({ name, nowMs }, _event, effects, count) => {
         for (let index = 0; index < count; index++) {
           const effect = effects[index];

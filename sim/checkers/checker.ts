@@ -101,6 +101,11 @@ export type Finish = {
 /** The hooks of one property; each is called at its hop, and any may report a violation. */
 export type Checker = {
   readonly begun?: (setting: Setting) => void;
+  /**
+   * Kinds of events and effects. Where they are given, the checker is called only after steps that have one of them: it
+   * would find nothing to do after the others, and they are most of a run.
+   */
+  readonly sees?: readonly StepPart[];
   /** After each step of a machine, before its effects are obeyed. `effects` holds `count` of them. */
   readonly serverStep?: ServerStepped;
   readonly agentStep?: AgentStepped;
@@ -123,6 +128,8 @@ export type Checker = {
   readonly settled?: (finish: Finish) => void;
   readonly finished?: (finish: Finish) => void;
 };
+
+export type StepPart = (ServerEvent | ServerEffect | AgentEvent | AgentEffect)["type"];
 
 export type ServerStepped = Stepped<SteppedServer, ServerEvent, ServerEffect>;
 export type AgentStepped = Stepped<SteppedProcess, AgentEvent, AgentEffect>;
@@ -169,8 +176,8 @@ export class Watch {
 
   constructor(checkers: readonly Checker[]) {
     this.begun = fan(checkers.map((checker) => checker.begun));
-    this.serverStep = fanSteps(checkers.map((checker) => checker.serverStep));
-    this.agentStep = fanSteps(checkers.map((checker) => checker.agentStep));
+    this.serverStep = fanSteps(checkers.map(({ serverStep, sees }) => ({ hook: serverStep, sees })));
+    this.agentStep = fanSteps(checkers.map(({ agentStep, sees }) => ({ hook: agentStep, sees })));
     this.registryChanged = fan(checkers.map((checker) => checker.registryChanged));
     this.visitStarted = fan(checkers.map((checker) => checker.visitStarted));
     this.visitInterim = fan(checkers.map((checker) => checker.visitInterim));
@@ -187,15 +194,45 @@ export class Watch {
   }
 }
 
-/** The same as `fan`, for what is called so often that a list of its arguments would cost. */
-function fanSteps<Process, Event, Effect>(
-  hooks: readonly (Stepped<Process, Event, Effect> | undefined)[],
+/** The same as `fan`, for what is called after each step: those are called that see something in it. */
+function fanSteps<Process, Event extends Typed, Effect extends Typed>(
+  hooks: readonly {
+    readonly hook: Stepped<Process, Event, Effect> | undefined;
+    readonly sees: readonly string[] | undefined;
+  }[],
 ): Stepped<Process, Event, Effect> {
-  const wanted = hooks.filter((hook) => hook !== undefined);
+  const wanted: { readonly hook: Stepped<Process, Event, Effect>; readonly bit: number }[] = [];
+  /** By kind of event or effect: the bits of those that see it. */
+  const seenBy = new Map<string, number>();
+  let bits = 0;
+  for (const { hook, sees } of hooks) {
+    if (hook === undefined) continue;
+    // Where the bits are used up, a checker is called after each step.
+    const bit = sees === undefined || bits === BITS_MAX ? 0 : 1 << bits++;
+    wanted.push({ hook, bit });
+    if (bit !== 0) for (const kind of sees ?? []) seenBy.set(kind, (seenBy.get(kind) ?? 0) | bit);
+  }
+  /** Steps are of few sorts: by the bits that come together, whom to call. */
+  const called = new Map<number, readonly Stepped<Process, Event, Effect>[]>();
   return (process, event, effects, count) => {
-    for (const hook of wanted) hook(process, event, effects, count);
+    let together = seenBy.get(event.type) ?? 0;
+    for (let index = 0; index < count; index++) {
+      const effect = effects[index];
+      if (effect !== undefined) together |= seenBy.get(effect.type) ?? 0;
+    }
+    let list = called.get(together);
+    if (list === undefined) {
+      list = wanted.filter(({ bit }) => bit === 0 || (together & bit) !== 0).map(({ hook }) => hook);
+      called.set(together, list);
+    }
+    for (const hook of list) hook(process, event, effects, count);
   };
 }
+
+type Typed = { readonly type: string };
+
+/** Of a number in the engine's quickest form. */
+const BITS_MAX = 30;
 
 /** One function that calls all those that are there. */
 function fan<Arguments extends readonly unknown[]>(

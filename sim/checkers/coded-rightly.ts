@@ -8,6 +8,7 @@ type Head = Extract<ServerEffect, { readonly type: "respond_head" }>;
 export const codedRightly: Property = {
   name: "coded_rightly",
   create: (violate, judged) => ({
+    sees: ["respond_head"],
     serverStep: ({ name, ledger }, _event, effects, count) => {
       for (let index = 0; index < count; index++) {
         const effect = effects[index];

@@ -8,6 +8,7 @@ const REMEMBERED = 32;
 export const contradictions: Property = {
   name: "contradictions",
   create: (violate, judged) => ({
+    sees: ["socket_bytes"],
     serverStep: ({ name, ledger }, event) => {
       if (event.type !== "socket_bytes") return;
       const { packet } = ledger;

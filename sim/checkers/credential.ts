@@ -17,9 +17,8 @@ export type NeededCredential =
 
 const COVER_PATH = /^files\/(artists|albums)\/[^/]+\/[^/]+$/;
 
-export function neededCredential(opened: Opened): NeededCredential {
+export function neededCredential(opened: Opened, place: Place): NeededCredential {
   const { method, target, headers } = opened;
-  const place = placeOf(opened);
   if (place.way !== "query") {
     const apart = headerOf(headers, "culvert-authorization");
     const shown = apart ?? headerOf(headers, "authorization") ?? "";
@@ -53,11 +52,13 @@ export function neededCredential(opened: Opened): NeededCredential {
 }
 
 /** Whose home a request is for, how it says so, and what of its target is the home's. */
-export function placeOf({ target, headers }: Pick<Opened, "target" | "headers">): {
+export type Place = {
   readonly way: "host" | "path" | "query";
   readonly clientId: string;
   readonly target: string;
-} {
+};
+
+export function placeOf({ target, headers }: Pick<Opened, "target" | "headers">): Place {
   const host = (headerOf(headers, "host") ?? "").toLowerCase().replace(/:\d*$/, "").replace(/\.$/, "");
   if (host.endsWith(`.${DOMAIN}`))
     return { way: "host", clientId: host.slice(0, -DOMAIN.length - 1), target };

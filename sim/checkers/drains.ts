@@ -74,5 +74,5 @@ export const drains: Property = {
 /** Of the exchanges that were under way when it was asked to stop, one that was not given its time. */
 function endedEarly({ touched, drainAskedMs }: Ledger, drainMs: number): number | undefined {
   const askedMs = drainAskedMs ?? 0;
-  return [...touched].find(({ openedMs, endedMs }) => openedMs < askedMs && endedMs < askedMs + drainMs)?.id;
+  return touched.find(({ openedMs, endedMs }) => openedMs < askedMs && endedMs < askedMs + drainMs)?.id;
 }

@@ -6,7 +6,6 @@ import { extraHeaders } from "../answers.ts";
 import type { Scenario } from "../scenario.ts";
 import { headerOf } from "../visitor.ts";
 import type { Property, Visit } from "./checker.ts";
-import { placeOf } from "./credential.ts";
 
 /** Fields of one connection, and one that a home nominates as such (RFC 9110 section 7.6.1). */
 const HOP_BY_HOP = ["connection", "keep-alive", "transfer-encoding", "upgrade", "x-hop"];
@@ -23,6 +22,7 @@ export const endToEnd: Property = {
       begun: ({ scenario }) => {
         origins = scenario.corsOrigins;
       },
+      sees: ["respond", "respond_head"],
       serverStep: ({ name, ledger }, _event, effects, count) => {
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
@@ -33,7 +33,7 @@ export const endToEnd: Property = {
           const origin = headerOf(exchange.opened.headers, "origin");
           const may = origin !== undefined && (origins === undefined || origins.includes(origin));
           // On its own name a home says so itself.
-          if (placeOf(exchange.opened).way !== "query") continue;
+          if (exchange.place.way !== "query") continue;
           const said = headerOf(effect.headers, "access-control-allow-origin");
           if (said === (may ? origin : undefined)) continue;
           violate(

@@ -42,6 +42,17 @@ export const granted: Property = {
         limits = setting.serverLimits;
         homes = setting.scenario.homes;
       },
+      sees: [
+        "registry_answered",
+        "registry_call",
+        "report",
+        "upgrade_accept",
+        "exchange_read",
+        "respond",
+        "socket_send_text",
+        "socket_send_packet",
+        "socket_ping",
+      ],
       serverStep: (server, event, effects, count) => {
         const told = processes.get(server.name) ?? toldNothing(homes);
         processes.set(server.name, told);
@@ -159,7 +170,7 @@ function isOwnSuccess({ tunnel, opened }: LedgerExchange, status: number): boole
 
 /** A request goes to the home that its token opens, and to no other. */
 function wrongHome(told: Told, exchange: LedgerExchange, clientId: string): string | null {
-  const needed = neededCredential(exchange.opened);
+  const needed = neededCredential(exchange.opened, exchange.place);
   const wanted =
     needed.kind === "magic"
       ? told.magic.get(needed.tokenHash)
@@ -178,7 +189,7 @@ function wrongGrant(
 ): string | null {
   if (told.granted.has(exchange)) return null;
   told.granted.add(exchange);
-  const needed = neededCredential(exchange.opened);
+  const needed = neededCredential(exchange.opened, exchange.place);
   const name = `exchange ${exchange.id}`;
   const home =
     needed.kind === "home" ? told.homes.find((each) => each.clientId === needed.clientId) : undefined;

@@ -25,6 +25,7 @@ import { heldBytes } from "./held-bytes.ts";
 import { listens } from "./listens.ts";
 import { liveThings } from "./live-things.ts";
 import { messageLimit } from "./message-limit.ts";
+import { modeKept } from "./mode-kept.ts";
 import { nativeFlow } from "./native-flow.ts";
 import { neighbours } from "./neighbours.ts";
 import { noSecrets } from "./no-secrets.ts";
@@ -40,6 +41,7 @@ import { requestIntact } from "./request-intact.ts";
 import { returnsInTime } from "./returns-in-time.ts";
 import { rowsTrue } from "./rows-true.ts";
 import { settles } from "./settles.ts";
+import { socketRoom } from "./socket-room.ts";
 import { taint } from "./taint.ts";
 import { tickets } from "./tickets.ts";
 import { timersOwned } from "./timers-owned.ts";
@@ -62,6 +64,7 @@ export const properties: readonly Property[] = [
   endToEnd,
   authorized,
   granted,
+  modeKept,
   atMostOnce,
   requestIntact,
   relayed,
@@ -69,6 +72,7 @@ export const properties: readonly Property[] = [
   abortSent,
   heldBytes,
   nativeFlow,
+  socketRoom,
   tickets,
   timersOwned,
   deadlines,

@@ -3,10 +3,13 @@ import type { ExchangeId, SocketId } from "../../core/ids.ts";
 import type { NativeFrame } from "../native-wire.ts";
 import { headerOf } from "../visitor.ts";
 import type { ServerEvent } from "./checker.ts";
-import { placeOf } from "./credential.ts";
+import { type Place, placeOf } from "./credential.ts";
 import { type SeenPacket, sameContent } from "./packet.ts";
 
 type Opened = Extract<ServerEvent, { readonly type: "exchange_opened" }>;
+
+/** Numbers are told modulo 2^32: what is so far ahead is behind. */
+const HALF_OF_NUMBERS = 2 ** 31;
 
 export class LedgerExchange {
   readonly id: ExchangeId;
@@ -38,6 +41,7 @@ export class LedgerExchange {
   status = 0;
   /** Number of the frame that comes next from a native agent. */
   nextFrame = 0;
+  readonly place: Place;
   /** Whose home it is for; empty where the request does not say. */
   readonly clientId: string;
   /** The tunnel that its request frame went out on. */
@@ -59,6 +63,8 @@ export class LedgerExchange {
   /** Body bytes that were ordered to be written. */
   writtenBytes = 0;
   unflushedBytes = 0;
+  /** What of its `heldBytes` is in the ledger's sum. */
+  countedBytes = 0;
   headSent = false;
   /** The end of a streamed response was ordered, which says that all of it was there. */
   endedWhole = false;
@@ -78,7 +84,8 @@ export class LedgerExchange {
     this.opened = opened;
     this.blocking = headerOf(opened.headers, "culvert-response") === "blocking";
     this.openedMs = nowMs;
-    this.clientId = placeOf(opened).clientId;
+    this.place = placeOf(opened);
+    this.clientId = this.place.clientId;
     this.progressMs = nowMs;
   }
 
@@ -137,6 +144,11 @@ export class LedgerExchange {
     }
     if (this.hasBody) this.orderedBytes += frame.bodyBytes;
     if (frame.last) this.last = 1;
+  }
+
+  /** One whose number was taken already comes again, and changes nothing. */
+  takeReset(frame: NativeFrame): void {
+    this.givenUp ||= (frame.number - this.nextFrame) >>> 0 < HALF_OF_NUMBERS;
   }
 
   /** RFC 9112 section 6.3; known when the head has come. */

@@ -5,46 +5,17 @@
  */
 import type { CallId, ExchangeId, SocketId } from "../../core/ids.ts";
 import { utf8Length } from "../frame.ts";
-import { KIND, readEntries, readGreeting, readNativeFrame, readStatus } from "../native-wire.ts";
 import type { ServerEffect, ServerEvent } from "./checker.ts";
 import { LedgerExchange } from "./ledger-exchange.ts";
-import { type SeenPacket, seenPacket, seenTextPacket } from "./packet.ts";
-
-export type LedgerSocket = {
-  readonly id: SocketId;
-  /** Whether an agent's, or a visitor's. */
-  readonly kind: "tunnel" | "visitor";
-  readonly clientId: string;
-  readonly target: string;
-  readonly requestedMs: number;
-  /** How long the process had slept by then. */
-  readonly sleptMs: number;
-  /** `leaving`: it was refused, closed or cut, and only its last event is still to come. */
-  phase: "asking" | "accepted" | "open" | "leaving";
-  acceptedMs: number;
-  /** Null while it is not open yet. */
-  openedMs: number | null;
-  /** When its peer last gave a sign of life. */
-  heardMs: number;
-  pingedMs: number;
-  paused: boolean;
-  pausedMs: number;
-  /** Of what it was ordered to send, what has not left yet. */
-  unsentBytes: number;
-  /** Whether it speaks the native protocol: chosen when its handshake was accepted. */
-  native: boolean;
-  /** Of a native tunnel: it was welcomed, so that its home is reached through it. Of any other: it is open. */
-  greeted: boolean;
-  /** Of a native tunnel that goes on with a session: the agent has not said yet where it stands. */
-  resumes: boolean;
-};
+import { NativeFrames } from "./ledger-native.ts";
+import { Packets } from "./ledger-packets.ts";
+import { isInPlace, type LedgerSocket, socketOf } from "./ledger-socket.ts";
+import type { SeenPacket } from "./packet.ts";
 
 export type LedgerCall = {
   readonly operation: Extract<ServerEffect, { readonly type: "registry_call" }>["operation"];
   readonly askedMs: number;
 };
-
-const REQUEST_ID = /^\{"type":"(HTTP|WS|ABORT)",(?:"conn_id":\d+,)?"request_id":(\d+)/;
 
 export class Ledger {
   /** Ids on the wire are those of events plus this. */
@@ -63,7 +34,7 @@ export class Ledger {
   /** What the exchanges that are there hold, all together. */
   heldBytes = 0;
   /** The exchanges that the last step was about, one that it closed included. */
-  readonly touched = new Set<LedgerExchange>();
+  readonly touched: LedgerExchange[] = [];
   /** The packet that the last step brought, whosesoever it was. */
   packet: SeenPacket | null = null;
   /** The exchanges whose request frame went out in the last step. */
@@ -77,11 +48,10 @@ export class Ledger {
   /** Effects of the last step that name nothing alive. */
   readonly astray: string[] = [];
   drainAskedMs: number | null = null;
-  readonly #held = new Map<LedgerExchange, number>();
-  /** Of native tunnels, those that are over included: a session is the client id's. */
-  readonly #clientIds = new Map<SocketId, string>();
   /** Client ids whose latest tunnel is native; one that is lost may still have a session. */
   readonly natives = new Set<string>();
+  readonly #nativeFrames = new NativeFrames(this);
+  readonly #packets = new Packets(this);
 
   constructor(idBase: number) {
     this.idBase = idBase;
@@ -97,7 +67,7 @@ export class Ledger {
     this.steps++;
     this.nowMs = nowMs;
     // Clearing costs even where there is nothing to clear, and most steps leave nothing.
-    if (this.touched.size > 0) this.touched.clear();
+    this.touched.length = 0;
     if (this.aborts.size > 0) this.aborts.clear();
     if (this.resets.size > 0) this.resets.clear();
     this.astray.length = 0;
@@ -125,13 +95,18 @@ export class Ledger {
     return this.exchanges.get((requestId - this.idBase) as ExchangeId);
   }
 
+  /** The step is about it. */
+  touch(exchange: LedgerExchange): void {
+    if (!this.touched.includes(exchange)) this.touched.push(exchange);
+  }
+
   #told(event: ServerEvent): void {
     switch (event.type) {
       case "exchange_opened": {
         const exchange = new LedgerExchange(event, this.idBase, this.nowMs);
         exchange.sleptMs = this.sleptMs;
         this.exchanges.set(event.exchange, exchange);
-        this.touched.add(exchange);
+        this.touch(exchange);
         break;
       }
       case "exchange_body":
@@ -193,7 +168,7 @@ export class Ledger {
   ): void {
     const exchange = this.exchanges.get(event.exchange);
     if (exchange === undefined) return;
-    this.touched.add(exchange);
+    this.touch(exchange);
     if (event.type === "exchange_body" && (exchange.phase === "reading" || exchange.native)) {
       if (exchange.native) exchange.sessionBytes += event.bytes.length;
       else exchange.requestBytes += event.bytes.length;
@@ -228,58 +203,15 @@ export class Ledger {
       socket.openedMs = this.nowMs;
       socket.pingedMs = this.nowMs;
       socket.greeted = !socket.native;
-      if (socket.greeted && socket.kind === "tunnel") this.natives.delete(socket.clientId);
     }
     socket.heardMs = this.nowMs;
     if (socket.phase !== "open" || socket.kind !== "tunnel") return;
     if (socket.native) {
-      if (event.type === "socket_bytes") this.#nativeFrame(socket, event.bytes);
+      if (event.type === "socket_bytes") this.#nativeFrames.heard(socket, event.bytes);
       return;
     }
-    if (event.type === "socket_bytes") this.#packet(socket, seenPacket(event.bytes));
-    if (event.type === "socket_text") this.#tunnelText(socket, event.text);
-  }
-
-  #tunnelText(socket: LedgerSocket, text: string): void {
-    if (text.startsWith("TUNNEL_RESPONSE:")) {
-      this.#packet(socket, seenTextPacket(text));
-    } else if (text.includes('"ABORT"')) {
-      const requestId = /"request_id":\s*(\d{1,16})/.exec(text)?.[1];
-      const exchange = requestId === undefined ? undefined : this.exchangeOf(Number(requestId));
-      if (exchange?.tunnel !== socket.id) return;
-      this.touched.add(exchange);
-      exchange.givenUp = true;
-    }
-  }
-
-  #packet(socket: LedgerSocket, packet: SeenPacket | null): void {
-    this.packet = packet;
-    const exchange = packet === null ? undefined : this.exchangeOf(packet.requestId);
-    if (packet === null || exchange?.tunnel !== socket.id || exchange.phase !== "asked") return;
-    this.touched.add(exchange);
-    exchange.take(packet, this.nowMs, this.steps);
-  }
-
-  /** From a native agent. */
-  #nativeFrame(socket: LedgerSocket, bytes: Uint8Array): void {
-    const frame = socket.greeted ? readNativeFrame(bytes) : null;
-    if (frame === null) return;
-    if (frame.kind === KIND.resume) this.#resume(socket, bytes);
-    const exchange = this.exchanges.get(frame.exchange as ExchangeId);
-    if (exchange?.tunnel !== socket.id || exchange.phase !== "asked") return;
-    if (frame.kind !== KIND.piece && frame.kind !== KIND.reset) return;
-    this.touched.add(exchange);
-    if (frame.kind === KIND.reset) exchange.givenUp = true;
-    else exchange.takePiece(frame, frame.hasHead ? readStatus(bytes, frame.headAt) : 0, this.nowMs);
-  }
-
-  /** The agent says which exchanges it still knows; of the others it needs to be told nothing. */
-  #resume(socket: LedgerSocket, bytes: Uint8Array): void {
-    socket.resumes = false;
-    const named = new Set(readEntries(bytes).map(({ exchange }) => exchange));
-    for (const exchange of this.exchanges.values()) {
-      if (exchange.native && exchange.tunnel === socket.id) exchange.isForgotten = !named.has(exchange.id);
-    }
+    if (event.type === "socket_bytes") this.#packets.heardBytes(socket, event.bytes);
+    if (event.type === "socket_text") this.#packets.heardText(socket, event.text);
   }
 
   #ordered(effect: ServerEffect): void {
@@ -309,6 +241,11 @@ export class Ledger {
       case "registry_call":
         this.calls.set(effect.call, { operation: effect.operation, askedMs: this.nowMs });
         break;
+      case "report":
+        // One that is open may still be turned away.
+        if (effect.report.type === "tunnel_accepted" && effect.report.protocol === "moosicbox")
+          this.natives.delete(effect.report.clientId);
+        break;
       default:
     }
   }
@@ -319,7 +256,7 @@ export class Ledger {
       this.astray.push(`${effect.type} for exchange ${effect.exchange}, which is not there`);
       return;
     }
-    this.touched.add(exchange);
+    this.touch(exchange);
     switch (effect.type) {
       case "exchange_read":
         exchange.reads = true;
@@ -396,128 +333,22 @@ export class Ledger {
         break;
       case "socket_send_text":
         socket.unsentBytes += utf8Length(effect.text);
-        if (socket.kind === "tunnel") this.#sent(socket, effect.text);
+        if (socket.kind === "tunnel") this.#packets.sent(socket, effect.text);
         break;
-      case "socket_send_packet":
-        this.#sentFrame(socket, effect);
+      case "socket_send_packet": {
+        let total = effect.header.length;
+        for (const part of effect.body) total += part.length;
+        socket.unsentBytes += total;
+        this.#nativeFrames.sent(socket, effect.header, total);
         break;
+      }
       default:
     }
   }
 
-  #sentFrame(
-    socket: LedgerSocket,
-    { header, body }: Extract<ServerEffect, { readonly type: "socket_send_packet" }>,
-  ): void {
-    let total = header.length;
-    for (const part of body) total += part.length;
-    socket.unsentBytes += total;
-    const frame = readNativeFrame(header, total);
-    if (frame?.kind === KIND.welcome) this.#welcome(socket, readGreeting(header)?.resumed === true);
-    else if (frame?.kind === KIND.reset) this.resets.add(frame.exchange);
-    else if (frame?.kind === KIND.piece && frame.hasHead) this.#ask(socket, frame.exchange as ExchangeId);
-  }
-
-  #welcome(socket: LedgerSocket, resumed: boolean): void {
-    socket.greeted = true;
-    socket.resumes = resumed;
-    this.natives.add(socket.clientId);
-    for (const exchange of this.exchanges.values()) {
-      const former = exchange.tunnel === null ? undefined : this.#clientIds.get(exchange.tunnel);
-      if (resumed && exchange.native && former === socket.clientId) exchange.tunnel = socket.id;
-    }
-    this.#clientIds.set(socket.id, socket.clientId);
-  }
-
-  #ask(socket: LedgerSocket, id: ExchangeId): void {
-    const exchange = this.exchanges.get(id);
-    // What an agent never heard of is sent again, and so is the beginning of what it heard of just now.
-    if (exchange !== undefined && exchange.phase === "asked" && exchange.tunnel === socket.id) return;
-    if (exchange === undefined || exchange.phase === "over") {
-      this.astray.push(`a request for ${id}, which is ${exchange?.phase ?? "not there"}`);
-      return;
-    }
-    this.touched.add(exchange);
-    this.asked.push(exchange);
-    exchange.native = true;
-    exchange.phase = "asked";
-    exchange.tunnel = socket.id;
-    exchange.sessionBytes += exchange.requestBytes;
-    exchange.requestBytes = 0;
-    exchange.relievedMs = this.nowMs;
-  }
-
-  #sent(socket: LedgerSocket, text: string): void {
-    const frame = REQUEST_ID.exec(text);
-    if (frame === null) return;
-    const requestId = Number(frame[2]);
-    if (frame[1] === "ABORT") this.aborts.add(`${socket.id} ${frame[2]}`);
-    if (frame[1] !== "HTTP") return;
-    const exchange = this.exchangeOf(requestId);
-    if (exchange === undefined || exchange.phase === "asked" || exchange.phase === "over") {
-      this.astray.push(`a request frame for ${requestId}, which is ${exchange?.phase ?? "not there"}`);
-      return;
-    }
-    this.touched.add(exchange);
-    this.asked.push(exchange);
-    exchange.phase = "asked";
-    exchange.tunnel = socket.id;
-    exchange.requestBytes = 0;
-    exchange.progressMs = this.nowMs;
-  }
-
   #count(exchange: LedgerExchange): void {
-    const before = this.#held.get(exchange) ?? 0;
-    const isThere = this.exchanges.has(exchange.id);
-    const after = isThere ? exchange.heldBytes : 0;
-    this.heldBytes += after - before;
-    if (isThere) this.#held.set(exchange, after);
-    else this.#held.delete(exchange);
+    const held = this.exchanges.has(exchange.id) ? exchange.heldBytes : 0;
+    this.heldBytes += held - exchange.countedBytes;
+    exchange.countedBytes = held;
   }
-}
-
-type SocketOrder = Extract<ServerEffect, { readonly socket: SocketId }>;
-
-/** Whether a socket in that phase can be ordered to do that. */
-function isInPlace(socket: LedgerSocket, effect: SocketOrder): boolean {
-  switch (effect.type) {
-    case "upgrade_accept":
-    case "upgrade_forward":
-    case "upgrade_refuse":
-      return socket.phase === "asking";
-    case "socket_terminate":
-      return socket.phase === "accepted" || socket.phase === "open";
-    default:
-      return socket.phase === "open";
-  }
-}
-
-function socketOf(
-  event: Extract<ServerEvent, { readonly type: "upgrade_requested" }>,
-  nowMs: number,
-  sleptMs: number,
-): LedgerSocket {
-  const [path, search = ""] = event.target.split("?");
-  const query = new URLSearchParams(search);
-  const clientId = path === "/ws" ? (query.get("clientId") ?? "") : "";
-  return {
-    id: event.socket,
-    // A handshake that names no home is nobody's tunnel, whatever else it says.
-    kind: clientId !== "" && query.get("sender") === "true" ? "tunnel" : "visitor",
-    clientId,
-    target: event.target,
-    requestedMs: nowMs,
-    sleptMs,
-    phase: "asking",
-    acceptedMs: nowMs,
-    openedMs: null,
-    heardMs: nowMs,
-    pingedMs: nowMs,
-    paused: false,
-    pausedMs: nowMs,
-    unsentBytes: 0,
-    native: false,
-    greeted: false,
-    resumes: false,
-  };
 }

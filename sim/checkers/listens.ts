@@ -4,6 +4,7 @@ import type { Property } from "./checker.ts";
 export const listens: Property = {
   name: "listens",
   create: (violate, judged) => ({
+    sees: ["socket_terminate"],
     serverStep: ({ name, ledger }, _event, effects, count) => {
       for (let index = 0; index < count; index++) {
         const effect = effects[index];

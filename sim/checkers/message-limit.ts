@@ -10,6 +10,7 @@ export const messageLimit: Property = {
       begun: ({ serverLimits }) => {
         bytesMax = serverLimits.visitorMessageBytesMax;
       },
+      sees: ["socket_text"],
       serverStep: ({ name, ledger }, event) => {
         if (event.type !== "socket_text") return;
         const socket = ledger.sockets.get(event.socket);

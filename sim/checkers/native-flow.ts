@@ -13,6 +13,7 @@ import {
   readRequestHead,
 } from "../native-wire.ts";
 import type { AgentEffect, Property, ServerEffect, Violate } from "./checker.ts";
+import { socketNamedIn } from "./ledger-socket.ts";
 
 type Packet = Extract<ServerEffect | AgentEffect, { readonly type: "socket_send_packet" }>;
 
@@ -42,8 +43,10 @@ class FlowSession {
   /** What the other end gives each direction of an exchange at its start; the server's, from the hello. */
   readonly peerWindow: number;
   readonly flows = new Map<number, Flow>();
-  /** Exchanges that were opened, the highest of them. */
+  /** Exchanges that were opened. */
   readonly opened = new Set<number>();
+  /** Reset while they were not there: what is told of that is no news about one that is opened later, or was before. */
+  readonly resetUnknown = new Set<number>();
   /** After a resumption: own resume frame and the other side's have to go first. */
   resumeDue: boolean;
   resumeAwaited: boolean;
@@ -79,8 +82,10 @@ export const nativeFlow: Property = {
     let agentWindow = 0;
     const socketBytesMax = { server: 0, agent: 0 };
     const watch = (ends: Map<string, End>, role: End["role"], name: string): End => {
+      const known = ends.get(name);
+      if (known !== undefined) return known;
       const limits = { agentWindow, socketBytesMax: socketBytesMax[role] };
-      const end = ends.get(name) ?? new End(role, name, limits, violate, judged);
+      const end = new End(role, name, limits, violate, judged);
       ends.set(name, end);
       return end;
     };
@@ -91,13 +96,14 @@ export const nativeFlow: Property = {
         socketBytesMax.agent = agentLimits.socketBytesMax;
       },
       serverStep: ({ name, ledger }, event, effects, count) => {
-        const socket = "socket" in event ? ledger.sockets.get(event.socket) : undefined;
+        const id = socketNamedIn(event);
+        const socket = id === null ? undefined : ledger.sockets.get(id);
         const isNative = socket?.native === true;
         if (!isNative && ledger.natives.size === 0) return;
         const end = watch(servers, "server", name);
         if (event.type === "socket_flushed") end.flushed(event.socket, event.bytes);
         if (isNative && event.type === "socket_bytes") end.hear(event.socket, socket.clientId, event.bytes);
-        end.look(effects, count, (id) => ledger.sockets.get(id)?.clientId);
+        end.look(effects, count, (of) => ledger.sockets.get(of)?.clientId);
       },
       agentStep: ({ name }, event, effects, count) => {
         if (event.type === "socket_opened" && event.protocol !== null)
@@ -211,8 +217,11 @@ class End {
         session.opened.add(frame.exchange);
       }
     }
+    if (flow === undefined && frame.kind === KIND.reset) session.resetUnknown.add(frame.exchange);
     if (flow === undefined || (flow.over && frame.kind === KIND.piece)) return;
     const ahead = (frame.number - flow.received) | 0;
+    // It may be forgotten by now, and then a reset is acknowledged as that of a stranger.
+    if (ahead < 0 && frame.kind === KIND.reset) session.resetUnknown.add(frame.exchange);
     if (ahead < 0) return;
     if (frame.kind === KIND.reset) {
       flow.over = true;
@@ -326,9 +335,11 @@ function wrongEntries(session: FlowSession, bytes: Uint8Array): Wrong {
   for (const { exchange, received, limit } of readEntries(bytes)) {
     const flow = session.flows.get(exchange);
     if (flow === undefined) continue;
-    if (received > flow.received)
-      return `acknowledges ${received} frames of exchange ${exchange}, of which ${flow.received} came`;
-    if (limit < flow.receiveLimit && !flow.over) return `takes credit back for exchange ${exchange}`;
+    if (!session.resetUnknown.has(exchange)) {
+      if (received > flow.received)
+        return `acknowledges ${received} frames of exchange ${exchange}, of which ${flow.received} came`;
+      if (limit < flow.receiveLimit && !flow.over) return `takes credit back for exchange ${exchange}`;
+    }
     flow.receiveLimit = Math.max(flow.receiveLimit, limit);
   }
   return null;

@@ -1,14 +1,16 @@
 /** A visitor who does not read delays nobody else on the tunnel by more than a second. */
 import type { Property, SteppedServer } from "./checker.ts";
-import type { LedgerSocket } from "./ledger.ts";
+import type { LedgerSocket } from "./ledger-socket.ts";
 
 const DELAY_MS_MAX = 1_000;
 
 export const neighbours: Property = {
   name: "neighbours",
   create: (violate, judged) => ({
+    sees: ["tick", "socket_pause"],
     serverStep: (server, event, effects, count) => {
-      for (const effect of effects.slice(0, count)) {
+      for (let index = 0; index < count; index++) {
+        const effect = effects[index];
         if (effect?.type !== "socket_pause" || !effect.paused) continue;
         if (server.ledger.sockets.get(effect.socket)?.native !== true) continue;
         violate(

@@ -4,6 +4,7 @@ import type { AgentEffect, Property, ServerEffect } from "./checker.ts";
 
 /** The shape of every token in a run. */
 const TOKEN = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/;
+const TOKEN_LENGTH = 36;
 
 export const noSecrets: Property = {
   name: "no_secrets",
@@ -15,24 +16,41 @@ export const noSecrets: Property = {
     ): void => {
       for (let index = 0; index < count; index++) {
         const effect = effects[index];
-        const text = effect === undefined ? null : publicText(effect);
-        if (effect === undefined || text === null) continue;
+        if (effect === undefined) continue;
+        const isTelling = effect.type === "report" ? tells(effect.report) : showsToken(publicText(effect));
+        if (isTelling === null) continue;
         judged();
-        if (TOKEN.test(text)) violate("safety", `${name} shows a token in its ${effect.type}`);
+        if (isTelling) violate("safety", `${name} shows a token in its ${effect.type}`);
       }
     };
     return {
+      sees: ["report", "socket_close", "stopped", "upgrade_refuse", "respond"],
       serverStep: ({ name }, _event, effects, count) => judge(name, effects, count),
       agentStep: ({ name }, _event, effects, count) => judge(name, effects, count),
     };
   },
 };
 
+/** Whether there is a token in the text; null where there is no text. */
+function showsToken(text: string | null): boolean | null {
+  return text === null ? null : text.length >= TOKEN_LENGTH && TOKEN.test(text);
+}
+
+/** Whether a report tells a token, however deep in it; they are many, and most of what they say is too short for one. */
+function tells(said: object): boolean {
+  const members = said as Readonly<Record<string, unknown>>;
+  for (const name in members) {
+    const value = members[name];
+    if (typeof value === "string") {
+      if (showsToken(value) === true) return true;
+    } else if (typeof value === "object" && value !== null && tells(value)) return true;
+  }
+  return false;
+}
+
 /** What others than the token's owner may come to see of an effect. */
 function publicText(effect: ServerEffect | AgentEffect): string | null {
   switch (effect.type) {
-    case "report":
-      return Object.values(effect.report).join("\n");
     case "socket_close":
       return effect.reason;
     case "stopped":

@@ -4,7 +4,7 @@
  */
 import type { SocketId } from "../../core/ids.ts";
 import type { Property, ServerEffect, SteppedServer, Violate } from "./checker.ts";
-import type { LedgerSocket } from "./ledger.ts";
+import type { LedgerSocket } from "./ledger-socket.ts";
 
 /** More calls than any run makes at once. */
 const CALLS_MANY = 1_000;
@@ -21,6 +21,15 @@ export const oneOwner: Property = {
       begun: ({ serverLimits }) => {
         callsMax = serverLimits.registryCallsMax;
       },
+      sees: [
+        "socket_opened",
+        "socket_bytes",
+        "socket_closed",
+        "registry_call",
+        "upgrade_refuse",
+        "socket_close",
+        "socket_terminate",
+      ],
       serverStep: (server, event, effects, count) => {
         const { ledger, name } = server;
         // The older tunnel serves until the newer one has said hello.
@@ -33,7 +42,7 @@ export const oneOwner: Property = {
             judgeOwners(server, opened, violate);
           }
         }
-        const dropped = new Set<SocketId>();
+        let dropped: Set<SocketId> | null = null;
         for (let index = 0; index < count; index++) {
           const operation = operationOf(effects[index]);
           if (operation === null) continue;
@@ -44,6 +53,7 @@ export const oneOwner: Property = {
             continue;
           }
           judged();
+          dropped ??= new Set();
           dropped.add(id);
           if (socket === undefined || socket.phase === "leaving") continue;
           violate(
@@ -58,7 +68,7 @@ export const oneOwner: Property = {
           !event.outcome.current;
         if (isForeign || callsMax < CALLS_MANY) return;
         for (const socket of ledger.left) {
-          if (!claimed.has(socket) || dropped.has(socket.id)) continue;
+          if (!claimed.has(socket) || dropped?.has(socket.id)) continue;
           violate("safety", `${name} leaves the row of ${socket.clientId} behind`);
         }
       },

@@ -10,6 +10,18 @@ export const outcomeOnce: Property = {
     const seenOf = (process: string, exchange: number): Seen | undefined =>
       processes.get(process)?.get(exchange);
     return {
+      sees: [
+        "exchange_opened",
+        "exchange_closed",
+        "report",
+        "respond",
+        "respond_interim",
+        "respond_upgrade",
+        "respond_head",
+        "respond_body",
+        "respond_end",
+        "respond_cut",
+      ],
       serverStep: (process, event, effects, count) => {
         if (event.type === "exchange_opened") {
           const exchanges = processes.get(process.name) ?? new Map<number, Seen>();

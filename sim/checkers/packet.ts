@@ -1,5 +1,5 @@
 /** A response packet as it crosses the wire, binary or text, read by the protocol's table and by nothing of `core/wire`. */
-import { readSimPacket } from "../wire.ts";
+import { readSimPacket, wordAt } from "../wire.ts";
 
 export type SeenPacket = {
   readonly requestId: number;
@@ -32,12 +32,13 @@ let lastPacket: SeenPacket | null = null;
 function readPacket(bytes: Uint8Array): SeenPacket | null {
   const packet = readSimPacket(bytes);
   if (packet === null) return null;
+  const { requestId, packetId, last } = packet;
   const content = bytes.subarray(FIXED_BYTES);
-  if (packet.packetId !== 1) return { ...packet, status: 0, content, bodyBytes: content.length };
-  if (bytes.length < HEAD_BYTES) return { ...packet, status: 0, content, bodyBytes: 0 };
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const bodyBytes = Math.max(0, bytes.length - HEAD_BYTES - view.getUint32(FIXED_BYTES + 2));
-  return { ...packet, status: view.getUint16(FIXED_BYTES), content, bodyBytes };
+  if (packetId !== 1) return { requestId, packetId, last, status: 0, content, bodyBytes: content.length };
+  if (bytes.length < HEAD_BYTES) return { requestId, packetId, last, status: 0, content, bodyBytes: 0 };
+  const status = ((bytes[FIXED_BYTES] ?? 0) << 8) | (bytes[FIXED_BYTES + 1] ?? 0);
+  const bodyBytes = Math.max(0, bytes.length - HEAD_BYTES - wordAt(bytes, FIXED_BYTES + 2));
+  return { requestId, packetId, last, status, content, bodyBytes };
 }
 
 /** The same for the text form. */

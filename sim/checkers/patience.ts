@@ -1,8 +1,8 @@
 /** Nobody waits longer for the registry and then for a lost home than the limits for that, however slowly they fail. */
 import type { ServerLimits } from "../../core/limits.ts";
 import type { Property } from "./checker.ts";
-import type { LedgerSocket } from "./ledger.ts";
 import type { LedgerExchange } from "./ledger-exchange.ts";
+import type { LedgerSocket } from "./ledger-socket.ts";
 
 export const patience: Property = {
   name: "patience",
@@ -12,6 +12,7 @@ export const patience: Property = {
       begun: ({ serverLimits }) => {
         limits = serverLimits;
       },
+      sees: ["tick"],
       // A tick fires all that is due; between two of them a deadline may pass by as much as the timer is late.
       serverStep: ({ name, nowMs, ledger }, event) => {
         if (event.type !== "tick" || limits === null) return;

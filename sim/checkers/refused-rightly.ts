@@ -5,7 +5,7 @@
 import type { Scenario } from "../scenario.ts";
 import { headerOf } from "../visitor.ts";
 import type { Property, ServerEffect, ServerEvent, Setting, SteppedServer } from "./checker.ts";
-import type { LedgerSocket } from "./ledger.ts";
+import type { LedgerSocket } from "./ledger-socket.ts";
 
 const SUPERSEDED = 4001;
 
@@ -21,6 +21,7 @@ export const refusedRightly: Property = {
       begun: (begun) => {
         setting = begun;
       },
+      sees: ["registry_call", "report", "socket_close"],
       serverStep: (server, event, effects, count) => {
         for (let index = 0; index < count; index++) {
           const effect = effects[index];

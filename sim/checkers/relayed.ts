@@ -5,7 +5,7 @@
 import type { SocketId } from "../../core/ids.ts";
 import type { ServerLimits } from "../../core/limits.ts";
 import type { Property, ServerEffect, ServerEvent, SteppedServer } from "./checker.ts";
-import type { LedgerSocket } from "./ledger.ts";
+import type { LedgerSocket } from "./ledger-socket.ts";
 
 type Texts = readonly Extract<ServerEffect, { readonly type: "socket_send_text" }>[];
 type Text = Extract<ServerEvent, { readonly type: "socket_text" }>;
@@ -27,6 +27,7 @@ export const relayed: Property = {
       begun: (setting) => {
         limits = setting.serverLimits;
       },
+      sees: ["socket_text"],
       serverStep: (server, event, effects, count) => {
         if (event.type !== "socket_text" || limits === null) return;
         const socket = server.ledger.sockets.get(event.socket);

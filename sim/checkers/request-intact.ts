@@ -3,7 +3,7 @@ import { isForwardingField } from "../forwarding.ts";
 import { readNativeFrame, readRequestHead, type SeenRequestHead } from "../native-wire.ts";
 import { headerOf } from "../visitor.ts";
 import type { Property } from "./checker.ts";
-import { parsedTarget, placeOf } from "./credential.ts";
+import { parsedTarget } from "./credential.ts";
 import type { LedgerExchange } from "./ledger-exchange.ts";
 
 type Frame = {
@@ -18,6 +18,7 @@ type Frame = {
 export const requestIntact: Property = {
   name: "request_intact",
   create: (violate, judged) => ({
+    sees: ["socket_send_packet", "socket_send_text"],
     serverStep: ({ name, ledger }, _event, effects, count) => {
       if (ledger.asked.length === 0) return;
       for (let index = 0; index < count; index++) {
@@ -53,12 +54,12 @@ function nativeFrameIn(
   return { head: readRequestHead(header, frame.headAt), exchange };
 }
 
-function alteredInHead(head: SeenRequestHead, { opened }: LedgerExchange): string | null {
+function alteredInHead(head: SeenRequestHead, { opened, place }: LedgerExchange): string | null {
   const { path, query } = parsedTarget(opened.target);
   const isMagic = path === "auth/magic-token";
   const target = isMagic
     ? `/auth/magic-token?magicToken=${query.get("magictoken")}`
-    : placeOf(opened).target.replace(/^https?:\/\/[^/]*/, "");
+    : place.target.replace(/^https?:\/\/[^/?]*\/?/, "/");
   if (head.method !== opened.method) return "method";
   if (head.target !== target) return `target, ${head.target}`;
   if (head.upgrade !== opened.upgrade) return "upgrade";
@@ -91,8 +92,8 @@ const HOP_FIELDS: ReadonlySet<string> = new Set([
   "expect",
 ]);
 
-function alteredIn(frame: Frame, { opened }: LedgerExchange): string | null {
-  const { path, query } = parsedTarget(placeOf(opened).target);
+function alteredIn(frame: Frame, { opened, place }: LedgerExchange): string | null {
+  const { path, query } = parsedTarget(place.target);
   if (frame.method !== opened.method) return "method";
   if (frame.path !== path) return "path";
   const sent = new Map(Object.entries(frame.query ?? {}).map(([key, value]) => [key.toLowerCase(), value]));

@@ -4,7 +4,7 @@
  */
 import type { SocketId } from "../../core/ids.ts";
 import type { Finish, Property, Setting, SteppedServer, Violate } from "./checker.ts";
-import type { LedgerSocket } from "./ledger.ts";
+import type { LedgerSocket } from "./ledger-socket.ts";
 
 export const rowsTrue: Property = {
   name: "rows_true",

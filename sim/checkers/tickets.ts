@@ -20,6 +20,7 @@ export const tickets: Property = {
   create: (violate, judged) => {
     const processes = new Map<string, Map<string, Shown>>();
     return {
+      sees: ["socket_bytes", "socket_send_packet", "report"],
       serverStep: ({ name, ledger }, event, effects, count) => {
         const shown = processes.get(name) ?? new Map<string, Shown>();
         processes.set(name, shown);

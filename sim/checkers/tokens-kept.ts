@@ -3,11 +3,14 @@
  * none is stored but for who asks for it: a HEAD does not.
  */
 import { fakeSha256 } from "../hash.ts";
+import { latin1Text } from "../text.ts";
 import type { Property, ServerEffect } from "./checker.ts";
 import { parsedTarget } from "./credential.ts";
 import type { Ledger } from "./ledger.ts";
 
 const TOKEN = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/;
+
+const NOTHING = new Uint8Array(0);
 
 type Operation = Extract<ServerEffect, { readonly type: "registry_call" }>["operation"];
 
@@ -18,6 +21,7 @@ export const tokensKept: Property = {
     /** Hash and client id of each token that was stored. */
     const stored = new Set<string>();
     return {
+      sees: ["registry_answered", "registry_call", "respond"],
       serverStep: ({ name, ledger }, event, effects, count) => {
         if (event.type === "registry_answered" && event.outcome.type === "token_inserted") {
           const operation = asked.get(`${name} ${event.call}`);
@@ -33,7 +37,7 @@ export const tokensKept: Property = {
           if (effect?.type !== "respond" || effect.status >= 400) continue;
           const exchange = ledger.exchanges.get(effect.exchange);
           if (exchange === undefined || exchange.tunnel !== null) continue;
-          const token = TOKEN.exec(String.fromCharCode(...(effect.body[0] ?? [])))?.[0];
+          const token = TOKEN.exec(latin1Text(effect.body[0] ?? NOTHING))?.[0];
           if (token === undefined) continue;
           judged();
           const clientId = parsedTarget(exchange.opened.target).query.get("clientid") ?? "";

@@ -14,12 +14,13 @@ export const toldAgain: Property = {
       begun: (setting) => {
         limits = setting.serverLimits;
       },
+      sees: ["socket_bytes", "socket_send_text"],
       serverStep: ({ name, nowMs, ledger }, event) => {
         if (limits === null) return;
         for (const abort of ledger.aborts) {
           const tunnel = `${name} ${abort.split(" ")[0]}`;
           const before = told.get(`${name} ${abort}`);
-          const isOwn = [...ledger.touched].some(({ requestId }) => abort.endsWith(` ${requestId}`));
+          const isOwn = ledger.touched.some(({ requestId }) => abort.endsWith(` ${requestId}`));
           if (!isOwn && before !== undefined && nowMs - before < limits.abortRepeatMs)
             violate("safety", `${name} told an agent twice in ${nowMs - before} ms to stop`);
           told.set(`${name} ${abort}`, nowMs);

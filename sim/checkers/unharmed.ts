@@ -19,6 +19,7 @@ export const unharmed: Property = {
       begun: (begun) => {
         setting = begun;
       },
+      sees: ["exchange_closed"],
       serverStep: ({ ledger }, event, effects, count) => {
         if (event.type !== "exchange_closed") return;
         for (let index = 0; index < count; index++) {
@@ -81,7 +82,8 @@ function touches({ homes, operations }: Scenario, kind: string, target: number, 
 }
 
 function isBusy({ status }: Visit, { agentLimits }: Setting): boolean {
-  return (status === 503 || status === 504) && agentLimits.exchangesMax < 100;
+  const { exchangesMax, abortsPerSecondMax } = agentLimits;
+  return (status === 503 || status === 504) && (exchangesMax < 100 || abortsPerSecondMax < 100);
 }
 
 /** By its status where nothing else is known of an exchange. */

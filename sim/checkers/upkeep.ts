@@ -11,6 +11,7 @@ export const upkeep: Property = {
       begun: ({ serverLimits }) => {
         everyMs = { renew_leases: serverLimits.leaseRenewMs, sweep: serverLimits.sweepMs };
       },
+      sees: ["tick", "registry_call"],
       serverStep: ({ name, nowMs }, event, effects, count) => {
         const done = processes.get(name) ?? { renew_leases: nowMs, sweep: nowMs };
         processes.set(name, done);

@@ -1,7 +1,7 @@
 /** Nobody takes more than the limits allow: requests in flight, sockets, bytes that wait for one who does not read. */
 import type { ServerLimits } from "../../core/limits.ts";
 import type { Property, SteppedServer } from "./checker.ts";
-import type { LedgerSocket } from "./ledger.ts";
+import type { LedgerSocket } from "./ledger-socket.ts";
 
 export const withinLimits: Property = {
   name: "within_limits",
@@ -14,6 +14,7 @@ export const withinLimits: Property = {
       begun: (setting) => {
         limits = setting.serverLimits;
       },
+      sees: ["exchange_opened", "socket_opened", "socket_send_text", "socket_send_packet"],
       serverStep: (server, event, effects, count) => {
         if (limits === null) return;
         const { ledger, name } = server;

@@ -1,7 +1,7 @@
 /** Agents that do not keep to the protocol: what a filter between the program and its connection can make of good packets. */
 import { bytesFrame, type SocketFrame, textFrame, voidFrame } from "../frame.ts";
 import type { FilteredLink } from "../path.ts";
-import { isNative } from "../scenario.ts";
+import { type HomeSpec, isNative } from "../scenario.ts";
 import { altered, encodeSimPacket, readSimPacket, SIM_PACKET_HEADER_BYTES } from "../wire.ts";
 import { type FaultContext, type FaultKind, noParameters, nothing } from "./fault.ts";
 import { filter } from "./frames.ts";
@@ -58,9 +58,14 @@ export const agentFaults: readonly FaultKind[] = [
     const requestId = context.random.below(2 ** 32) * 2 ** 20;
     return [frame, bytesFrame(altered(frame.bytes, { requestId }), 0)];
   }),
+  packetFault("agent_repeats_much_later", false, (frame, _packet, { agenda, random }, link) => {
+    agenda.after(random.skewed(1_000, 4_000_000), () => link.inject({ ...frame, flushBytes: 0 }));
+    return [frame];
+  }),
   {
     name: "agent_names_foreign_request",
     target: "home",
+    suits: speaksPackets,
     lastsMs: [2_000, 20_000],
     draw: (random) => ({ permille: drawPermille(random) }),
     begin: nameForeignRequests,
@@ -68,6 +73,7 @@ export const agentFaults: readonly FaultKind[] = [
   {
     name: "agent_names_finished_request",
     target: "home",
+    suits: speaksPackets,
     lastsMs: [500, 10_000],
     draw: (random) => ({ permille: drawPermille(random) }),
     begin: (context) => {
@@ -102,6 +108,7 @@ export const agentFaults: readonly FaultKind[] = [
   {
     name: "agent_sends_empty_packets",
     target: "home",
+    suits: speaksPackets,
     lastsMs: [500, 10_000],
     draw: noParameters,
     begin: sendEmptyPackets,
@@ -109,6 +116,7 @@ export const agentFaults: readonly FaultKind[] = [
   {
     name: "agent_stops_without_a_word",
     target: "home",
+    suits: speaksPackets,
     lastsMs: [500, 10_000],
     draw: (random) => ({ packet: random.skewed(1, 12) }),
     begin: (context) =>
@@ -122,6 +130,7 @@ export const agentFaults: readonly FaultKind[] = [
   {
     name: "agent_repeats_itself",
     target: "home",
+    suits: speaksPackets,
     lastsMs: [2_000, 40_000],
     draw: (random) => ({ packet: random.skewed(2, 12), everyMs: random.between(200, 2_000) }),
     begin: repeatPackets,
@@ -129,6 +138,7 @@ export const agentFaults: readonly FaultKind[] = [
   {
     name: "agent_ignores_abort",
     target: "home",
+    suits: speaksPackets,
     lastsMs: [500, 15_000],
     draw: noParameters,
     begin: (context) =>
@@ -142,6 +152,7 @@ export const agentFaults: readonly FaultKind[] = [
   {
     name: "agent_answers_out_of_place",
     target: "home",
+    suits: speaksPackets,
     lastsMs: [500, 10_000],
     draw: (random) => ({ permille: drawPermille(random) }),
     begin: (context) =>
@@ -166,7 +177,36 @@ export const agentFaults: readonly FaultKind[] = [
       return () => twin.crash("process");
     },
   },
+  // Another installation with the same client id: it speaks the other protocol, and opens the home to nobody without a token.
+  {
+    name: "agent_has_an_unlike_twin",
+    target: "home",
+    lastsMs: [1_000, 15_000],
+    draw: (random) => ({ alone: random.below(2) }),
+    begin: (context) => {
+      const { path } = context.site;
+      const isAlone = context.parameter("alone") === 1;
+      if (isAlone) {
+        path.refusals++;
+        path.cutAll(0, 0);
+      }
+      const twin = context.scene.twinOf(context.fault.target, `twin:${context.fault.id}`, unlike);
+      context.fired();
+      return () => {
+        twin.crash("process");
+        if (isAlone) path.refusals--;
+      };
+    },
+  },
 ];
+
+function speaksPackets(home: HomeSpec): boolean {
+  return !isNative(home);
+}
+
+function unlike({ access: _, ...spec }: HomeSpec): HomeSpec {
+  return { ...spec, agent: "culvert", queue: "fifo", protocol: isNative(spec) ? "moosicbox" : "auto" };
+}
 
 function packetFault(
   name: string,
@@ -181,6 +221,7 @@ function packetFault(
   return {
     name,
     target: "home",
+    suits: speaksPackets,
     lastsMs: [500, 10_000],
     draw: (random) => ({ permille: drawPermille(random) }),
     begin: (context) => {
@@ -199,7 +240,6 @@ function onPackets(
   context: FaultContext,
   act: (frame: SocketFrame, packet: Packet, link: FilteredLink) => readonly SocketFrame[] | null,
 ): () => void {
-  if (isNative(context.site.spec)) return nothing;
   const permille = context.fault.parameters.permille ?? 1000;
   return filter(context.site.path.up, (frame, link) => {
     const packet = frame.kind === "bytes" ? readSimPacket(frame.bytes) : null;
@@ -218,7 +258,7 @@ function sendEmptyPackets(context: FaultContext): () => void {
   const endTampering = context.scene.tamperWith(context.fault.target);
   let over = false;
   filter(context.site.path.up, (frame) => {
-    const packet = frame.kind === "bytes" && !isNative(context.site.spec) ? readSimPacket(frame.bytes) : null;
+    const packet = frame.kind === "bytes" ? readSimPacket(frame.bytes) : null;
     if (packet === null) return null;
     if (packet.packetId === 1 && !packet.last && !over) renumbered.add(packet.requestId);
     if (!renumbered.has(packet.requestId)) return null;

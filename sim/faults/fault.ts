@@ -3,7 +3,7 @@
  * the scenario was made, so that a scenario says all about it.
  */
 import type { Random } from "../random.ts";
-import type { Fault } from "../scenario.ts";
+import type { Fault, HomeSpec } from "../scenario.ts";
 import type { Scene, Site } from "../scene.ts";
 import type { Agenda, World } from "../world.ts";
 
@@ -13,6 +13,8 @@ export type FaultTarget = "home" | "node" | "visit" | "world";
 export type FaultKind = {
   readonly name: string;
   readonly target: FaultTarget;
+  /** The homes that it can hit; any where left out. */
+  readonly suits?: (home: HomeSpec) => boolean;
   /** It meets a visit only while that sends its request body. */
   readonly ofUploads?: true;
   /** How long it acts, in milliseconds; null for what happens in an instant. */

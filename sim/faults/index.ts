@@ -5,6 +5,7 @@ import type { Scene } from "../scene.ts";
 import { agentFaults } from "./agent.ts";
 import { FaultContext, type FaultKind } from "./fault.ts";
 import { frameFaults } from "./frames.ts";
+import { handshakeFaults } from "./handshake.ts";
 import { nativeFaults } from "./native.ts";
 import { nativeNonsense } from "./native-nonsense.ts";
 import { networkFaults } from "./network.ts";
@@ -18,6 +19,7 @@ export type { FaultKind } from "./fault.ts";
 
 export const faultKinds: readonly FaultKind[] = [
   ...networkFaults,
+  ...handshakeFaults,
   ...frameFaults,
   ...agentFaults,
   ...nativeFaults,
@@ -55,6 +57,8 @@ export class Faults {
     const kind = byName.get(fault.kind);
     if (kind === undefined) throw new RangeError(`there is no fault ${fault.kind}`);
     const context = new FaultContext(this.#scene, fault);
+    // A scenario may have been changed since it was drawn.
+    if (kind.suits?.(context.site.spec) === false) return;
     this.#active.set(fault, kind.begin(context));
     context.agenda.at(fault.toMs * 1000, () => this.#end(fault));
   }

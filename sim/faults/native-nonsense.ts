@@ -1,40 +1,81 @@
 /** Frames that break the rules of the native protocol, or keep to them and make no sense. */
 import { bytesFrame, type SocketFrame, textFrame } from "../frame.ts";
-import { KIND, NATIVE_HEADER_BYTES, type NativeFrame, readNativeFrame } from "../native-wire.ts";
+import {
+  alteredEntries,
+  KIND,
+  NATIVE_HEADER_BYTES,
+  type NativeEntry,
+  type NativeFrame,
+  readNativeFrame,
+} from "../native-wire.ts";
+import type { Direction } from "../path.ts";
 import type { Random } from "../random.ts";
 import { isNative } from "../scenario.ts";
 import { type FaultKind, nothing } from "./fault.ts";
 import { filter } from "./frames.ts";
-import { drawPermille } from "./network.ts";
+import {
+  CONTINUATIONS,
+  GREETINGS,
+  HEAD,
+  LAST,
+  OTHERS,
+  type Other,
+  REQUESTS,
+  RESPONSES,
+} from "./native-nonsense-list.ts";
+import { drawPermille, repeat } from "./network.ts";
 
-const HEAD = 1;
-const INTERIM = 2;
-const LAST = 4;
-const TRAILERS = 8;
 /** An exchange that no server ever opens. */
 const NOBODYS = 2 ** 40;
+/** More exchanges than an agent takes that were not answered. */
+const FLOOD = 300;
+/** Far behind, by the lowest 32 bits of a number. */
+const HALF_OF_NUMBERS = 2 ** 31;
+
+/** What comes instead of a frame, or beside it; null leaves it alone. */
+type Nonsense = (
+  frame: SocketFrame,
+  seen: NativeFrame,
+  random: Random,
+  direction: Direction,
+) => readonly SocketFrame[] | null;
 
 export const nativeNonsense: readonly FaultKind[] = [
-  nonsense("native_nonsense_to_server", "up"),
-  nonsense("native_nonsense_to_agent", "down"),
+  nonsense("native_nonsense_for_hello", "up", true, inGreeting),
+  nonsense("native_nonsense_for_welcome", "down", true, inGreeting),
+  nonsense("native_nonsense_for_resume_to_server", "up", true, inResume),
+  nonsense("native_nonsense_for_resume_to_agent", "down", true, inResume),
+  nonsense("native_nonsense_for_pieces_to_server", "up", false, inPiece),
+  nonsense("native_nonsense_for_pieces_to_agent", "down", false, inPiece),
+  nonsense("native_nonsense_beside_frames_to_server", "up", false, beside),
+  nonsense("native_nonsense_beside_frames_to_agent", "down", false, beside),
+  nonsense("native_frames_cut_to_server", "up", false, cutShort),
+  nonsense("native_frames_cut_to_agent", "down", false, cutShort),
 ];
 
-function nonsense(name: string, direction: "up" | "down"): FaultKind {
+/** `reconnects`: what it is about comes at the beginning of a tunnel. */
+function nonsense(name: string, direction: Direction, reconnects: boolean, act: Nonsense): FaultKind {
   return {
     name,
     target: "home",
+    suits: isNative,
     lastsMs: [500, 8_000],
-    draw: (random) => ({ permille: drawPermille(random) }),
+    draw: (random) => ({ permille: drawPermille(random), everyMs: random.between(400, 2_000) }),
     begin: (context) => {
-      if (!isNative(context.site.spec)) return nothing;
+      const { path } = context.site;
       const endTampering = context.scene.tamperWith(context.fault.target);
-      const endFilter = filter(context.site.path.lane(direction), (frame) => {
-        const seen = frame.kind === "bytes" ? readNativeFrame(frame.bytes) : null;
+      const endFilter = filter(path.lane(direction), (frame) => {
+        // What another fault has added is left alone, or many of them would add without end.
+        const isOwn = frame.kind === "bytes" && frame.flushBytes > 0;
+        const seen = isOwn ? readNativeFrame(frame.bytes) : null;
         if (seen === null || !context.random.chance(context.parameter("permille"), 1000)) return null;
-        context.fired();
-        return made(frame, seen, context.random, direction);
+        const frames = act(frame, seen, context.random, direction);
+        if (frames !== null) context.fired();
+        return frames;
       });
+      const endCutting = reconnects ? repeat(context, () => path.cutAll(0, 0)) : nothing;
       return () => {
+        endCutting();
         endFilter();
         endTampering();
       };
@@ -42,29 +83,105 @@ function nonsense(name: string, direction: "up" | "down"): FaultKind {
   };
 }
 
-/** The frame and another one, or another one in its place. */
-function made(
+function inGreeting(
+  frame: SocketFrame,
+  { kind }: NativeFrame,
+  random: Random,
+): readonly SocketFrame[] | null {
+  if (kind !== KIND.hello && kind !== KIND.welcome) return null;
+  if (random.chance(1, 10)) return [textFrame("text", frame.flushBytes)];
+  return [bytesFrame(random.pick(GREETINGS)(kind), frame.flushBytes)];
+}
+
+/** Where the sender stands is said wrongly: in no form at all, not for all exchanges, for too many, or too far on. */
+function inResume(frame: SocketFrame, { kind }: NativeFrame, random: Random): readonly SocketFrame[] | null {
+  if (kind !== KIND.resume) return null;
+  const { bytes, flushBytes } = frame;
+  switch (random.below(4)) {
+    case 0:
+      return [bytesFrame(bytes.subarray(0, bytes.length - random.below(8)), flushBytes)];
+    case 1:
+      return [bytesFrame(encoded(KIND.resume, 0, 0, 0, []), flushBytes)];
+    case 2:
+      return [
+        bytesFrame(
+          alteredEntries(bytes, ({ received }) => ({ received: received + 1_000 })),
+          flushBytes,
+        ),
+      ];
+    default:
+      return [bytesFrame(alteredEntries(bytes, elsewhere(random)), flushBytes)];
+  }
+}
+
+function inPiece(
+  frame: SocketFrame,
+  { kind, exchange, number }: NativeFrame,
+  random: Random,
+  direction: Direction,
+): readonly SocketFrame[] | null {
+  if (kind !== KIND.piece) return null;
+  const first = direction === "up" ? RESPONSES : REQUESTS;
+  const isInside = direction === "down" && number > 0 && random.chance(1, 2);
+  const [flags, payload] = random.pick(isInside ? CONTINUATIONS : first);
+  return [bytesFrame(encoded(KIND.piece, exchange, number, flags, payload), frame.flushBytes)];
+}
+
+function beside(
   frame: SocketFrame,
   seen: NativeFrame,
   random: Random,
-  direction: "up" | "down",
-): readonly SocketFrame[] {
+  direction: Direction,
+): readonly SocketFrame[] | null {
+  if (isOfBeginning(seen)) return null;
   if (random.chance(1, 30)) return [frame, textFrame("text", 0)];
-  if (seen.kind === KIND.hello || seen.kind === KIND.welcome) {
-    return [bytesFrame(random.pick(GREETINGS)(seen.kind), frame.flushBytes)];
-  }
-  const { exchange, number } = seen;
-  if (seen.kind === KIND.piece && random.chance(1, 2)) {
-    const [flags, payload] = random.pick(direction === "up" ? RESPONSES : REQUESTS);
-    return [bytesFrame(encoded(KIND.piece, exchange, number, flags, payload), frame.flushBytes)];
+  if (seen.kind === KIND.credit && random.chance(1, 3)) {
+    return [frame, bytesFrame(alteredEntries(frame.bytes, elsewhere(random)), 0)];
   }
   if (direction === "down" && random.chance(1, 3)) {
-    const [flags, payload] = random.pick(REQUESTS);
-    return [frame, bytesFrame(encoded(KIND.piece, NOBODYS + random.below(2 ** 20), 0, flags, payload), 0)];
+    const count = random.chance(1, 20) ? FLOOD : 1;
+    const first = NOBODYS + random.below(2 ** 20);
+    const [flags, payload] = count === 1 ? random.pick(REQUESTS) : (REQUESTS[0] ?? [HEAD | LAST, []]);
+    const asked = (index: number) => bytesFrame(encoded(KIND.piece, first + index, 0, flags, payload), 0);
+    return [frame, ...Array.from({ length: count }, (_, index) => asked(index))];
   }
-  const [kind, ofExchange, flags, payload] = random.pick(OTHERS);
-  const whose = ofExchange === "this" ? exchange : ofExchange === "other" ? NOBODYS : 0;
-  return [frame, bytesFrame(encoded(kind, whose, whose === 0 ? 0 : number + 1, flags, payload), 0)];
+  return [frame, bytesFrame(otherFrame(random.pick(OTHERS), seen, random), 0)];
+}
+
+/** About exchanges that were opened a little later, or not yet. */
+function elsewhere(random: Random): (entry: NativeEntry) => Partial<NativeEntry> {
+  return ({ exchange }) => ({ exchange: exchange + random.skewed(1, 64) });
+}
+
+/** The connection keeps its messages whole, so what is cut is its sender's mistake. */
+function cutShort(frame: SocketFrame, seen: NativeFrame, random: Random): readonly SocketFrame[] | null {
+  if (isOfBeginning(seen)) return null;
+  // Most often inside its sections; what follows them is a body, which may have any length.
+  const most = Math.min(frame.bytes.length, NATIVE_HEADER_BYTES + 8 + seen.headBytes);
+  return [bytesFrame(frame.bytes.subarray(0, random.below(most)), frame.flushBytes)];
+}
+
+/** Whether there is no tunnel yet, or none that goes on: then nothing else than that the greeting failed would be seen. */
+function isOfBeginning({ kind }: NativeFrame): boolean {
+  return kind === KIND.hello || kind === KIND.welcome || kind === KIND.resume;
+}
+
+function otherFrame(
+  [kind, whose, flags, payload]: Other,
+  { exchange, number }: NativeFrame,
+  random: Random,
+): Uint8Array {
+  switch (whose) {
+    case "this":
+      return encoded(kind, exchange, number + random.pick([1, 1, 0, HALF_OF_NUMBERS]), flags, payload);
+    // One that the server may have opened and not sent yet.
+    case "next":
+      return encoded(kind, exchange + random.skewed(1, 64), 0, flags, payload);
+    case "other":
+      return encoded(kind, NOBODYS, number + 1, flags, payload);
+    case "none":
+      return encoded(kind, 0, 0, flags, payload);
+  }
 }
 
 function encoded(
@@ -72,7 +189,7 @@ function encoded(
   exchange: number,
   number: number,
   flags: number,
-  payload: readonly number[],
+  payload: ArrayLike<number>,
 ): Uint8Array {
   const bytes = new Uint8Array(NATIVE_HEADER_BYTES + payload.length);
   const view = new DataView(bytes.buffer);
@@ -80,149 +197,7 @@ function encoded(
   bytes[1] = flags;
   view.setUint16(2, Math.floor(exchange / 2 ** 32));
   view.setUint32(4, exchange % 2 ** 32);
-  view.setUint32(8, number);
+  view.setUint32(8, number % 2 ** 32);
   bytes.set(payload, NATIVE_HEADER_BYTES);
   return bytes;
 }
-
-function text(value: string): number[] {
-  return [value.length, ...value.split("").map((character) => character.charCodeAt(0))];
-}
-
-/** A section with its length before it. */
-function section(...bytes: readonly number[]): number[] {
-  return [0, 0, bytes.length >> 8, bytes.length & 0xff, ...bytes];
-}
-
-function fields(...list: readonly string[]): number[] {
-  return [list.length / 2, ...list.flatMap(text)];
-}
-
-function response(status: number, ...list: readonly string[]): number[] {
-  return section(status >> 8, status & 0xff, ...fields(...list));
-}
-
-function request(method: string, target: string, list: readonly string[], flags = 0): number[] {
-  return section(
-    flags,
-    0,
-    0,
-    0,
-    0,
-    16,
-    0,
-    ...text(method),
-    ...text(target),
-    ...text("192.0.2.9"),
-    ...fields(...list),
-  );
-}
-
-const GREETINGS: readonly ((kind: number) => Uint8Array)[] = [
-  () => new Uint8Array(3),
-  (kind) => encoded(kind, 0, 0, 0, []),
-  (kind) => encoded(kind, 1, 0, 0, [0x7b, 0x7d]),
-  (kind) => encoded(kind, 0, 0, 0, [0x5b, 0x5d]),
-  (kind) => encoded(kind, 0, 0, 0, [0x7b, 0x7d]),
-  (kind) => encoded(kind, 0, 0, 0, [0xff, 0x7d]),
-  (kind) => json(kind, '{"window":-1,"ticket":null}'),
-  (kind) => json(kind, '{"window":1,"ticket":7}'),
-  (kind) => json(kind, '{"window":1,"ticket":"short"}'),
-  (kind) => json(kind, `{"ticket":"${"a".repeat(32)}","resumed":true,"graceMs":1}`),
-  (kind) => json(kind, `{"ticket":"${"a".repeat(32)}","resumed":1,"graceMs":1}`),
-  (kind) => json(kind, `{"ticket":"${"a".repeat(32)}","resumed":false,"graceMs":-1}`),
-  () => encoded(KIND.ping, 0, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0]),
-];
-
-function json(kind: number, value: string): Uint8Array {
-  return encoded(kind, 0, 0, 0, [...Buffer.from(value)]);
-}
-
-type Piece = readonly [flags: number, payload: readonly number[]];
-
-/** In the place of a piece of an answer, with the number that is due. */
-const RESPONSES: readonly Piece[] = [
-  [16, []],
-  [0, []],
-  [HEAD, [0, 0]],
-  [HEAD, [0, 0, 1, 0, 5]],
-  [LAST | TRAILERS, [0, 0]],
-  [LAST | TRAILERS, section(1, 5, 65)],
-  [TRAILERS, section(0)],
-  [LAST | TRAILERS, section(...fields("x-a", "b"))],
-  [LAST | TRAILERS, section(...fields("x a", "b"))],
-  [HEAD, section(0)],
-  [HEAD, section(0, 200)],
-  [HEAD, section(0, 200, 0x80, 0x80, 0x80, 0x80)],
-  [HEAD, section(0, 200, 200)],
-  [HEAD, section(0, 200, 1, 9, 65)],
-  [HEAD, section(0, 200, 0, 0)],
-  [HEAD, response(42)],
-  [HEAD, response(200, "bad name", "x")],
-  [HEAD, response(200, "content-length", "12x")],
-  [HEAD, response(101)],
-  [HEAD | LAST, response(200, "content-length", "5")],
-  [HEAD | LAST, response(204, "content-length", "5", "content-length", "5")],
-  [HEAD | LAST, response(200, "content-length", "0", "content-length", "0")],
-  [HEAD, response(200, "trailer", "x-a")],
-  [HEAD | INTERIM, response(103)],
-  [HEAD | INTERIM, response(200)],
-  [HEAD | INTERIM, response(102, "bad name", "x")],
-  [HEAD | INTERIM | LAST, response(103)],
-  [INTERIM, [1]],
-  [LAST, []],
-];
-
-/** As the beginning of a request, or in the place of a piece of one. */
-const REQUESTS: readonly Piece[] = [
-  [HEAD | LAST, request("GET", "/nobody", [])],
-  [HEAD | LAST, request("CONNECT", "/nobody", [])],
-  [HEAD | LAST, request("GET", "http://elsewhere/", [])],
-  [HEAD | LAST, request("OPTIONS", "*", [])],
-  [HEAD | LAST, request("GET", "/nobody", ["bad name", "x"])],
-  [HEAD | LAST, request("POST", "/nobody", ["content-length", "x"])],
-  [HEAD | LAST, request("POST", "/nobody", ["content-length", "3"])],
-  [HEAD, [...request("POST", "/nobody", ["content-length", "1"]), 1, 2, 3]],
-  [HEAD | LAST, request("GET", "/nobody", [], 1)],
-  [HEAD | LAST, request("GET", "/nobody", [], 2)],
-  [HEAD, request("GET", "/nobody", ["upgrade", "websocket", "connection", "upgrade"], 1)],
-  [HEAD | LAST | TRAILERS, [...request("POST", "/nobody", []), ...section(9)]],
-  [HEAD | LAST | TRAILERS, [...request("POST", "/nobody", []), ...section(...fields("x-a", "b"))]],
-  [HEAD | LAST, section(0, 0, 0)],
-  [LAST, []],
-  [0, [1, 2, 3]],
-  [HEAD | INTERIM, request("GET", "/nobody", [])],
-];
-
-type Other = readonly [
-  kind: number,
-  exchange: "this" | "other" | "none",
-  flags: number,
-  payload: readonly number[],
-];
-
-const PING = [1, 2, 3, 4, 5, 6, 7, 8];
-
-/** Beside a frame. */
-const OTHERS: readonly Other[] = [
-  [42, "none", 0, []],
-  [KIND.piece, "none", LAST, []],
-  [KIND.piece, "other", LAST, []],
-  [KIND.reset, "none", 0, text("ended").slice(1)],
-  [KIND.reset, "other", 0, text("ended").slice(1)],
-  [KIND.reset, "this", 0, text("forgotten").slice(1)],
-  [KIND.reset, "this", 0, text("origin_timeout").slice(1)],
-  [KIND.reset, "this", 0, text("Not a code").slice(1)],
-  [KIND.reset, "this", 0, []],
-  [KIND.reset, "this", 1, text("ended").slice(1)],
-  [KIND.credit, "none", 0, []],
-  [KIND.credit, "none", 0, [1, 2, 3]],
-  [KIND.credit, "this", 0, []],
-  [KIND.credit, "none", 0, [0, 0, 0, 0, 0, 1, 0, 0, 255, 255, 0, 0, 0, 0, 0, 0]],
-  [KIND.resume, "none", 0, []],
-  [KIND.drain, "none", 0, [1]],
-  [KIND.ping, "none", 0, PING],
-  [KIND.ping, "none", 0, [1]],
-  [KIND.pong, "none", 0, PING],
-  [KIND.pong, "none", 0, [1]],
-];

@@ -1,7 +1,7 @@
 /** What can go wrong with tunnels of the native protocol, frame by frame, and with the sessions that outlive them. */
 import { ClientSocket } from "../dial.ts";
 import { bytesFrame, controlFrame, type SocketFrame, voidFrame } from "../frame.ts";
-import { altered as alteredEntries, greeting, KIND, readGreeting, readNativeFrame } from "../native-wire.ts";
+import { alteredEntries, greeting, KIND, readGreeting, readNativeFrame } from "../native-wire.ts";
 import type { Direction, FilteredLink } from "../path.ts";
 import { attentive } from "../pipe.ts";
 import type { Random } from "../random.ts";
@@ -19,6 +19,7 @@ export const nativeFaults: readonly FaultKind[] = [
   {
     name: "native_cut_at_a_frame",
     target: "home",
+    suits: isNative,
     lastsMs: [500, 10_000],
     draw: (random) => ({
       up: random.below(2),
@@ -31,6 +32,7 @@ export const nativeFaults: readonly FaultKind[] = [
   {
     name: "native_ticket_replayed",
     target: "home",
+    suits: isNative,
     lastsMs: [1_000, 10_000],
     draw: (random) => ({ back: random.below(3) }),
     begin: replayTicket,
@@ -39,10 +41,10 @@ export const nativeFaults: readonly FaultKind[] = [
   {
     name: "native_session_goes_stale",
     target: "home",
+    suits: isNative,
     lastsMs: [1_500, 20_000],
     draw: () => ({}),
     begin: (context) => {
-      if (!isNative(context.site.spec)) return nothing;
       const { path } = context.site;
       path.refusals++;
       if (path.cutAll(0, 0) > 0) context.fired();
@@ -55,10 +57,10 @@ export const nativeFaults: readonly FaultKind[] = [
   {
     name: "native_old_tunnel_delivers",
     target: "home",
+    suits: isNative,
     lastsMs: null,
     draw: (random) => ({ farUs: random.skewed(1_000, 5_000_000) }),
     begin: (context) => {
-      if (!isNative(context.site.spec)) return nothing;
       for (const connection of [...context.site.path.connections]) {
         if (connection.leaveBehind === undefined) continue;
         connection.leaveBehind(context.parameter("farUs"));
@@ -77,11 +79,17 @@ export const nativeFaults: readonly FaultKind[] = [
     return [voidFrame(frame)];
   }),
   frameFault("native_credit_to_agent_exaggerated", "down", [KIND.credit], (frame) => [
-    bytesFrame(alteredEntries(frame.bytes, MORE_CREDIT), frame.flushBytes),
+    bytesFrame(withMoreCredit(frame.bytes), frame.flushBytes),
   ]),
   frameFault("native_credit_to_server_exaggerated", "up", [KIND.credit], (frame) => [
-    bytesFrame(alteredEntries(frame.bytes, MORE_CREDIT), frame.flushBytes),
+    bytesFrame(withMoreCredit(frame.bytes), frame.flushBytes),
   ]),
+  // What is still under way is acknowledged already, and nobody sends it again if it is lost.
+  frameFault("native_acknowledged_ahead", "up", [KIND.credit], (frame, { site }) => {
+    site.wasTampered = true;
+    const ahead = alteredEntries(frame.bytes, ({ received }) => ({ received: received + 1 }));
+    return [bytesFrame(ahead, frame.flushBytes)];
+  }),
   frameFault("native_gap_to_server", "up", [KIND.piece], leaveOut),
   frameFault("native_gap_to_agent", "down", [KIND.piece], leaveOut),
   frameFault("native_frames_twice_to_server", "up", [KIND.piece, KIND.credit, KIND.reset], twice),
@@ -97,6 +105,10 @@ export const nativeFaults: readonly FaultKind[] = [
     },
   ),
 ];
+
+function withMoreCredit(bytes: Uint8Array): Uint8Array {
+  return alteredEntries(bytes, ({ limit }) => ({ limit: limit + MORE_CREDIT }));
+}
 
 /** Nothing tells of a gap behind the last frame that came: what waits for that one may wait for good. */
 function leaveOut(frame: SocketFrame, { site }: FaultContext): readonly SocketFrame[] {
@@ -122,10 +134,10 @@ function frameFault(
   return {
     name,
     target: "home",
+    suits: isNative,
     lastsMs: [500, 10_000],
     draw: drawShare,
     begin: (context) => {
-      if (!isNative(context.site.spec)) return nothing;
       return filter(context.site.path.lane(direction), (frame, link) => {
         if (frame.kind !== "bytes" || !kinds.includes(frame.bytes[0] ?? 0)) return null;
         if (!context.random.chance(context.parameter("permille"), 1000)) return null;
@@ -137,8 +149,7 @@ function frameFault(
 }
 
 function cutAtFrames(context: FaultContext): () => void {
-  const { path, spec } = context.site;
-  if (!isNative(spec)) return nothing;
+  const { path } = context.site;
   let seen = 0;
   let cuts = 0;
   return filter(path.lane(context.parameter("up") === 1 ? "up" : "down"), (frame) => {
@@ -159,7 +170,6 @@ function cutAtFrames(context: FaultContext): () => void {
 /** Somebody who has the home's signature token, and a ticket that was shown on its tunnel some time ago. */
 function replayTicket(context: FaultContext): () => void {
   const { site, scene, world, agenda } = context;
-  if (!isNative(site.spec)) return nothing;
   const tickets: string[] = [];
   const note = filter(site.path.down, (frame) => {
     if (frame.kind === "bytes" && frame.bytes[0] === KIND.welcome) {

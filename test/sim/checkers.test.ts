@@ -194,6 +194,7 @@ describe("outcome_once", () => {
     report: {
       type: "exchange_ended",
       exchange,
+      requestId: exchange,
       clientId: null,
       method: "GET",
       status: 200,

@@ -5,7 +5,7 @@ import type { AgentEffect, AgentEvent, ServerEffect, ServerEvent } from "../../s
 import { nativeFlow } from "../../sim/checkers/native-flow.ts";
 import { neighbours } from "../../sim/checkers/neighbours.ts";
 import { tickets } from "../../sim/checkers/tickets.ts";
-import { altered, greeting, KIND, readEntries, readNativeFrame } from "../../sim/native-wire.ts";
+import { alteredEntries, greeting, KIND, readEntries, readNativeFrame } from "../../sim/native-wire.ts";
 import { type AgentStep, type ServerStep, Shows, tick, upgrade } from "./steps.ts";
 
 const socket = 1 as SocketId;
@@ -190,8 +190,8 @@ describe("the simulator's own codec", () => {
   });
 
   test("raises credit", () => {
-    expect(readEntries(altered(entry(KIND.credit, 2, 50), 1_000))).toEqual([
-      { exchange: 1, received: 2, limit: 1_050 },
-    ]);
+    expect(
+      readEntries(alteredEntries(entry(KIND.credit, 2, 50), ({ limit }) => ({ limit: limit + 1_000 }))),
+    ).toEqual([{ exchange: 1, received: 2, limit: 1_050 }]);
   });
 });

@@ -59,7 +59,11 @@ describe("a visit that is unusual", () => {
   });
 
   test("gets a harmless answer whole", () => {
-    const visits = visitsOf(oneEach(HARMLESS_ANSWERS, (quirk) => ({ answer: { quirks: [quirk] } })));
+    const visits = visitsOf(
+      oneEach(HARMLESS_ANSWERS, (quirk) => ({
+        answer: { quirks: [quirk], declaresLength: quirk === "length_twice" },
+      })),
+    );
     const wrong = visits.filter((each) => each.end !== "complete" || each.bytesReceived !== 40_000);
     expect(wrong.map(({ operation, status }) => [operation.answer.quirks, status])).toEqual([]);
   });

@@ -228,6 +228,7 @@ export function endedAs(
   const report = {
     type: "exchange_ended",
     exchange,
+    requestId: exchange,
     clientId: "home0",
     method: "GET",
     status,

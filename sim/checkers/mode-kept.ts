@@ -1,0 +1,68 @@
+/**
+ * Who visits a home by its own name is let in by what the home's agent asks for now, which is what the tunnel said that the
+ * request goes out on, and not by what another one had said before it.
+ */
+import type { SocketId } from "../../core/ids.ts";
+import { fakeSha256 } from "../hash.ts";
+import { headerOf } from "../visitor.ts";
+import type { Property } from "./checker.ts";
+import { neededCredential, tokenKey } from "./credential.ts";
+import type { LedgerExchange } from "./ledger-exchange.ts";
+
+/** What one process was told. */
+class Told {
+  /** What each tunnel's handshake asks visitors for. */
+  readonly modes = new Map<SocketId, string>();
+  /** Tokens that the registry was asked about, by its calls, and those that it found valid. */
+  readonly questions = new Map<number, string>();
+  readonly valid = new Set<string>();
+}
+
+export const modeKept: Property = {
+  name: "mode_kept",
+  create: (violate, judged) => {
+    const processes = new Map<string, Told>();
+    return {
+      serverStep: ({ name, ledger }, event, effects, count) => {
+        let told = processes.get(name);
+        if (told === undefined) {
+          told = new Told();
+          processes.set(name, told);
+        }
+        if (event.type === "upgrade_requested" && ledger.sockets.get(event.socket)?.kind === "tunnel")
+          told.modes.set(event.socket, headerOf(event.headers, "culvert-access") ?? "token");
+        if (event.type === "socket_closed") told.modes.delete(event.socket);
+        if (event.type === "registry_answered") {
+          const question = told.questions.get(event.call);
+          told.questions.delete(event.call);
+          const { outcome } = event;
+          if (question !== undefined && outcome.type === "token_checked" && outcome.valid)
+            told.valid.add(question);
+        }
+        for (let index = 0; index < count; index++) {
+          const effect = effects[index];
+          if (effect?.type !== "registry_call" || effect.operation.type !== "check_token") continue;
+          const { kind, tokenHash, clientId } = effect.operation;
+          told.questions.set(effect.call, tokenKey(kind, tokenHash, clientId));
+        }
+        for (const exchange of ledger.asked) {
+          if (exchange.place.way === "query" || exchange.tunnel === null) continue;
+          judged();
+          const wrong = wrongUnder(told.modes.get(exchange.tunnel) ?? "token", exchange, told);
+          if (wrong !== null)
+            violate("safety", `${name} sends exchange ${exchange.id} to a home that asks for ${wrong}`);
+        }
+      },
+    };
+  },
+};
+
+/** What the mode asks for and the visitor did not show; null where he may come in. */
+function wrongUnder(mode: string, { opened, place }: LedgerExchange, { valid }: Told): string | null {
+  const needed = neededCredential(opened, place);
+  if (mode === "public" || needed.kind !== "home") return null;
+  if (mode === "token")
+    return valid.has(tokenKey("client_access", needed.tokenHash, needed.clientId)) ? null : "a token";
+  const [, code = ""] = /^basic (.*)$/i.exec(needed.shown) ?? [];
+  return mode.endsWith(`:${fakeSha256(atob(code))}`) ? null : "a password";
+}
