@@ -324,7 +324,9 @@ function hearEntries(session: FlowSession, bytes: Uint8Array, kind: number): voi
     named.add(exchange);
     for (let number = received - 1; flow.sent.delete(number); ) number--;
     flow.sendLimit = Math.max(flow.sendLimit, limit);
-    if (kind === KIND.resume) flow.again = Math.min(flow.next, received);
+    // What was acknowledged once is gone, even where the other side says now that it never came.
+    const held = flow.sent.keys().next().value ?? flow.next;
+    if (kind === KIND.resume) flow.again = Math.min(flow.next, Math.max(received, held));
     else flow.again = Math.max(flow.again, Math.min(received, flow.next));
   }
   if (kind !== KIND.resume) return;
