@@ -13,11 +13,16 @@ const ABORT = 1_000;
 export function countAbort(state: AgentState): void {
   state.abortLevel = Math.min(abortLevel(state) + ABORT, capacity(state));
   state.abortLevelMs = state.nowMs;
+  if (state.abortLevel === capacity(state)) state.flooded = true;
 }
 
-/** Whether so many were taken back of late that nothing new is asked for now. */
+/**
+ * Whether so many were taken back of late that nothing new is asked for now. It stays so until half has leaked away, because
+ * as many as may run at once get through in each moment in which it is not.
+ */
 export function isFlooded(state: AgentState): boolean {
-  return abortLevel(state) >= capacity(state);
+  if (state.flooded && abortLevel(state) * 2 <= capacity(state)) state.flooded = false;
+  return state.flooded;
 }
 
 function capacity({ config }: AgentState): number {

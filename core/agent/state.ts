@@ -211,6 +211,7 @@ export type AgentState = {
   /** Aborts that were not leaked yet, in thousandths, and when that was counted. */
   abortLevel: number;
   abortLevelMs: number;
+  flooded: boolean;
   readonly jitter: Prng;
   readonly counters: AgentCounters;
 };
@@ -231,6 +232,7 @@ export function createState(config: AgentConfig): AgentState {
     exchangesMade: 0,
     abortLevel: 0,
     abortLevelMs: 0,
+    flooded: false,
     jitter: createPrng(config.seed),
     counters: {
       exchangesStarted: 0,
