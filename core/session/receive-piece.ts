@@ -64,7 +64,7 @@ function cutPiece(session: Session, bytes: Uint8Array): Piece | string {
   if ((flags & FLAG.head) !== 0) {
     headStart = at + LENGTH_BYTES;
     headEnd = headStart + readU32(bytes, at);
-    if (headEnd > bytes.length || headStart > bytes.length) return "a piece is cut inside its head";
+    if (headEnd > bytes.length) return "a piece is cut inside its head";
     at = headEnd;
   }
   let trailersStart = 0;
@@ -73,8 +73,7 @@ function cutPiece(session: Session, bytes: Uint8Array): Piece | string {
     if (!last) return "trailers come before the end";
     trailersStart = at + LENGTH_BYTES;
     trailersEnd = trailersStart + readU32(bytes, at);
-    if (trailersEnd > bytes.length || trailersStart > bytes.length)
-      return "a piece is cut inside its trailers";
+    if (trailersEnd > bytes.length) return "a piece is cut inside its trailers";
     at = trailersEnd;
   }
   const body = at === bytes.length ? NO_BODY : bytes.subarray(at);
