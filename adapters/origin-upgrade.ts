@@ -1,5 +1,6 @@
 /** A connection to an origin that has switched protocols (RFC 9110 section 7.8): raw bytes both ways. */
 import type { Duplex } from "node:stream";
+import { countReceived } from "./received-bytes.ts";
 
 export type UpgradedListener = {
   onBytes(bytes: Uint8Array): void;
@@ -28,6 +29,7 @@ export class UpgradedConnection {
     if (this.#over) return;
     const stream = this.#stream;
     stream.on("data", (bytes: Buffer) => {
+      countReceived(bytes);
       if (!this.#over) this.#listener.onBytes(bytes);
     });
     stream.on("end", () => {

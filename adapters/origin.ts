@@ -24,6 +24,7 @@ import {
 import { createConnector, faultOf, isPeerGone, type OriginConnectionOptions } from "./origin-connection.ts";
 import { OriginPool } from "./origin-pool.ts";
 import { UpgradedConnection } from "./origin-upgrade.ts";
+import { countReceived } from "./received-bytes.ts";
 import { freeWholeBuffer, noteWholeBuffer } from "./whole-buffers.ts";
 
 export type OriginEvent = Extract<AgentEvent, { readonly type: `origin_${string}` }>;
@@ -205,6 +206,7 @@ export class Origin {
     if (call.paused) response.pause();
     response.on("data", (bytes: Buffer) => {
       if (call.isOver) return;
+      countReceived(bytes);
       noteWholeBuffer(bytes);
       this.#dispatch({ type: "origin_body", exchange, bytes });
     });

@@ -7,6 +7,7 @@ import type { HeaderList } from "../core/http/headers.ts";
 import type { ExchangeId } from "../core/ids.ts";
 import { lingerAfterResponse, lingeringClose } from "./linger.ts";
 import { nodeHeaders } from "./node-headers.ts";
+import { countReceived } from "./received-bytes.ts";
 import { isBodyAhead } from "./request-head.ts";
 import type { VisitorConnection } from "./visitor-connection.ts";
 import { VisitorRequest } from "./visitor-request.ts";
@@ -133,6 +134,7 @@ export class VisitorExchange implements UpgradeListener {
   }
 
   onBody(bytes: Uint8Array): void {
+    countReceived(bytes);
     this.#tell({ type: "exchange_body", exchange: this.#id, bytes });
   }
 

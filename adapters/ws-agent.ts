@@ -9,6 +9,7 @@ import type { AgentEvent } from "../core/events.ts";
 import type { SocketId } from "../core/ids.ts";
 import { endpointOf } from "./endpoint.ts";
 import { causeOf } from "./error-cause.ts";
+import { countReceived } from "./received-bytes.ts";
 
 export type AgentSocketEvent = Extract<AgentEvent, { readonly type: `socket_${string}` }>;
 export type AgentSocketEffect = Extract<AgentEffect, { readonly type: `socket_${string}` }>;
@@ -148,6 +149,7 @@ export class AgentSockets {
     webSocket.on("unexpected-response", (_request, response) => this.#onRefused(connection, response));
     webSocket.on("message", (data, isBinary) => {
       assert(Buffer.isBuffer(data), "a message is not a Buffer, though no other binary type was set");
+      countReceived(data);
       if (isBinary) dispatch({ type: "socket_bytes", socket, bytes: data });
       else dispatch({ type: "socket_text", socket, text: data.toString() });
     });

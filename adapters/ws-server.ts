@@ -9,6 +9,7 @@ import type { SocketId } from "../core/ids.ts";
 import { responseBytes } from "./edge-answer.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { lingeringClose } from "./linger.ts";
+import { countReceived } from "./received-bytes.ts";
 import { noteWholeBuffer } from "./whole-buffers.ts";
 
 export type ServerSocketEvent = Extract<
@@ -192,6 +193,7 @@ export class ServerSockets {
     dispatch({ type: "socket_opened", socket, nonce: nonce() });
     webSocket.on("message", (data, isBinary) => {
       assert(Buffer.isBuffer(data), "a message is not a Buffer, though no other binary type was set");
+      countReceived(data);
       if (isBinary) {
         noteWholeBuffer(data);
         dispatch({ type: "socket_bytes", socket, bytes: data });

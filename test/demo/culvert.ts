@@ -10,9 +10,6 @@ import { type Child, type ChildOptions, startChild } from "./child.ts";
 /** What `npm start` and `npm run agent` run, once it is built. */
 const COMMAND = "dist/adapters/main.js";
 
-/** As in package.json: a small young generation keeps what is done with from piling up. */
-const NODE_FLAGS = ["--max-semi-space-size=4"];
-
 export type Server = {
   readonly child: Child;
   /** Such as `http://127.0.0.1:41234`. */
@@ -27,11 +24,7 @@ export type ServerOptions = Pick<ChildOptions, "nodeFlags" | "channel"> & {
 };
 
 /** A server on free ports of 127.0.0.1. */
-export async function startServer({
-  database,
-  nodeFlags = [],
-  ...childOptions
-}: ServerOptions = {}): Promise<Server> {
+export async function startServer({ database, ...childOptions }: ServerOptions = {}): Promise<Server> {
   const accessToken = randomUUID();
   const child = await startChild({
     name: "server",
@@ -41,7 +34,6 @@ export async function startServer({
       ...["--database", database ?? "sqlite::memory:"],
     ],
     ...childOptions,
-    nodeFlags: [...NODE_FLAGS, ...nodeFlags],
     environment: { TUNNEL_ACCESS_TOKEN: accessToken },
     readyPrefix: "listening on ",
   });
@@ -77,7 +69,7 @@ export function startAgent(options: AgentOptions): Promise<Child> {
       ...["--client-id", options.clientId, "--state", options.stateFile],
       ...(options.protocol === undefined ? [] : ["--protocol", options.protocol]),
     ],
-    nodeFlags: [...NODE_FLAGS, ...(options.nodeFlags ?? [])],
+    nodeFlags: options.nodeFlags ?? [],
     environment: { TUNNEL_ACCESS_TOKEN: options.server.accessToken },
     readyPrefix: "connected as",
   });
