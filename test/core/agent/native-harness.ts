@@ -305,3 +305,9 @@ export function sentTo(effects: readonly AgentEffect[], exchange: ExchangeId): U
   const sent = all(effects, "origin_send").filter((effect) => effect.exchange === exchange);
   return new Uint8Array(Buffer.concat(sent.map((effect) => effect.bytes)));
 }
+
+export function connected(config: Partial<AgentConfig> = {}): NativeServer {
+  const server = new NativeServer(config);
+  server.connect();
+  return server;
+}
