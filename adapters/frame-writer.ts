@@ -1,8 +1,9 @@
 /**
- * The frames of a server's WebSocket on their way out (RFC 6455 section 5), one frame per message and never masked. Small ones
- * share a write, because the system call costs more than the bytes; the parts of a large one go out as they are, without a copy.
+ * The messages of a WebSocket on their way out, one frame each (RFC 6455 section 5). Small ones share a write, because the
+ * system call costs more than the bytes; a large one goes out at once, since waiting would only leave the link idle.
  */
 import type { Duplex } from "node:stream";
+import { KEY_BYTES, mask } from "./masking.ts";
 
 /** Below this, messages share a write with those before and behind them. */
 const BULK_BYTES = 16 * 1024;
@@ -11,17 +12,33 @@ const BULK_BYTES = 16 * 1024;
  * So many small messages of one turn of the event loop are one write. Were it all of them, the requests that are under way
  * would move through the tunnel as one convoy, for which each process waits while the others work.
  */
-const MESSAGES_TOGETHER = 4;
+const MESSAGES_TOGETHER = 8;
 
 /** Room for the messages of some plain requests; from the pool of Node, that is cheap to have. */
 const BATCH_BYTES = 2 * 1024;
 
+/** Masked frames whose bytes have left, kept to be filled again: as many as a busy link has under way. */
+const SPARE_FRAMES_MAX = 32;
+
 /** Final frames of a message, by what is in it. */
 const TEXT_FRAME = 0x81;
 const BINARY_FRAME = 0x82;
+/** In the second byte of a frame head. */
+const MASK_BIT = 0x80;
+
+const NO_HEADER = new Uint8Array(0);
+
+export type FrameWriterOptions = {
+  readonly stream: Duplex;
+  /** Whether frames are masked, which a client's must be and a server's must not (RFC 6455 section 5.1). */
+  readonly masked: boolean;
+  /** Is told how many bytes of messages have left for the kernel, and never of what could not. */
+  readonly onGone: (bytes: number) => void;
+};
 
 export class FrameWriter {
   readonly #stream: Duplex;
+  readonly #masked: boolean;
   readonly #onGone: (bytes: number) => void;
   /** Small messages with their frame heads, as far as `#batchEnd`; null where none waits. */
   #batch: Buffer | null = null;
@@ -33,17 +50,19 @@ export class FrameWriter {
   #isCorked = false;
   /** Whether the end of this turn is waited for. */
   #isDue = false;
+  /** Without these a download would leave a buffer to the collector for each frame. */
+  readonly #spare: Buffer[] = [];
 
-  /** `onGone` is told how many bytes of messages have left for the kernel, and never of what could not. */
-  constructor(stream: Duplex, onGone: (bytes: number) => void) {
+  constructor({ stream, masked, onGone }: FrameWriterOptions) {
     this.#stream = stream;
+    this.#masked = masked;
     this.#onGone = onGone;
   }
 
   text(text: string): void {
     const length = Buffer.byteLength(text);
     if (length >= BULK_BYTES) {
-      this.#writeBulk(length, frameHead(TEXT_FRAME, length, 0), [Buffer.from(text)]);
+      this.#writeBulk(TEXT_FRAME, length, NO_HEADER, [Buffer.from(text)]);
       return;
     }
     const batch = this.#begin(TEXT_FRAME, length);
@@ -56,18 +75,11 @@ export class FrameWriter {
     let length = header.length;
     for (const part of body) length += part.length;
     if (length >= BULK_BYTES) {
-      const head = frameHead(BINARY_FRAME, length, header.length);
-      head.set(header, head.length - header.length);
-      this.#writeBulk(length, head, body);
+      this.#writeBulk(BINARY_FRAME, length, header, body);
       return;
     }
     const batch = this.#begin(BINARY_FRAME, length);
-    batch.set(header, this.#batchEnd);
-    let at = this.#batchEnd + header.length;
-    for (const part of body) {
-      batch.set(part, at);
-      at += part.length;
-    }
+    putParts(batch, this.#batchEnd, header, body);
     this.#end(length);
   }
 
@@ -83,7 +95,7 @@ export class FrameWriter {
 
   /** Makes room for one small message and writes its frame head; its bytes belong at `#batchEnd`. */
   #begin(kind: number, length: number): Buffer {
-    const headBytes = length < 126 ? 2 : 4;
+    const headBytes = this.#headBytesOf(length);
     let batch = this.#batch;
     if (batch === null || this.#batchEnd + headBytes + length > batch.length) {
       if (batch !== null) {
@@ -93,12 +105,15 @@ export class FrameWriter {
       batch = Buffer.allocUnsafe(Math.max(BATCH_BYTES, headBytes + length));
       this.#batch = batch;
     }
-    this.#batchEnd = writeFrameHead(batch, this.#batchEnd, kind, length);
+    writeFrameHead(batch, this.#batchEnd, kind, this.#masked, length);
+    this.#batchEnd += headBytes;
     return batch;
   }
 
   #end(length: number): void {
+    const start = this.#batchEnd;
     this.#batchEnd += length;
+    if (this.#masked && this.#batch !== null) mask(this.#batch, start - KEY_BYTES, this.#batchEnd);
     this.#messageBytes += length;
     this.#messages++;
     if (this.#messages === MESSAGES_TOGETHER) this.flush();
@@ -113,21 +128,60 @@ export class FrameWriter {
     this.flush();
   }
 
-  /** At once, with what waits. `head` and `body` are the frame. */
-  #writeBulk(length: number, head: Buffer, body: readonly Uint8Array[]): void {
+  /** At once, with what waits. */
+  #writeBulk(kind: number, length: number, header: Uint8Array, body: readonly Uint8Array[]): void {
     const bytes = this.#messageBytes + length;
     this.#cork();
     if (this.#batch !== null) this.#writeBatch();
-    const onGone = (error?: Error | null): void => {
-      if (!error) this.#onGone(bytes);
-    };
-    const stream = this.#stream;
-    if (body.length === 0) stream.write(head, onGone);
-    else stream.write(head);
-    for (let index = 0; index < body.length; index++) {
-      stream.write(body[index], index === body.length - 1 ? onGone : undefined);
-    }
+    if (this.#masked) this.#writeMasked(kind, length, header, body, bytes);
+    else this.#writeParts(kind, length, header, body, bytes);
     this.#release();
+  }
+
+  /** In one piece, because masking changes the bytes and their owner keeps them. */
+  #writeMasked(
+    kind: number,
+    length: number,
+    header: Uint8Array,
+    body: readonly Uint8Array[],
+    goneBytes: number,
+  ): void {
+    const headBytes = this.#headBytesOf(length);
+    const frame = this.#takeFrame(headBytes + length);
+    writeFrameHead(frame, 0, kind, true, length);
+    putParts(frame, headBytes, header, body);
+    mask(frame, headBytes - KEY_BYTES, frame.length);
+    this.#stream.write(frame, (error) => {
+      if (error) return;
+      if (this.#spare.length < SPARE_FRAMES_MAX) this.#spare.push(frame);
+      this.#onGone(goneBytes);
+    });
+  }
+
+  #takeFrame(length: number): Buffer {
+    const spare = this.#spare.pop();
+    return spare?.length === length ? spare : Buffer.allocUnsafeSlow(length);
+  }
+
+  /** As they are, without a copy. */
+  #writeParts(
+    kind: number,
+    length: number,
+    header: Uint8Array,
+    body: readonly Uint8Array[],
+    goneBytes: number,
+  ): void {
+    const headBytes = this.#headBytesOf(length);
+    const head = Buffer.allocUnsafe(headBytes + header.length);
+    writeFrameHead(head, 0, kind, false, length);
+    head.set(header, headBytes);
+    const onGone = (error?: Error | null): void => {
+      if (!error) this.#onGone(goneBytes);
+    };
+    this.#stream.write(head, body.length === 0 ? onGone : undefined);
+    for (const [index, part] of body.entries()) {
+      this.#stream.write(part, index === body.length - 1 ? onGone : undefined);
+    }
   }
 
   #writeBatch(onGone?: (error?: Error | null) => void): void {
@@ -149,31 +203,38 @@ export class FrameWriter {
     this.#isCorked = false;
     this.#stream.uncork();
   }
+
+  /** The masking key included. */
+  #headBytesOf(length: number): number {
+    return (length < 126 ? 2 : length < 65_536 ? 4 : 10) + (this.#masked ? KEY_BYTES : 0);
+  }
 }
 
 function endTurn(writer: FrameWriter): void {
   writer.endTurn();
 }
 
-/** A frame head with `moreBytes` of room behind it. */
-function frameHead(kind: number, length: number, moreBytes: number): Buffer {
-  const head = Buffer.allocUnsafe((length < 126 ? 2 : length < 65_536 ? 4 : 10) + moreBytes);
-  writeFrameHead(head, 0, kind, length);
-  return head;
+function putParts(bytes: Buffer, start: number, header: Uint8Array, body: readonly Uint8Array[]): void {
+  bytes.set(header, start);
+  let at = start + header.length;
+  for (const part of body) {
+    bytes.set(part, at);
+    at += part.length;
+  }
 }
 
-/** Gives the place behind it (RFC 6455 section 5.2). */
-function writeFrameHead(bytes: Buffer, at: number, kind: number, length: number): number {
+/** As far as the masking key (RFC 6455 section 5.2). */
+function writeFrameHead(bytes: Buffer, at: number, kind: number, masked: boolean, length: number): void {
+  const maskBit = masked ? MASK_BIT : 0;
   bytes[at] = kind;
   if (length < 126) {
-    bytes[at + 1] = length;
-    return at + 2;
+    bytes[at + 1] = maskBit | length;
+  } else if (length < 65_536) {
+    bytes[at + 1] = maskBit | 126;
+    bytes.writeUInt16BE(length, at + 2);
+  } else {
+    bytes[at + 1] = maskBit | 127;
+    bytes.writeUInt16BE(0, at + 2);
+    bytes.writeUIntBE(length, at + 4, 6);
   }
-  if (length < 65_536) {
-    bytes[at + 1] = 126;
-    return bytes.writeUInt16BE(length, at + 2);
-  }
-  bytes[at + 1] = 127;
-  bytes.writeUInt16BE(0, at + 2);
-  return bytes.writeUIntBE(length, at + 4, 6);
 }

@@ -12,10 +12,11 @@ import type { RunAgentConfig } from "./config.ts";
 import { Driver } from "./driver.ts";
 import { endpointOf } from "./endpoint.ts";
 import type { Logger } from "./log.ts";
+import { maskingIsNative } from "./masking.ts";
 import { Origin } from "./origin.ts";
 import { createAgentReportLog } from "./report-log.ts";
 import { StartupError } from "./startup-error.ts";
-import { AgentSockets, maskingIsNative } from "./ws-agent.ts";
+import { AgentSockets } from "./ws-agent.ts";
 
 export type AgentSettings = RunAgentConfig & { readonly stateFile: string };
 
@@ -130,7 +131,7 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
   }
 
   if (config.tlsSkipVerify) logger.warn("certificates of the home's services are not verified");
-  if (!maskingIsNative()) logger.warn("bufferutil is missing: masking in JavaScript costs far more CPU");
+  if (!maskingIsNative) logger.warn("bufferutil is missing: masking in JavaScript costs far more CPU");
   driver.dispatch({ type: "tick" });
   return {
     clientId,

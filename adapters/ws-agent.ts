@@ -1,6 +1,5 @@
 /** The agent's WebSockets to the server, on `ws`. */
-import http, { type IncomingMessage } from "node:http";
-import { createRequire } from "node:module";
+import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import WebSocket from "ws";
 import { assert } from "../core/assert.ts";
@@ -9,6 +8,8 @@ import type { AgentEvent } from "../core/events.ts";
 import type { SocketId } from "../core/ids.ts";
 import { endpointOf } from "./endpoint.ts";
 import { causeOf } from "./error-cause.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import { FramedWebSocket } from "./framed-web-socket.ts";
 import { countReceived } from "./received-bytes.ts";
 
 export type AgentSocketEvent = Extract<AgentEvent, { readonly type: `socket_${string}` }>;
@@ -32,34 +33,11 @@ export const REFUSAL_BYTES_MAX = 2 * 1024;
 /** The body of a refusal is waited for this long. */
 export const REFUSAL_TIMEOUT_MS = 1_000;
 
-/**
- * Packets below this share a write with others of their turn of the event loop, because the system call costs more than the
- * bytes. A packet of at least this size goes out at once: waiting would only leave the link idle.
- */
-const BULK_BYTES = 16 * 1024;
-
-/**
- * So many small packets are written without waiting for the end of the turn. Under load a turn brings an answer to every
- * request that is under way; were all of them written at once at its end, they would go round as one convoy, and the server,
- * the origin and the agent would each rest while another works. At fewer, the system calls cost more than that gains.
- */
-const BATCH_MESSAGES_MAX = 8;
-
-/** Bulk packets whose bytes have left, kept to be filled again: as many as a busy link has under way. */
-const SPARE_PACKETS_MAX = 32;
-
-/** Small messages that are written together, and told as flushed together. */
-type Batch = { messages: number; bytes: number; readonly onSent: (error?: Error) => void };
-
 type Connection = {
   readonly socket: SocketId;
-  readonly webSocket: WebSocket;
-  /** What `webSocket` writes to; null until the handshake is answered. */
-  stream: Duplex | null;
-  /** The small messages that wait in `stream`, which is corked meanwhile; null while none do. */
-  batch: Batch | null;
-  /** Whether what waits at the end of this turn will be written then. */
-  isFlushDue: boolean;
+  readonly webSocket: FramedWebSocket;
+  /** Null until the handshake is answered. */
+  writer: FrameWriter | null;
   /** Reports the refusal of the handshake whose body is being read. */
   refuse: (() => void) | null;
   /** Why the connection broke, for `socket_closed`. */
@@ -74,7 +52,6 @@ export class AgentSockets {
   readonly #connections = new Map<SocketId, Connection>();
   readonly #options: AgentSocketsOptions;
   readonly #base: string;
-  readonly #spare: Buffer<ArrayBuffer>[] = [];
 
   constructor(options: AgentSocketsOptions) {
     this.#options = options;
@@ -88,13 +65,13 @@ export class AgentSockets {
     }
     const connection = this.#connections.get(effect.socket);
     if (connection === undefined) return;
-    const { webSocket } = connection;
+    const { webSocket, writer } = connection;
     switch (effect.type) {
       case "socket_send_packet":
-        this.#sendPacket(connection, effect.header, effect.body);
+        if (webSocket.readyState === WebSocket.OPEN) writer?.binary(effect.header, effect.body);
         break;
       case "socket_send_text":
-        this.#sendText(connection, effect.text);
+        if (webSocket.readyState === WebSocket.OPEN) writer?.text(effect.text);
         break;
       case "socket_ping":
         if (webSocket.readyState === WebSocket.OPEN) webSocket.ping();
@@ -117,7 +94,7 @@ export class AgentSockets {
     // Not `new URL`: what that throws carries its input.
     const url = URL.parse(this.#base + target);
     assert(url !== null && url.hash === "", "the target of a socket is not in origin form");
-    const webSocket = new WebSocket(url, {
+    const webSocket = new FramedWebSocket(url, {
       ...CLIENT_OPTIONS,
       maxPayload: this.#options.messageBytesMax,
       finishRequest: (request) => {
@@ -132,9 +109,7 @@ export class AgentSockets {
     const connection: Connection = {
       socket,
       webSocket,
-      stream: null,
-      batch: null,
-      isFlushDue: false,
+      writer: null,
       refuse: null,
       cause: "",
     };
@@ -142,7 +117,7 @@ export class AgentSockets {
     const { dispatch } = this.#options;
     let chosen: string | null = null;
     webSocket.on("upgrade", (response) => {
-      connection.stream = response.socket;
+      connection.writer = this.#writerOf(connection, response.socket);
       chosen = takeProtocol(response, protocols);
     });
     webSocket.on("open", () => dispatch({ type: "socket_opened", socket, protocol: chosen }));
@@ -190,78 +165,16 @@ export class AgentSockets {
     response.on("close", refuse);
   }
 
-  #sendText(connection: Connection, text: string): void {
-    this.#send(connection, text, Buffer.byteLength(text));
-  }
-
-  #sendPacket(connection: Connection, header: Uint8Array, body: readonly Uint8Array[]): void {
-    let length = header.length;
-    for (const part of body) length += part.length;
-    // A pooled buffer would share its memory with others, and a bulk packet gives its own away below.
-    const packet = length < BULK_BYTES ? Buffer.allocUnsafe(length) : this.#takeBulkPacket(length);
-    packet.set(header);
-    let at = header.length;
-    for (const part of body) {
-      packet.set(part, at);
-      at += part.length;
-    }
-    // `ws` masks a Buffer into a second one, because it may not change what the caller owns. What it makes itself with
-    // `Buffer.from` it masks in place, and of an ArrayBuffer that makes no copy: an eighth of the agent's CPU in a download.
-    // A small packet is better masked into one buffer with its frame header than written as two.
-    if (length < BULK_BYTES) this.#send(connection, packet, length);
-    else this.#send(connection, { valueOf: () => packet.buffer }, length, packet);
-  }
-
-  /** Without spares a download would leave two buffers to the collector for each packet, and tens of megabytes wait for it. */
-  #takeBulkPacket(length: number): Buffer<ArrayBuffer> {
-    const spare = this.#spare.pop();
-    return spare?.length === length ? spare : Buffer.allocUnsafeSlow(length);
-  }
-
-  #send(
-    connection: Connection,
-    message: Message,
-    length: number,
-    reusable: Buffer<ArrayBuffer> | null = null,
-  ): void {
-    const { webSocket } = connection;
-    if (webSocket.readyState !== WebSocket.OPEN) return;
-    if (length < BULK_BYTES) {
-      const batch = connection.batch ?? this.#beginBatch(connection);
-      batch.messages += 1;
-      batch.bytes += length;
-      webSocket.send(message, batch.onSent);
-      if (batch.messages === BATCH_MESSAGES_MAX) flush(connection);
-      return;
-    }
-    webSocket.send(message, (error) => {
-      if (error) return;
-      if (reusable !== null && this.#spare.length < SPARE_PACKETS_MAX) this.#spare.push(reusable);
-      this.#onFlushed(connection, length);
-    });
-    flush(connection);
-  }
-
-  #beginBatch(connection: Connection): Batch {
-    const batch: Batch = {
-      messages: 0,
-      bytes: 0,
-      onSent: (error) => {
-        batch.messages -= 1;
-        if (batch.messages === 0 && !error) this.#onFlushed(connection, batch.bytes);
+  #writerOf({ socket, webSocket }: Connection, stream: Duplex): FrameWriter {
+    const writer = new FrameWriter({
+      stream,
+      masked: true,
+      onGone: (bytes) => {
+        if (this.#connections.has(socket)) this.#options.dispatch({ type: "socket_flushed", socket, bytes });
       },
-    };
-    connection.batch = batch;
-    connection.stream?.cork();
-    if (!connection.isFlushDue) {
-      connection.isFlushDue = true;
-      setImmediate(flushDue, connection);
-    }
-    return batch;
-  }
-
-  #onFlushed({ socket }: Connection, bytes: number): void {
-    if (this.#connections.has(socket)) this.#options.dispatch({ type: "socket_flushed", socket, bytes });
+    });
+    webSocket.writeWith(writer, stream);
+    return writer;
   }
 }
 
@@ -276,23 +189,6 @@ function takeProtocol({ headers }: IncomingMessage, offered: readonly string[]):
   return chosen;
 }
 
-type Message = string | Buffer | { valueOf(): ArrayBuffer };
-
-/**
- * Whether messages are masked by native code. Without it a download costs more than twice the CPU, so the program says
- * so in its log. `ws` uses the first of these that is there; `bufferutil` itself may be no more than its JavaScript stand-in.
- */
-export function maskingIsNative(): boolean {
-  if ("websocketMask" in http) return true;
-  if (process.env.WS_NO_BUFFER_UTIL) return false;
-  const require = createRequire(import.meta.url);
-  try {
-    return require("bufferutil").mask !== require("bufferutil/fallback").mask;
-  } catch {
-    return false;
-  }
-}
-
 /** `closeTimeout` is younger than the type declarations of `ws`. */
 const CLIENT_OPTIONS = {
   perMessageDeflate: false,
@@ -300,15 +196,3 @@ const CLIENT_OPTIONS = {
   skipUTF8Validation: false,
   closeTimeout: CLOSE_TIMEOUT_MS,
 };
-
-/** What waits at the end of a turn of the event loop is written then. */
-function flushDue(connection: Connection): void {
-  connection.isFlushDue = false;
-  flush(connection);
-}
-
-function flush(connection: Connection): void {
-  if (connection.batch === null) return;
-  connection.batch = null;
-  connection.stream?.uncork();
-}

@@ -8,6 +8,7 @@ import type { ServerEvent } from "../core/events.ts";
 import type { SocketId } from "../core/ids.ts";
 import { responseBytes } from "./edge-answer.ts";
 import { FrameWriter } from "./frame-writer.ts";
+import { FramedWebSocket } from "./framed-web-socket.ts";
 import { lingeringClose } from "./linger.ts";
 import { countReceived } from "./received-bytes.ts";
 import { noteWholeBuffer } from "./whole-buffers.ts";
@@ -33,16 +34,6 @@ export type ServerSocketsOptions = {
 /** A peer that does not finish the closing handshake is cut off after this time. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
-/** Answers the peer's close by itself, which must come behind what its owner has sent. */
-class ServerWebSocket extends WebSocket {
-  beforeClose: (() => void) | null = null;
-
-  override close(code?: number, reason?: string | Buffer): void {
-    this.beforeClose?.();
-    super.close(code, reason);
-  }
-}
-
 /** `closeTimeout` is younger than the type declarations of `ws`. */
 const SERVER_OPTIONS = {
   noServer: true,
@@ -51,7 +42,7 @@ const SERVER_OPTIONS = {
   skipUTF8Validation: false,
   autoPong: true,
   closeTimeout: CLOSE_TIMEOUT_MS,
-  WebSocket: ServerWebSocket,
+  WebSocket: FramedWebSocket,
 };
 
 type Connection = {
@@ -60,8 +51,7 @@ type Connection = {
   /** The request that waits for its answer; null from then on. */
   handshake: IncomingMessage | null;
   /** Null before the handshake is complete. */
-  webSocket: ServerWebSocket | null;
-  /** What is sent goes this way, and so comes between the frames of `ws`: that writes each of its own within one call. */
+  webSocket: FramedWebSocket | null;
   readonly writer: FrameWriter;
   /** Why the connection broke, for `socket_closed`. */
   cause: string;
@@ -70,7 +60,7 @@ type Connection = {
 /** Orders for a socket that has closed here are ignored: its last event is on the way. */
 export class ServerSockets {
   readonly #options: ServerSocketsOptions;
-  readonly #server: InstanceType<typeof WebSocketServer<typeof ServerWebSocket>>;
+  readonly #server: InstanceType<typeof WebSocketServer<typeof FramedWebSocket>>;
   readonly #connections = new Map<SocketId, Connection>();
   #socketsOpened = 0;
 
@@ -88,8 +78,12 @@ export class ServerSockets {
       stream,
       handshake: request,
       webSocket: null,
-      writer: new FrameWriter(stream, (bytes) => {
-        if (this.#connections.has(socket)) options.dispatch({ type: "socket_flushed", socket, bytes });
+      writer: new FrameWriter({
+        stream,
+        masked: false,
+        onGone: (bytes) => {
+          if (this.#connections.has(socket)) options.dispatch({ type: "socket_flushed", socket, bytes });
+        },
       }),
       cause: "",
     };
@@ -132,9 +126,7 @@ export class ServerSockets {
         if (webSocket?.readyState === WebSocket.OPEN) connection.writer.binary(effect.header, effect.body);
         break;
       case "socket_ping":
-        if (webSocket?.readyState !== WebSocket.OPEN) return;
-        connection.writer.flush();
-        webSocket.ping();
+        if (webSocket?.readyState === WebSocket.OPEN) webSocket.ping();
         break;
       case "socket_close":
         if (webSocket === null) stream.destroy();
@@ -183,13 +175,10 @@ export class ServerSockets {
     });
   }
 
-  #listen(connection: Connection, webSocket: ServerWebSocket): void {
+  #listen(connection: Connection, webSocket: FramedWebSocket): void {
     const { socket, stream, writer } = connection;
     const { dispatch, nonce } = this.#options;
-    const flush = () => writer.flush();
-    webSocket.beforeClose = flush;
-    // Here `ws` ends the stream.
-    stream.prependListener("end", flush);
+    webSocket.writeWith(writer, stream);
     dispatch({ type: "socket_opened", socket, nonce: nonce() });
     webSocket.on("message", (data, isBinary) => {
       assert(Buffer.isBuffer(data), "a message is not a Buffer, though no other binary type was set");

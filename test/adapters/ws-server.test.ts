@@ -1,161 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
-import { afterEach, describe, expect, test, vi } from "vitest";
-import WebSocket from "ws";
-import { HttpServer } from "../../adapters/http-server.ts";
-import { createNonceSource } from "../../adapters/nonce.ts";
-import { type ServerSocketEvent, ServerSockets } from "../../adapters/ws-server.ts";
+import { describe, expect, test, vi } from "vitest";
 import { NONCE_BYTES } from "../../core/events.ts";
-import type { SocketId } from "../../core/ids.ts";
-import { countWrites } from "./count-writes.ts";
-import { EventLog } from "./event-log.ts";
-import { RawClient } from "./raw-client.ts";
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const MESSAGE_BYTES_MAX = 1 * MIB;
-
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-  for (const clean of cleanups.splice(0).reverse()) await clean();
-});
-
-describe("a handshake", () => {
-  test("is reported with target and headers, and opens the socket once accepted", async () => {
-    const run = await start();
-    const client = run.connect("/ws?clientId=a%20b", { "X-Odd": "1" });
-    const requested = await run.log.first("upgrade_requested");
-    expect(requested.socket).toBe(1);
-    expect(requested.target).toBe("/ws?clientId=a%20b");
-    expect(requested.headers).toEqual(expect.arrayContaining(["X-Odd", "1"]));
-    run.sockets.perform({ type: "upgrade_accept", socket: requested.socket, protocol: null });
-    await once(client, "open");
-    expect(client.extensions).toBe("");
-    expect(run.log.types()).toEqual(["upgrade_requested", "socket_opened"]);
-  });
-
-  test("T23 that is refused brings status, headers and body to the visitor, then closes", async () => {
-    const run = await start();
-    const client = run.raw();
-    handshake(client);
-    const { socket } = await run.log.first("upgrade_requested");
-    run.sockets.perform({
-      type: "upgrade_refuse",
-      socket,
-      status: 401,
-      headers: ["content-type", "text/plain", "content-length", "2", "X-Two", "1", "X-Two", "2"],
-      body: Buffer.from("no"),
-    });
-    await client.untilEnded();
-    expect(client.ending).toBe("end");
-    expect(client.text).toMatch(
-      /^HTTP\/1.1 401 Unauthorized\r\n.*X-Two: 1\r\nX-Two: 2\r\n.*close\r\n\r\nno$/s,
-    );
-    client.socket.end();
-    expect(await run.log.first("socket_closed")).toEqual({
-      type: "socket_closed",
-      socket,
-      code: 1006,
-      reason: "",
-    });
-  });
-
-  test("is closed when its visitor leaves before the answer, which then changes nothing", async () => {
-    const run = await start();
-    const client = run.raw();
-    handshake(client);
-    const { socket } = await run.log.first("upgrade_requested");
-    client.leave();
-    expect((await run.log.first("socket_closed")).code).toBe(1006);
-    run.sockets.perform({ type: "upgrade_accept", socket, protocol: null });
-    run.sockets.perform({ type: "socket_send_text", socket, text: "late" });
-    run.sockets.perform({ type: "socket_terminate", socket });
-    expect(run.log.types()).toEqual(["upgrade_requested", "socket_closed"]);
-  });
-
-  test("that waits can be terminated", async () => {
-    const run = await start();
-    const client = run.raw();
-    handshake(client);
-    const { socket } = await run.log.first("upgrade_requested");
-    run.sockets.perform({ type: "socket_terminate", socket });
-    await run.log.first("socket_closed");
-    await client.untilEnded();
-    expect(client.text).toBe("");
-  });
-
-  test.each([true, false])(
-    "keeps what came before the answer (in one piece with it: %s)",
-    async (together) => {
-      const run = await start();
-      const client = run.raw();
-      const early = masked(0x81, Buffer.from("early"));
-      if (together) client.socket.cork();
-      handshake(client);
-      if (together) client.socket.write(early);
-      client.socket.uncork();
-      const { socket } = await run.log.first("upgrade_requested");
-      if (!together) client.socket.write(early);
-      run.sockets.perform({ type: "upgrade_accept", socket, protocol: null });
-      client.socket.write(masked(0x81, Buffer.from("later")));
-      await run.log.until(() => run.log.all("socket_text").length === 2);
-      expect(run.log.all("socket_text").map((event) => event.text)).toEqual(["early", "later"]);
-    },
-  );
-
-  test("speaks no subprotocol and takes websocket from a list", async () => {
-    const run = await start();
-    const client = run.raw();
-    handshake(client, "upgrade: h2c, websocket", "sec-websocket-protocol: chat, ,,");
-    run.sockets.perform({
-      type: "upgrade_accept",
-      socket: (await run.log.first("upgrade_requested")).socket,
-      protocol: null,
-    });
-    await client.untilText("\r\n\r\n");
-    expect(client.text).toMatch(/^HTTP\/1.1 101 /);
-    expect(client.text).not.toMatch(/sec-websocket-protocol/i);
-  });
-});
-
-describe("a subprotocol", () => {
-  test.each(["culvert.1, other", "other,culvert.1", "chat, ,,culvert.1,"])(
-    "is the one that was ordered, out of %j",
-    async (offered) => {
-      const run = await start();
-      const client = run.raw();
-      handshake(client, "upgrade: websocket", `sec-websocket-protocol: ${offered}`);
-      const { socket } = await run.log.first("upgrade_requested");
-      run.sockets.perform({ type: "upgrade_accept", socket, protocol: "culvert.1" });
-      await client.untilText("\r\n\r\n");
-      expect(client.text).toMatch(/^HTTP\/1.1 101 .*\r\nSec-WebSocket-Protocol: culvert\.1\r\n/s);
-    },
-  );
-});
-
-describe("a handshake that is forwarded", () => {
-  test("is handed on without a further event, and orders for its socket change nothing", async () => {
-    const run = await start();
-    const client = run.raw();
-    handshake(client);
-    const { socket } = await run.log.first("upgrade_requested");
-    run.sockets.perform({ type: "upgrade_forward", socket });
-    expect(run.forwarded.map((request) => request.url)).toEqual(["/ws"]);
-    run.sockets.perform({ type: "upgrade_accept", socket, protocol: null });
-    run.sockets.perform({ type: "socket_terminate", socket });
-    const { client: other } = await run.open();
-    client.leave();
-    other.close();
-    await run.log.first("socket_closed");
-    expect(run.log.events.filter((event) => event.socket === socket).map(({ type }) => type)).toEqual([
-      "upgrade_requested",
-    ]);
-    expect(client.text).toBe("");
-  });
-});
+import type { RawClient } from "./raw-client.ts";
+import { KIB, MESSAGE_BYTES_MAX, MIB, masked, start } from "./ws-server-harness.ts";
 
 describe("a packet", () => {
   const sizes = [0, 1, 125, 126, 127, 16 * KIB - 1, 16 * KIB, 65_535, 65_536, 300 * KIB];
@@ -203,52 +51,6 @@ describe("a packet", () => {
     packet(30, 5);
     await once(client, "close");
     expect(seen).toEqual(["1:10", "65:1", `2:${40 * KIB}`, "ping", "3:20", `66:${20 * KIB}`, "4:30"]);
-  });
-
-  test("that is small shares a write and its report with three others of its turn, which do not wait", async () => {
-    const run = await start();
-    const client = run.raw();
-    const socket = await run.openRaw(client);
-    const writes = countWrites();
-    for (let index = 0; index < 9; index++) {
-      const bytes = Buffer.from(`packet ${index}`);
-      run.sockets.perform({ type: "socket_send_packet", socket, header: bytes, body: [bytes] });
-    }
-    expect(writes.count()).toBe(2);
-    run.sockets.perform({ type: "socket_send_text", socket, text: "and a text" });
-    await client.untilText("and a text");
-    expect(writes.count()).toBe(3);
-    expect(client.text).toContain("packet 8packet 8");
-    await run.log.until(() => run.flushed() === 9 * 16 + 10);
-    expect(run.log.all("socket_flushed").map((event) => event.bytes)).toEqual([64, 64, 26]);
-  });
-
-  test("of some KiB shares a write with others all the same", async () => {
-    const run = await start();
-    const client = run.raw();
-    const socket = await run.openRaw(client);
-    const writes = countWrites();
-    for (let index = 0; index < 4; index++) {
-      const body = [Buffer.alloc(5 * KIB, 120), Buffer.from(`end ${index}`)];
-      run.sockets.perform({ type: "socket_send_packet", socket, header: Buffer.from("head"), body });
-    }
-    expect(writes.count()).toBe(1);
-    await client.untilText("end 3");
-    await run.log.until(() => run.flushed() === 4 * (5 * KIB + 9));
-  });
-
-  test("that is large leaves at once in one write, with its parts and the small ones before it", async () => {
-    const run = await start();
-    const client = run.raw();
-    const socket = await run.openRaw(client);
-    const writes = countWrites();
-    const body = Array.from({ length: 8 }, () => Buffer.alloc(8 * KIB, 120));
-    const header = Buffer.from("head");
-    run.sockets.perform({ type: "socket_send_packet", socket, header, body: [] });
-    expect(writes.count()).toBe(0);
-    run.sockets.perform({ type: "socket_send_packet", socket, header, body });
-    expect(writes.count()).toBe(1);
-    await run.log.until(() => run.flushed() === 64 * KIB + 8);
   });
 });
 
@@ -304,18 +106,6 @@ describe("an open socket", () => {
     await run.log.until(() => run.flushed() === bytes);
     while (received.length < texts.length) await once(client, "message");
     expect(received).toEqual(texts);
-  });
-
-  test("sends the small messages of one turn in pieces of four", async () => {
-    const run = await start();
-    const client = run.raw();
-    const socket = await run.openRaw(client);
-    const writes = countWrites();
-    for (let index = 0; index < 20; index++) {
-      run.sockets.perform({ type: "socket_send_text", socket, text: `message ${index}` });
-    }
-    await client.untilText("message 19");
-    expect(writes.count()).toBe(5);
   });
 
   test.each([
@@ -478,72 +268,6 @@ describe("a peer that breaks RFC 6455", () => {
   });
 });
 
-/** `answer` is sent at once to each text that comes. */
-async function start(answer: string | null = null) {
-  const log = new EventLog<ServerSocketEvent>();
-  const nonce = createNonceSource();
-  const forwarded: IncomingMessage[] = [];
-  const sockets = new ServerSockets({
-    messageBytesMax: MESSAGE_BYTES_MAX,
-    dispatch: (event) => {
-      log.dispatch(event);
-      if (event.type === "socket_text" && answer !== null) {
-        sockets.perform({ type: "socket_send_text", socket: event.socket, text: answer });
-      }
-    },
-    nonce,
-    onForward: (request) => forwarded.push(request),
-  });
-  const server = new HttpServer({
-    port: 0,
-    bind: "127.0.0.1",
-    dispatch: () => {},
-    nonce,
-    onUpgrade: (request, socket, head) => sockets.take(request, socket, head),
-  });
-  const { port } = await server.listen();
-  cleanups.push(() => {
-    sockets.close();
-    for (const { socket } of forwarded) socket.destroy();
-    return server.close();
-  });
-  const raw = () => {
-    const client = new RawClient(port);
-    cleanups.push(() => client.leave());
-    return client;
-  };
-  const connect = (target: string, headers: Record<string, string> = {}) => {
-    const client = new WebSocket(`ws://127.0.0.1:${port}${target}`, { headers });
-    client.on("error", () => {});
-    cleanups.push(() => client.terminate());
-    return client;
-  };
-  const acceptNewest = async (requests: number): Promise<SocketId> => {
-    await log.until(() => log.all("upgrade_requested").length === requests);
-    const socket = log.all("upgrade_requested")[requests - 1]?.socket;
-    if (socket === undefined) throw new Error("unreachable");
-    sockets.perform({ type: "upgrade_accept", socket, protocol: null });
-    return socket;
-  };
-  const open = async () => {
-    const requests = log.all("upgrade_requested").length + 1;
-    const client = connect("/ws");
-    const socket = await acceptNewest(requests);
-    await once(client, "open");
-    return { client, socket };
-  };
-  const openRaw = async (client: RawClient) => {
-    const requests = log.all("upgrade_requested").length + 1;
-    handshake(client);
-    const socket = await acceptNewest(requests);
-    await log.until(() => log.all("socket_opened").length === requests);
-    if (!client.socket.isPaused()) await client.untilText("\r\n\r\n");
-    return socket;
-  };
-  const flushed = () => log.all("socket_flushed").reduce((sum, event) => sum + event.bytes, 0);
-  return { log, sockets, forwarded, raw, connect, open, openRaw, flushed };
-}
-
 /** The bytes as a header and no, one or many parts. */
 function splits(bytes: Buffer): [Uint8Array, ...Uint8Array[]][] {
   const [a, b] = [Math.floor(bytes.length / 3), Math.floor(bytes.length / 2)];
@@ -552,28 +276,4 @@ function splits(bytes: Buffer): [Uint8Array, ...Uint8Array[]][] {
     [bytes.subarray(0, a), bytes.subarray(a)],
     [bytes.subarray(0, a), bytes.subarray(a, b), new Uint8Array(0), bytes.subarray(b)],
   ];
-}
-
-function handshake(client: RawClient, upgrade = "upgrade: websocket", ...headers: string[]): void {
-  client.get(
-    "/ws",
-    "connection: Upgrade",
-    upgrade,
-    "sec-websocket-version: 13",
-    "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
-    ...headers,
-  );
-}
-
-/** A client's frame with a mask of its own. */
-function masked(firstByte: number, payload: Buffer): Buffer {
-  const mask = [1, 2, 3, 4];
-  const bytes = Buffer.from(payload.map((byte, index) => byte ^ (mask[index % 4] ?? 0)));
-  const length =
-    payload.length < 126
-      ? [0x80 | payload.length]
-      : payload.length < 65_536
-        ? [0xfe, payload.length >> 8, payload.length & 0xff]
-        : [0xff, 0, 0, 0, 0, ...[24, 16, 8, 0].map((shift) => (payload.length >>> shift) & 0xff)];
-  return Buffer.concat([Buffer.from([firstByte, ...length, ...mask]), bytes]);
 }
