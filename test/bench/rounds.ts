@@ -77,10 +77,11 @@ async function runSection(
   const series = measurementsOf(plan, section).flatMap((measurement) =>
     entries.map((entry) => ({ measurement, entry, samples: [] as Sample[] })),
   );
-  for (let round = 1; round <= plan.rounds; round++) {
+  const rounds = plan.rounds[section];
+  for (let round = 1; round <= rounds; round++) {
     for (const { measurement, entry, samples } of series) {
       progress(
-        `round ${round} of ${plan.rounds}: ${section}, ${measurement.connections} at once, ${entry.contender.name}`,
+        `round ${round} of ${rounds}: ${section}, ${measurement.connections} at once, ${entry.contender.name}`,
       );
       samples.push(await measure(measurement, entry.running, generators));
     }

@@ -35,9 +35,9 @@ describe("what the kernel says of a process", () => {
 });
 
 describe("the plan", () => {
-  it("measures three rounds of requests at 1, 16 and 64, and downloads of 256 MiB at 1 and 8", () => {
+  it("measures at least three rounds, of requests at 1, 16 and 64, and downloads of 256 MiB at 1 and 8", () => {
     const plan = planOf({ quick: false, only: null });
-    expect(plan.rounds).toBeGreaterThanOrEqual(3);
+    expect(Math.min(...Object.values(plan.rounds))).toBeGreaterThanOrEqual(3);
     expect(plan.downloadBytes).toBe(256 * 2 ** 20);
     const connections = (section: LoadSection): number[] =>
       measurementsOf(plan, section).map((measurement) => measurement.connections);
