@@ -97,14 +97,29 @@ describe.each([
     }
   });
 
-  test("never tells of what could not leave", async () => {
+  test("lends no memory to two messages that wait together", async () => {
+    const size = 300 * KIB;
+    for (let index = 0; index < 8; index++) run.writer.binary(HEADER, [Buffer.alloc(size)]);
+    await run.frames(8);
+    await vi.waitUntil(() => run.gone.length === 8);
     run.peer.pause();
-    for (let index = 0; index < 64; index++) run.writer.binary(HEADER, [Buffer.alloc(1_000_000)]);
+    for (let index = 0; index < 40; index++) run.writer.binary(HEADER, [Buffer.alloc(size, index)]);
+    run.peer.resume();
+    for (const [index, { payload }] of (await run.frames(40)).entries()) {
+      expect(payload.subarray(HEADER.length).equals(Buffer.alloc(size, index))).toBe(true);
+    }
+  });
+
+  test("never tells of what could not leave", async () => {
+    const size = 1_000_000 - HEADER.length;
+    run.peer.pause();
+    for (let index = 0; index < 64; index++) run.writer.binary(HEADER, [Buffer.alloc(size)]);
     run.writer.text("small");
-    run.stream.destroy();
     run.writer.flush();
+    run.stream.destroy();
     await once(run.stream, "close");
     expect(run.gone.length).toBeLessThan(64);
+    expect(run.goneBytes() % 1_000_000).toBe(0);
   });
 });
 

@@ -158,15 +158,19 @@ describe("the end", () => {
     });
   });
 
-  test("by order is a closing handshake, after everything that was sent before it", async () => {
+  test("by order is a closing handshake, after everything that was sent before it and nothing else", async () => {
     const { run, peer } = await connect();
-    const received = once(peer, "message");
+    const received: string[] = [];
+    peer.on("message", (data: Buffer) => received.push(data.toString()));
     const peerClosed = once(peer, "close");
     run.perform({ type: "socket_send_text", socket: SOCKET, text: "last words" });
     run.perform({ type: "socket_close", socket: SOCKET, code: 1000, reason: "drained" });
-    expect((await received)[0].toString()).toBe("last words");
+    run.perform({ type: "socket_send_packet", socket: SOCKET, header: Buffer.from("late"), body: [] });
+    run.perform({ type: "socket_send_text", socket: SOCKET, text: "later" });
     expect((await peerClosed).map(String)).toEqual(["1000", "drained"]);
     await run.closed();
+    expect(received).toEqual(["last words"]);
+    expect(run.log.all("socket_flushed").map(({ bytes }) => bytes)).toEqual(["last words".length]);
     expect(run.log.events.at(-1)).toMatchObject({ code: 1000 });
   });
 

@@ -43,6 +43,7 @@ describe("a packet", () => {
     packet(10, 1);
     run.sockets.perform({ type: "socket_send_text", socket, text: "A" });
     packet(40 * KIB, 2);
+    packet(10, 6);
     run.sockets.perform({ type: "socket_ping", socket });
     packet(20, 3);
     run.sockets.perform({ type: "socket_send_text", socket, text: "B".repeat(20 * KIB) });
@@ -50,7 +51,7 @@ describe("a packet", () => {
     run.sockets.perform({ type: "socket_close", socket, code: 1000, reason: "" });
     packet(30, 5);
     await once(client, "close");
-    expect(seen).toEqual(["1:10", "65:1", `2:${40 * KIB}`, "ping", "3:20", `66:${20 * KIB}`, "4:30"]);
+    expect(seen).toEqual(["1:10", "65:1", `2:${40 * KIB}`, "6:10", "ping", "3:20", `66:${20 * KIB}`, "4:30"]);
   });
 });
 
