@@ -84,6 +84,15 @@ export function readNativeFrame(bytes: Uint8Array, total = bytes.length): Native
   };
 }
 
+/** Which exchange a frame is about, and its number: for who wants no more of very many. */
+export function exchangeOf(bytes: Uint8Array): number {
+  return uint48(bytes, 2);
+}
+
+export function numberOf(bytes: Uint8Array): number {
+  return uint32(bytes, 8);
+}
+
 export function readEntries(bytes: Uint8Array): NativeEntry[] {
   const entries: NativeEntry[] = [];
   for (let at = NATIVE_HEADER_BYTES; at + ENTRY_BYTES <= bytes.length; at += ENTRY_BYTES) {
@@ -105,12 +114,17 @@ export function readRequestHead(bytes: Uint8Array, at: number): SeenRequestHead 
   const peer = text(cursor);
   return {
     upgrade: (bytes[at] ?? 0) === 1,
-    creditBytes: uint48(bytes, at + 1),
+    creditBytes: creditOf(bytes, at),
     method,
     target,
     peer,
     headers: headerList(cursor),
   };
+}
+
+/** What the head of a request that begins at `at` gives the response: for who wants no more of it. */
+export function creditOf(bytes: Uint8Array, at: number): number {
+  return uint48(bytes, at + 1);
 }
 
 /** The status of a response's head. */

@@ -134,7 +134,7 @@ function drawMore(
   if (random.chance(1, 3)) quirks.push("forwarded");
   const upload: Partial<RequestSpec> = isUpload
     ? {
-        bodyBytes: random.skewed(1, 256 * KIB),
+        bodyBytes: inWholeFrames(random.stream("whole upload"), random.skewed(1, 256 * KIB)),
         uploadPieceBytes: random.pick([1_000, 16 * KIB, 64 * KIB]),
         uploadEveryUs: random.skewed(0, 200_000),
         ...(random.chance(1, 3) ? { expects: true } : {}),
@@ -146,12 +146,19 @@ function drawMore(
     request: { ...named, method, ...upload, quirks },
     answer: {
       ...answer,
+      bodyBytes: inWholeFrames(random.stream("whole answer"), answer.bodyBytes),
       ...(random.chance(1, 4) ? { interims: random.between(1, 3) } : {}),
       ...(random.chance(1, 3) ? { trailers: true } : {}),
       ...(random.chance(1, 5) ? { early: true } : {}),
       ...(random.chance(1, 3) ? { takesBytesPerMs: random.between(50, 2_000) } : {}),
     },
   };
+}
+
+/** Some bodies fill the last of their frames to the byte, so that there is no room beside it when their end goes out. */
+function inWholeFrames(random: Random, bodyBytes: number): number {
+  const frameBytes = random.pick([512, 4 * KIB, 64 * KIB]);
+  return bodyBytes < frameBytes || random.chance(3, 4) ? bodyBytes : bodyBytes - (bodyBytes % frameBytes);
 }
 
 /** Of a WebSocket: frames whose length has eight bytes. */

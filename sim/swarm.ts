@@ -197,7 +197,8 @@ function drawFault(
     const there = operations.filter(({ home }) => home === target);
     // Mostly there when something begins, or it would meet nothing.
     if (there.length > 0 && own.chance(3, 4)) {
-      fromMs = Math.max(0, own.pick(there).atMs + own.skewed(0, BEGINNING_MS) - own.below(lasts + 1));
+      const { atMs } = drawToMeet(own, there, bytesOf);
+      fromMs = Math.max(0, atMs + own.skewed(0, BEGINNING_MS) - own.below(lasts + 1));
     }
   }
   if (kind.target === "node") target = own.below(nodes);
@@ -211,18 +212,29 @@ function drawFault(
   return { id, kind: kind.name, fromMs, toMs: fromMs + lasts, target, parameters };
 }
 
-/** Half of the time one with a long body: there is more of it to be disturbed. */
 function drawVisitToMeet(
   random: Random,
   { ofUploads }: FaultKind,
   operations: readonly Operation[],
 ): VisitOperation | null {
   const visits = operations.filter((operation) => operation.kind === "visit");
-  const bytesOf = ({ request, answer }: VisitOperation) => (ofUploads ? request.bodyBytes : answer.bodyBytes);
-  const some = ofUploads ? visits.filter((visit) => bytesOf(visit) > 0) : visits;
-  if (some.length === 0) return null;
+  const toMeet = ({ request, answer }: VisitOperation) => (ofUploads ? request.bodyBytes : answer.bodyBytes);
+  const some = ofUploads ? visits.filter((visit) => toMeet(visit) > 0) : visits;
+  return some.length === 0 ? null : drawToMeet(random, some, toMeet);
+}
+
+function bytesOf(operation: Operation): number {
+  return operation.kind === "visit" ? operation.request.bodyBytes + operation.answer.bodyBytes : 0;
+}
+
+/** Half of the time one with a long body: there is more of it to be disturbed. */
+function drawToMeet<Met extends Operation>(
+  random: Random,
+  some: readonly Met[],
+  bytes: (operation: Met) => number,
+): Met {
   const met = Array.from({ length: random.pick([1, 4]) }, () => random.pick(some));
-  return met.reduce((a, b) => (bytesOf(a) >= bytesOf(b) ? a : b));
+  return met.reduce((a, b) => (bytes(a) >= bytes(b) ? a : b));
 }
 
 /** Half of them short, so that what they break is mended soon; half long enough to meet a lot. */

@@ -16,8 +16,10 @@ import { contradictions } from "./contradictions.ts";
 import { counters } from "./counters.ts";
 import { deadlines } from "./deadlines.ts";
 import { delivered } from "./delivered.ts";
+import { drainTold } from "./drain-told.ts";
 import { drains } from "./drains.ts";
 import { endToEnd } from "./end-to-end.ts";
+import { endsGoOut } from "./ends-go-out.ts";
 import { granted } from "./granted.ts";
 import { headOnce } from "./head-once.ts";
 import { heartbeat } from "./heartbeat.ts";
@@ -30,6 +32,7 @@ import { nativeFlow } from "./native-flow.ts";
 import { neighbours } from "./neighbours.ts";
 import { noSecrets } from "./no-secrets.ts";
 import { oneOwner } from "./one-owner.ts";
+import { originFed } from "./origin-fed.ts";
 import { outcomeOnce } from "./outcome-once.ts";
 import { outcomeTrue } from "./outcome-true.ts";
 import { patience } from "./patience.ts";
@@ -38,6 +41,7 @@ import { recovers } from "./recovers.ts";
 import { refusedRightly } from "./refused-rightly.ts";
 import { relayed } from "./relayed.ts";
 import { requestIntact } from "./request-intact.ts";
+import { resetsAcknowledged } from "./resets-acknowledged.ts";
 import { returnsInTime } from "./returns-in-time.ts";
 import { rowsTrue } from "./rows-true.ts";
 import { settles } from "./settles.ts";
@@ -72,6 +76,8 @@ export const properties: readonly Property[] = [
   abortSent,
   heldBytes,
   nativeFlow,
+  endsGoOut,
+  resetsAcknowledged,
   socketRoom,
   tickets,
   timersOwned,
@@ -81,6 +87,7 @@ export const properties: readonly Property[] = [
   contradictions,
   messageLimit,
   drains,
+  drainTold,
   listens,
   patience,
   oneOwner,
@@ -95,6 +102,7 @@ export const properties: readonly Property[] = [
   agentPace,
   agentWhole,
   agentOrders,
+  originFed,
   agentDeadlines,
   returnsInTime,
   rowsTrue,

@@ -2,142 +2,97 @@
  * Each end of the native protocol keeps its rules, seen at that end: frames are numbered without a gap and sent again only
  * after a resumption and only as they were; no body goes beyond the credit that was given; what is acknowledged has come;
  * nothing goes out before the welcome, or before the other side has said where it stands. A server opens no exchange
- * twice in a session, and a peer that leaves out a number, or goes beyond its credit, is left at once.
+ * twice in a session, and a peer that leaves out a number, or goes beyond its credit, is left at once. Windows grow only
+ * where there is room for them, and what may go does not wait.
  */
-import {
-  KIND,
-  type NativeFrame,
-  readEntries,
-  readGreeting,
-  readNativeFrame,
-  readRequestHead,
-} from "../native-wire.ts";
-import type { AgentEffect, Property, ServerEffect, Violate } from "./checker.ts";
+import type { AgentLimits, ServerLimits, SessionLimits } from "../../core/limits.ts";
+import { creditOf, KIND, type NativeFrame, readGreeting, readNativeFrame } from "../native-wire.ts";
+import type { AgentEffect, AgentEvent, Property, ServerEffect, ServerEvent, Violate } from "./checker.ts";
 import { socketNamedIn } from "./ledger-socket.ts";
+import { FlowSession, hearEntries, NOWHERE, sentReset, type Wrong, wrongEntries } from "./native-session.ts";
+import { Waits } from "./native-waits.ts";
 
+type Effects = readonly (ServerEffect | AgentEffect | undefined)[];
 type Packet = Extract<ServerEffect | AgentEffect, { readonly type: "socket_send_packet" }>;
-
-/** One exchange at one end. */
-type Flow = {
-  /** Of each frame that was sent and is not known to have come: its length. */
-  readonly sent: Map<number, number>;
-  /** Numbers of the frames that are sent next for the first time, and that are sent again next. */
-  next: number;
-  again: number;
-  sentBytes: number;
-  sendLimit: number;
-  /** The last of this end's frames was sent. */
-  finished: boolean;
-  received: number;
-  receivedBytes: number;
-  receiveLimit: number;
-  /** The other side's last has come. */
-  ended: boolean;
-  /** This end has ended it, or the other has. */
-  over: boolean;
-};
-
-/** One session at one end. */
-class FlowSession {
-  socket: number;
-  /** What the other end gives each direction of an exchange at its start; the server's, from the hello. */
-  readonly peerWindow: number;
-  readonly flows = new Map<number, Flow>();
-  /** Exchanges that were opened. */
-  readonly opened = new Set<number>();
-  /** Reset while they were not there: what is told of that is no news about one that is opened later, or was before. */
-  readonly resetUnknown = new Set<number>();
-  /** After a resumption: own resume frame and the other side's have to go first. */
-  resumeDue: boolean;
-  resumeAwaited: boolean;
-  /** Of what it sent on its socket, what has not left yet. */
-  unsentBytes = 0;
-
-  constructor(socket: number, peerWindow: number) {
-    this.socket = socket;
-    this.peerWindow = peerWindow;
-    this.resumeDue = false;
-    this.resumeAwaited = false;
-  }
-
-  resumeOn(socket: number): void {
-    this.socket = socket;
-    this.unsentBytes = 0;
-    this.resumeDue = true;
-    this.resumeAwaited = true;
-  }
-}
-
-/** No socket has that number. */
-const NOWHERE = -1;
-
-/** What is wrong, or null. */
-type Wrong = string | null;
 
 export const nativeFlow: Property = {
   name: "native_flow",
   create: (violate, judged) => {
     const servers = new Map<string, End>();
     const agents = new Map<string, End>();
-    let agentWindow = 0;
-    const socketBytesMax = { server: 0, agent: 0 };
-    const watch = (ends: Map<string, End>, role: End["role"], name: string): End => {
+    let limits: { readonly server: Limits; readonly agent: Limits } | null = null;
+    const watch = (ends: Map<string, End>, role: End["role"], name: string): End | undefined => {
       const known = ends.get(name);
-      if (known !== undefined) return known;
-      const limits = { agentWindow, socketBytesMax: socketBytesMax[role] };
-      const end = new End(role, name, limits, violate, judged);
+      if (known !== undefined || limits === null) return known;
+      const end = new End(role, name, limits[role], violate, judged);
       ends.set(name, end);
       return end;
     };
     return {
       begun: ({ serverLimits, agentLimits }) => {
-        agentWindow = agentLimits.windowBytes;
-        socketBytesMax.server = serverLimits.socketBytesMax;
-        socketBytesMax.agent = agentLimits.socketBytesMax;
+        limits = { server: serverEnd(serverLimits, agentLimits), agent: agentEnd(agentLimits) };
       },
-      serverStep: ({ name, ledger }, event, effects, count) => {
+      serverStep: ({ name, nowMs, ledger }, event, effects, count) => {
         const id = socketNamedIn(event);
         const socket = id === null ? undefined : ledger.sockets.get(id);
         const isNative = socket?.native === true;
         if (!isNative && ledger.natives.size === 0) return;
         const end = watch(servers, "server", name);
-        if (event.type === "socket_flushed") end.flushed(event.socket, event.bytes);
+        if (end === undefined) return;
+        end.told(event);
         if (isNative && event.type === "socket_bytes") end.hear(event.socket, socket.clientId, event.bytes);
         end.look(effects, count, (of) => ledger.sockets.get(of)?.clientId);
+        end.wait(nowMs, event, effects, count);
       },
-      agentStep: ({ name }, event, effects, count) => {
+      agentStep: ({ name, nowMs }, event, effects, count) => {
         if (event.type === "socket_opened" && event.protocol !== null)
-          watch(agents, "agent", name).opens(event.socket);
+          watch(agents, "agent", name)?.opens(event.socket);
         const end = agents.get(name);
         if (end === undefined) return;
-        if (event.type === "socket_flushed") end.flushed(event.socket, event.bytes);
-        if (event.type === "socket_bytes") end.hear(event.socket, "", event.bytes);
+        end.told(event);
+        if (event.type === "socket_bytes" && !end.refuses(event.socket, effects, count))
+          end.hear(event.socket, "", event.bytes);
         end.look(effects, count, () => "");
+        end.wait(nowMs, event, effects, count);
       },
     };
   },
 };
 
+type Limits = {
+  readonly own: SessionLimits;
+  /** That an agent gives each request at first. */
+  readonly agentWindow: number;
+  readonly fillMs: number;
+};
+
+function serverEnd(own: ServerLimits, { windowBytes }: AgentLimits): Limits {
+  return { own, agentWindow: windowBytes, fillMs: 0 };
+}
+
+function agentEnd(own: AgentLimits): Limits {
+  return { own, agentWindow: own.windowBytes, fillMs: own.packetFillMs };
+}
+
 class End {
   readonly role: "server" | "agent";
   readonly #name: string;
-  readonly #limits: { readonly agentWindow: number; readonly socketBytesMax: number };
+  readonly #limits: Limits;
   readonly #violate: Violate;
   readonly #judged: () => void;
   /** By client id; an agent has one. */
   readonly #sessions = new Map<string, FlowSession>();
   /** Sockets that are between handshake and welcome, with the window of their hello. */
   readonly #greeting = new Map<number, number>();
+  /** Of hellos and welcomes: what has not left yet. */
+  readonly #greetingBytes = new Map<number, number>();
+  readonly #waits = new Waits();
+  /** The exchange that the other side opened in this step. */
+  #opened: number | null = null;
   /** What came in this step asks for this socket to be closed. */
   #leaves: { readonly socket: number; readonly why: string } | null = null;
 
-  constructor(
-    role: End["role"],
-    name: string,
-    limits: { readonly agentWindow: number; readonly socketBytesMax: number },
-    violate: Violate,
-    judged: () => void,
-  ) {
+  constructor(role: End["role"], name: string, limits: Limits, violate: Violate, judged: () => void) {
     this.role = role;
     this.#name = name;
     this.#limits = limits;
@@ -149,9 +104,29 @@ class End {
     this.#greeting.set(socket, 0);
   }
 
-  flushed(socket: number, bytes: number): void {
+  told(event: ServerEvent | AgentEvent): void {
+    if (event.type === "socket_flushed") this.#flushed(event.socket, event.bytes);
+    if (event.type !== "socket_closed") return;
+    this.#greetingBytes.delete(event.socket);
+    this.#lose(event.socket);
+  }
+
+  #flushed(socket: number, bytes: number): void {
+    const greetingBytes = this.#greetingBytes.get(socket) ?? 0;
+    const ofGreeting = Math.min(bytes, greetingBytes);
+    if (ofGreeting > 0) this.#greetingBytes.set(socket, greetingBytes - ofGreeting);
     for (const session of this.#sessions.values())
-      if (session.socket === socket) session.unsentBytes -= bytes;
+      if (session.socket === socket) session.unsentBytes -= bytes - ofGreeting;
+  }
+
+  /** Whether what came is no welcome, however it begins: the session is as it was. */
+  refuses(socket: number, effects: Effects, count: number): boolean {
+    if (!this.#greeting.has(socket)) return false;
+    for (let index = 0; index < count; index++) {
+      const effect = effects[index];
+      if (effect?.type === "socket_close" && effect.socket === socket) return true;
+    }
+    return false;
   }
 
   hear(socket: number, clientId: string, bytes: Uint8Array): void {
@@ -176,11 +151,7 @@ class End {
     if (frame.kind === KIND.piece || frame.kind === KIND.reset) this.#hearNumbered(session, frame, bytes);
   }
 
-  look(
-    effects: readonly (ServerEffect | AgentEffect | undefined)[],
-    count: number,
-    clientIdOf: (socket: Packet["socket"]) => string | undefined,
-  ): void {
+  look(effects: Effects, count: number, clientIdOf: (socket: Packet["socket"]) => string | undefined): void {
     let closed: number | null = null;
     for (let index = 0; index < count; index++) {
       const effect = effects[index];
@@ -197,6 +168,17 @@ class End {
     if (closed !== null) this.#lose(closed);
   }
 
+  /** To be called last: whether something waits that may go. */
+  wait(nowMs: number, event: ServerEvent | AgentEvent, effects: Effects, count: number): void {
+    this.#waits.look(event, effects, count, this.#opened);
+    this.#opened = null;
+    if (event.type !== "tick") return;
+    const { own, fillMs } = this.#limits;
+    const limits = { socketBytesMax: own.socketBytesMax, fillMs };
+    const wrong = this.#waits.overdue(this.#sessions.values(), limits, nowMs);
+    if (wrong !== null) this.#violate("liveness", `${this.#name} ${wrong}`);
+  }
+
   #lose(socket: number): void {
     for (const session of this.#sessions.values()) if (session.socket === socket) session.socket = NOWHERE;
   }
@@ -204,17 +186,19 @@ class End {
   #welcome(clientId: string, socket: number, resumed: boolean, window: number): void {
     const former = this.#sessions.get(clientId);
     if (resumed && former !== undefined) former.resumeOn(socket);
-    else this.#sessions.set(clientId, new FlowSession(socket, window));
+    else {
+      this.#sessions.set(clientId, new FlowSession(socket, window, this.#limits.own));
+      // A server numbers the exchanges of all its sessions, another server begins with the first again.
+      if (this.role === "agent") this.#waits.clear();
+    }
   }
 
   #hearNumbered(session: FlowSession, frame: NativeFrame, bytes: Uint8Array): void {
     let flow = session.flows.get(frame.exchange);
     if (flow === undefined && this.role === "agent" && frame.number === 0 && frame.headAt > 0) {
-      const head = readRequestHead(bytes, frame.headAt);
       if (!session.opened.has(frame.exchange)) {
-        flow = newFlow(head.creditBytes, this.#limits.agentWindow);
-        session.flows.set(frame.exchange, flow);
-        session.opened.add(frame.exchange);
+        flow = session.begin(frame.exchange, creditOf(bytes, frame.headAt), this.#limits.agentWindow);
+        this.#opened = frame.exchange;
       }
     }
     if (flow === undefined && frame.kind === KIND.reset) session.resetUnknown.add(frame.exchange);
@@ -225,6 +209,7 @@ class End {
     if (ahead < 0) return;
     if (frame.kind === KIND.reset) {
       flow.over = true;
+      session.windows.ended(frame.exchange);
       flow.received += ahead + 1;
       session.flows.delete(frame.exchange);
       return;
@@ -232,13 +217,14 @@ class End {
     if (ahead > 0) {
       // What is finished may be forgotten, and it may have ended the exchange and have no room to say so: then all about
       // it is dropped.
-      if (flow.ended || session.unsentBytes >= this.#limits.socketBytesMax) return;
+      if (flow.ended || session.unsentBytes >= this.#limits.own.socketBytesMax) return;
       this.#leaves = { socket: session.socket, why: `left out a number of exchange ${frame.exchange}` };
       return;
     }
     flow.received++;
     if (flow.ended) return;
     flow.ended = frame.last;
+    if (flow.ended) session.windows.ended(frame.exchange);
     flow.receivedBytes += frame.bodyBytes;
     if (flow.receivedBytes > flow.receiveLimit)
       this.#leaves = { socket: session.socket, why: `went beyond its credit of exchange ${frame.exchange}` };
@@ -249,6 +235,7 @@ class End {
     let total = header.length;
     for (const part of body) total += part.length;
     const frame = readNativeFrame(header, total);
+    if (frame?.kind === KIND.hello || frame?.kind === KIND.welcome) this.#greetingBytes.set(socket, total);
     if (this.role === "server" && frame?.kind === KIND.welcome) {
       const resumed = readGreeting(header)?.resumed === true;
       this.#welcome(clientId, socket, resumed, this.#greeting.get(socket) ?? 0);
@@ -263,7 +250,8 @@ class End {
         return `goes on with frame ${frame.kind} before it says where it stands`;
       session.resumeDue = false;
     } else if (session.resumeAwaited) return `goes on with frame ${frame.kind} before the other side has`;
-    if (frame.kind === KIND.credit || frame.kind === KIND.resume) return wrongEntries(session, header);
+    if (frame.kind === KIND.credit || frame.kind === KIND.resume)
+      return wrongEntries(session, header, frame.kind);
     if (frame.kind === KIND.piece) return this.#sentPiece(session, frame, header);
     if (frame.kind === KIND.reset) return sentReset(session, frame);
     return null;
@@ -274,9 +262,10 @@ class End {
     if (flow === undefined) {
       if (this.role === "agent") return `answers exchange ${frame.exchange}, which nobody opened`;
       if (session.opened.has(frame.exchange)) return `opens exchange ${frame.exchange} twice`;
-      flow = newFlow(session.peerWindow, readRequestHead(header, frame.headAt).creditBytes);
-      session.flows.set(frame.exchange, flow);
-      session.opened.add(frame.exchange);
+      const creditBytes = creditOf(header, frame.headAt);
+      const wrong = session.windows.wrongFirst(creditBytes);
+      if (wrong !== null) return wrong;
+      flow = session.begin(frame.exchange, session.peerWindow, creditBytes);
     }
     if (flow.again < flow.next) {
       const before = flow.sent.get(flow.again);
@@ -297,62 +286,4 @@ class End {
     if (flow.sentBytes <= flow.sendLimit) return null;
     return `sends ${flow.sentBytes} bytes of exchange ${frame.exchange}, which has credit for ${flow.sendLimit}`;
   }
-}
-
-function newFlow(sendLimit: number, receiveLimit: number): Flow {
-  return {
-    sent: new Map(),
-    next: 0,
-    again: 0,
-    sentBytes: 0,
-    sendLimit,
-    finished: false,
-    received: 0,
-    receivedBytes: 0,
-    receiveLimit,
-    ended: false,
-    over: false,
-  };
-}
-
-/** The other side's word on how far it is, and how far this end may go. */
-function hearEntries(session: FlowSession, bytes: Uint8Array, kind: number): void {
-  const named = new Set<number>();
-  for (const { exchange, received, limit } of readEntries(bytes)) {
-    const flow = session.flows.get(exchange);
-    if (flow === undefined) continue;
-    named.add(exchange);
-    for (let number = received - 1; flow.sent.delete(number); ) number--;
-    flow.sendLimit = Math.max(flow.sendLimit, limit);
-    // What was acknowledged once is gone, even where the other side says now that it never came.
-    const held = flow.sent.keys().next().value ?? flow.next;
-    if (kind === KIND.resume) flow.again = Math.min(flow.next, Math.max(received, held));
-    else flow.again = Math.max(flow.again, Math.min(received, flow.next));
-  }
-  if (kind !== KIND.resume) return;
-  for (const [exchange, flow] of session.flows) if (!named.has(exchange)) flow.again = 0;
-}
-
-function wrongEntries(session: FlowSession, bytes: Uint8Array): Wrong {
-  for (const { exchange, received, limit } of readEntries(bytes)) {
-    const flow = session.flows.get(exchange);
-    if (flow === undefined) continue;
-    if (!session.resetUnknown.has(exchange)) {
-      if (received > flow.received)
-        return `acknowledges ${received} frames of exchange ${exchange}, of which ${flow.received} came`;
-      if (limit < flow.receiveLimit && !flow.over) return `takes credit back for exchange ${exchange}`;
-    }
-    flow.receiveLimit = Math.max(flow.receiveLimit, limit);
-  }
-  return null;
-}
-
-function sentReset(session: FlowSession, frame: NativeFrame): Wrong {
-  const flow = session.flows.get(frame.exchange);
-  if (flow === undefined) return null;
-  flow.over = true;
-  flow.finished = true;
-  flow.next = frame.number + 1;
-  flow.again = flow.next;
-  return null;
 }

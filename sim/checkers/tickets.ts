@@ -4,6 +4,7 @@
  */
 import { KIND, readGreeting } from "../native-wire.ts";
 import type { Property, ServerEffect, ServerEvent } from "./checker.ts";
+import type { Ledger } from "./ledger.ts";
 
 /** Of one client id at one process. */
 type Shown = {
@@ -25,6 +26,9 @@ export const tickets: Property = {
         const shown = processes.get(name) ?? new Map<string, Shown>();
         processes.set(name, shown);
         const asked = askedBy(event);
+        // As it was before the step: who is turned away ends the session with that.
+        const isGood =
+          asked !== null && isGoodTicket(shown.get(clientIdOf(ledger, event) ?? ""), asked.ticket);
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
           if (effect?.type === "report" && effect.report.type === "session_lost") {
@@ -37,9 +41,6 @@ export const tickets: Property = {
           const clientId = welcome === null ? undefined : ledger.sockets.get(welcome.socket)?.clientId;
           if (welcome === null || clientId === undefined) continue;
           judged();
-          const before = shown.get(clientId);
-          const isGood =
-            asked !== null && (asked.ticket === before?.latest || asked.ticket === before?.previous);
           if (welcome.resumed !== isGood) {
             const what = welcome.resumed
               ? "resumes a session for a ticket that is not good"
@@ -56,14 +57,27 @@ export const tickets: Property = {
           shown.set(clientId, { latest: welcome.ticket, previous, socket: welcome.socket });
         }
         if (event.type !== "socket_bytes" || asked !== null) return;
-        for (const each of shown.values()) if (each.socket === event.socket) each.previous = null;
+        for (const each of shown.values()) {
+          if (each.socket !== event.socket) continue;
+          each.previous = null;
+          // An agent that takes nothing new is not waited for.
+          if (event.bytes[0] === KIND.drain) each.latest = null;
+        }
       },
     };
   },
 };
 
+function clientIdOf(ledger: Ledger, event: ServerEvent): string | undefined {
+  return event.type === "socket_bytes" ? ledger.sockets.get(event.socket)?.clientId : undefined;
+}
+
+function isGoodTicket(shown: Shown | undefined, ticket: string): boolean {
+  return shown !== undefined && (ticket === shown.latest || ticket === shown.previous);
+}
+
 /** The ticket of a hello; null for any other event. */
-function askedBy(event: ServerEvent): { readonly ticket: string | null } | null {
+function askedBy(event: ServerEvent): { readonly ticket: string } | null {
   if (event.type !== "socket_bytes" || event.bytes[0] !== KIND.hello) return null;
   const ticket = readGreeting(event.bytes)?.ticket;
   // No ticket is like none that was ever shown.

@@ -1,4 +1,5 @@
 /** Agents that do not keep to the protocol: what a filter between the program and its connection can make of good packets. */
+import type { AgentProgram } from "../agent.ts";
 import { bytesFrame, type SocketFrame, textFrame, voidFrame } from "../frame.ts";
 import type { FilteredLink } from "../path.ts";
 import { type HomeSpec, isNative } from "../scenario.ts";
@@ -177,24 +178,31 @@ export const agentFaults: readonly FaultKind[] = [
       return () => twin.crash("process");
     },
   },
-  // Another installation with the same client id: it speaks the other protocol, and opens the home to nobody without a token.
+  // Another installation with the same client id: it speaks the other protocol, and opens the home to others.
+  // Where it is alone it takes its time, so that visitors wait whom the first one had let in.
   {
     name: "agent_has_an_unlike_twin",
     target: "home",
     lastsMs: [1_000, 15_000],
-    draw: (random) => ({ alone: random.below(2) }),
+    draw: (random) => ({ alone: random.below(2), afterMs: random.between(1, 3_000) }),
     begin: (context) => {
-      const { path } = context.site;
+      const { site, scene, fault, agenda } = context;
       const isAlone = context.parameter("alone") === 1;
       if (isAlone) {
-        path.refusals++;
-        path.cutAll(0, 0);
+        site.path.refusals++;
+        site.path.cutAll(0, 0);
       }
-      const twin = context.scene.twinOf(context.fault.target, `twin:${context.fault.id}`, unlike);
-      context.fired();
+      let twin: AgentProgram | null = null;
+      let isOver = false;
+      agenda.after(isAlone ? context.parameter("afterMs") * 1000 : 0, () => {
+        if (isOver) return;
+        twin = scene.twinOf(fault.target, `twin:${fault.id}`, unlike);
+        context.fired();
+      });
       return () => {
-        twin.crash("process");
-        if (isAlone) path.refusals--;
+        isOver = true;
+        twin?.crash("process");
+        if (isAlone) site.path.refusals--;
       };
     },
   },
@@ -204,8 +212,15 @@ function speaksPackets(home: HomeSpec): boolean {
   return !isNative(home);
 }
 
-function unlike({ access: _, ...spec }: HomeSpec): HomeSpec {
-  return { ...spec, agent: "culvert", queue: "fifo", protocol: isNative(spec) ? "moosicbox" : "auto" };
+function unlike({ access, ...spec }: HomeSpec): HomeSpec {
+  const other = access === undefined ? { access: "basic" as const } : {};
+  return {
+    ...spec,
+    ...other,
+    agent: "culvert",
+    queue: "fifo",
+    protocol: isNative(spec) ? "moosicbox" : "auto",
+  };
 }
 
 function packetFault(

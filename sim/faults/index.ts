@@ -8,6 +8,7 @@ import { frameFaults } from "./frames.ts";
 import { handshakeFaults } from "./handshake.ts";
 import { nativeFaults } from "./native.ts";
 import { nativeNonsense } from "./native-nonsense.ts";
+import { nativeReturnFaults } from "./native-return.ts";
 import { networkFaults } from "./network.ts";
 import { processFaults } from "./process.ts";
 import { registryFaults } from "./registry.ts";
@@ -24,6 +25,7 @@ export const faultKinds: readonly FaultKind[] = [
   ...agentFaults,
   ...nativeFaults,
   ...nativeNonsense,
+  ...nativeReturnFaults,
   ...serverFaults,
   ...visitorFaults,
   ...registryFaults,

@@ -113,6 +113,14 @@ export const CONTINUATIONS: readonly Piece[] = [
   [0, LARGER],
 ];
 
+/** Right behind the request for an upgrade, which the home has not taken yet. */
+export const UPGRADE_BYTES: readonly Piece[] = [
+  [0, [1, 2, 3]],
+  [0, LARGER],
+  [LAST, []],
+  [LAST, [1]],
+];
+
 /** As the beginning of a request, or in the place of a piece of one. */
 export const REQUESTS: readonly Piece[] = [
   [HEAD | LAST, request("GET", "/nobody", [])],

@@ -7,6 +7,7 @@ import {
   type NativeEntry,
   type NativeFrame,
   readNativeFrame,
+  readRequestHead,
 } from "../native-wire.ts";
 import type { Direction } from "../path.ts";
 import type { Random } from "../random.ts";
@@ -22,11 +23,12 @@ import {
   type Other,
   REQUESTS,
   RESPONSES,
+  UPGRADE_BYTES,
 } from "./native-nonsense-list.ts";
 import { drawPermille, repeat } from "./network.ts";
 
 /** An exchange that no server ever opens. */
-const NOBODYS = 2 ** 40;
+export const NOBODYS = 2 ** 40;
 /** More exchanges than an agent takes that were not answered. */
 const FLOOD = 300;
 /** Far behind, by the lowest 32 bits of a number. */
@@ -49,6 +51,12 @@ export const nativeNonsense: readonly FaultKind[] = [
   nonsense("native_nonsense_for_pieces_to_agent", "down", false, inPiece),
   nonsense("native_nonsense_beside_frames_to_server", "up", false, beside),
   nonsense("native_nonsense_beside_frames_to_agent", "down", false, beside),
+  // Upgrades are few, so it lasts until there is one, and lets none pass.
+  {
+    ...nonsense("native_bytes_before_upgrade", "down", false, beforeUpgrade),
+    lastsMs: [10_000, 40_000],
+    draw: () => ({ permille: 1_000 }),
+  },
   nonsense("native_frames_cut_to_server", "up", false, cutShort),
   nonsense("native_frames_cut_to_agent", "down", false, cutShort),
 ];
@@ -127,6 +135,16 @@ function inPiece(
   return [bytesFrame(encoded(KIND.piece, exchange, number, flags, payload), frame.flushBytes)];
 }
 
+function beforeUpgrade(
+  frame: SocketFrame,
+  { exchange, number, hasHead, headAt }: NativeFrame,
+  random: Random,
+): readonly SocketFrame[] | null {
+  if (!hasHead || !readRequestHead(frame.bytes, headAt).upgrade) return null;
+  const [flags, payload] = random.pick(UPGRADE_BYTES);
+  return [frame, bytesFrame(encoded(KIND.piece, exchange, number + 1, flags, payload), 0)];
+}
+
 function beside(
   frame: SocketFrame,
   seen: NativeFrame,
@@ -184,7 +202,7 @@ function otherFrame(
   }
 }
 
-function encoded(
+export function encoded(
   kind: number,
   exchange: number,
   number: number,

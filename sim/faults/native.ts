@@ -9,13 +9,15 @@ import { signatureTokenOf } from "../request.ts";
 import { isNative } from "../scenario.ts";
 import { type FaultContext, type FaultKind, nothing } from "./fault.ts";
 import { filter } from "./frames.ts";
+import { encoded, NOBODYS } from "./native-nonsense.ts";
 import { drawPermille } from "./network.ts";
 
 /** More than any body of a run. */
 const MORE_CREDIT = 2 ** 30;
 
 export const nativeFaults: readonly FaultKind[] = [
-  // The connection breaks at a frame, and the one after it again: before the frame, or inside it.
+  // The connection breaks at a frame, and the one after it again: before the frame, or inside it. At any, or at one that
+  // gives credit, which nobody gives again but by saying how far it is.
   {
     name: "native_cut_at_a_frame",
     target: "home",
@@ -23,7 +25,10 @@ export const nativeFaults: readonly FaultKind[] = [
     lastsMs: [500, 10_000],
     draw: (random) => ({
       up: random.below(2),
-      frame: random.skewed(1, 60),
+      ...random.pick([
+        { kind: 0, frame: random.skewed(1, 60) },
+        { kind: KIND.credit, frame: random.skewed(1, 6) },
+      ]),
       cuts: 2,
       inside: random.below(2),
     }),
@@ -33,7 +38,7 @@ export const nativeFaults: readonly FaultKind[] = [
     name: "native_ticket_replayed",
     target: "home",
     suits: isNative,
-    lastsMs: [1_000, 10_000],
+    lastsMs: [2_000, 10_000],
     draw: (random) => ({ back: random.below(3) }),
     begin: replayTicket,
   },
@@ -52,6 +57,19 @@ export const nativeFaults: readonly FaultKind[] = [
         path.refusals--;
       };
     },
+  },
+  // A piece is lost with the connection, and what it is about is ended before there is another one.
+  {
+    name: "native_ended_while_away",
+    target: "home",
+    suits: isNative,
+    lastsMs: [1_000, 12_000],
+    draw: (random) => ({
+      up: random.below(2),
+      piece: random.skewed(1, 12),
+      awayMs: random.skewed(1, 3_000),
+    }),
+    begin: endWhileAway,
   },
   // The agent is back on another connection, and what it sent on the old one still arrives.
   {
@@ -94,6 +112,9 @@ export const nativeFaults: readonly FaultKind[] = [
   frameFault("native_gap_to_agent", "down", [KIND.piece], leaveOut),
   frameFault("native_frames_twice_to_server", "up", [KIND.piece, KIND.credit, KIND.reset], twice),
   frameFault("native_frames_twice_to_agent", "down", [KIND.piece, KIND.credit, KIND.reset], twice),
+  // Of an exchange whose beginning never came: its sender has it on its hands until it is told.
+  frameFault("native_strangers_reset_to_server", "up", [KIND.piece], withStrangersReset),
+  frameFault("native_strangers_reset_to_agent", "down", [KIND.piece], withStrangersReset),
   // Long after it was taken, as if from a connection that had been thought dead.
   frameFault(
     "native_frames_again_later",
@@ -118,6 +139,17 @@ function leaveOut(frame: SocketFrame, { site }: FaultContext): readonly SocketFr
 
 function twice(frame: SocketFrame): readonly SocketFrame[] {
   return [frame, bytesFrame(frame.bytes.slice(), 0)];
+}
+
+function withStrangersReset(frame: SocketFrame, { random }: FaultContext): readonly SocketFrame[] {
+  const reset = encoded(
+    KIND.reset,
+    NOBODYS + random.below(2 ** 20),
+    random.below(4),
+    0,
+    Buffer.from("ended"),
+  );
+  return [frame, bytesFrame(reset, 0)];
 }
 
 function drawShare(random: Random): Readonly<Record<string, number>> {
@@ -150,10 +182,12 @@ function frameFault(
 
 function cutAtFrames(context: FaultContext): () => void {
   const { path } = context.site;
+  const kind = context.parameter("kind");
   let seen = 0;
   let cuts = 0;
   return filter(path.lane(context.parameter("up") === 1 ? "up" : "down"), (frame) => {
     if (frame.kind !== "bytes" || readNativeFrame(frame.bytes) === null) return null;
+    if (kind !== 0 && frame.bytes[0] !== kind) return null;
     if (cuts >= context.parameter("cuts") || ++seen < context.parameter("frame")) return null;
     seen = 0;
     cuts++;
@@ -167,21 +201,66 @@ function cutAtFrames(context: FaultContext): () => void {
   });
 }
 
+/** Both ends hold the exchange, and one of them has to tell of its end without what the other still waits for. */
+function endWhileAway(context: FaultContext): () => void {
+  const { site, agenda } = context;
+  const { path, home } = site;
+  const isUp = context.parameter("up") === 1;
+  const awayUs = context.parameter("awayMs") * 1000;
+  let seen = 0;
+  let isAway = false;
+  const comeBack = () => {
+    if (!isAway) return;
+    isAway = false;
+    path.refusals--;
+    if (isUp) home.breaks--;
+  };
+  const stopWatching = filter(path.lane(isUp ? "up" : "down"), (frame) => {
+    const piece = frame.kind === "bytes" ? readNativeFrame(frame.bytes) : null;
+    if (piece?.kind !== KIND.piece || piece.last || ++seen !== context.parameter("piece")) return null;
+    context.fired();
+    isAway = true;
+    path.refusals++;
+    if (isUp) home.breaks++;
+    else sendVisitorsAway(context, awayUs);
+    agenda.after(0, () => path.cutAll(0, 0));
+    agenda.after(awayUs, comeBack);
+    return null;
+  });
+  return () => {
+    stopWatching();
+    comeBack();
+  };
+}
+
+/** All who are at the home, one after the other. */
+function sendVisitorsAway({ scene, fault, agenda, random }: FaultContext, withinUs: number): void {
+  for (const { operation, end } of scene.visits) {
+    if (operation.home !== fault.target || end !== null) continue;
+    agenda.after(random.below(withinUs), () => scene.visitor(operation.id)?.leave());
+  }
+}
+
 /** Somebody who has the home's signature token, and a ticket that was shown on its tunnel some time ago. */
 function replayTicket(context: FaultContext): () => void {
   const { site, scene, world, agenda } = context;
   const tickets: string[] = [];
+  let isOver = false;
   const note = filter(site.path.down, (frame) => {
     if (frame.kind === "bytes" && frame.bytes[0] === KIND.welcome) {
       const ticket = readGreeting(frame.bytes)?.ticket;
-      if (typeof ticket === "string") tickets.push(ticket);
+      if (typeof ticket === "string" && tickets.push(ticket) <= 2) agenda.after(REPLAY_US, seen);
     }
     return null;
   });
   let thief: ClientSocket | null = null;
-  // A welcome has to be seen first, and another one, so that there is an old ticket.
-  site.path.cutAll(0, 0);
-  agenda.after(REPLAY_US, () => {
+  const seen = () => {
+    if (isOver || thief !== null) return;
+    // A welcome has to be seen first, and another one, so that there is a ticket that was used.
+    if (tickets.length === 1) site.path.cutAll(0, 0);
+    else replay();
+  };
+  const replay = () => {
     const ticket = tickets.at(-1 - context.parameter("back")) ?? tickets[0];
     if (ticket === undefined) return;
     context.fired();
@@ -205,11 +284,14 @@ function replayTicket(context: FaultContext): () => void {
       },
     );
     thief = socket;
-  });
+  };
+  site.path.cutAll(0, 0);
   return () => {
+    isOver = true;
     note();
     thief?.hangUp();
   };
 }
 
-const REPLAY_US = 800_000;
+/** Long enough for the agent to say more than hello, which makes the ticket that it came with an old one. */
+const REPLAY_US = 400_000;

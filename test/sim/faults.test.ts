@@ -95,6 +95,7 @@ const signs: Readonly<Record<string, readonly [Sign, Readonly<Record<string, num
   native_cut_at_a_frame: [more("report:session_resumed"), { up: 1, frame: 5, cuts: 2, inside: 1 }],
   native_ticket_replayed: [more("report:session_lost"), { back: 1 }],
   native_session_goes_stale: [more("report:session_lost")],
+  native_ended_while_away: [failsVisits, { up: 0, piece: 2, awayMs: 500 }],
   native_old_tunnel_delivers: [more("report:session_resumed"), { farUs: 500_000 }],
   native_hello_missing: [more("report:retrying"), { permille: 1000 }],
   native_hello_twice: [protocolError, { permille: 1000 }],
@@ -105,6 +106,8 @@ const signs: Readonly<Record<string, readonly [Sign, Readonly<Record<string, num
   native_gap_to_agent: [failsVisits, { permille: 1000 }],
   native_frames_twice_to_server: [more("socket_bytes"), { permille: 1000 }],
   native_frames_twice_to_agent: [more("socket_bytes"), { permille: 1000 }],
+  native_strangers_reset_to_server: [more("socket_bytes"), { permille: 1000 }],
+  native_strangers_reset_to_agent: [more("socket_bytes"), { permille: 1000 }],
   native_frames_again_later: [more("socket_bytes"), { permille: 1000 }],
   native_acknowledged_ahead: [protocolError, { permille: 1000 }],
   native_nonsense_for_hello: [protocolError, { permille: 1000 }],
@@ -115,8 +118,11 @@ const signs: Readonly<Record<string, readonly [Sign, Readonly<Record<string, num
   native_nonsense_for_pieces_to_agent: [serverError, { permille: 1000 }],
   native_nonsense_beside_frames_to_server: [protocolError, { permille: 1000 }],
   native_nonsense_beside_frames_to_agent: [serverError, { permille: 1000 }],
+  native_bytes_before_upgrade: [serverError, { permille: 1000 }],
   native_frames_cut_to_server: [protocolError, { permille: 1000 }],
   native_frames_cut_to_agent: [serverError, { permille: 1000 }],
+  native_welcome_late: [slowsVisits],
+  native_node_drains_at_return: [more("drain_requested")],
   visitor_leaves: [failsVisits],
   visitor_reads_slowly: [slowsVisits, { bytesPerMs: 10 }],
   visitor_stalls: [slowsVisits, { atBytes: 10 }],
@@ -162,7 +168,7 @@ const signs: Readonly<Record<string, readonly [Sign, Readonly<Record<string, num
 
 /**
  * The same world with an agent of the native protocol, whose windows are small and whose handshake an agent's fault has to
- * meet: its tunnel is cut now and then.
+ * meet: its tunnel is cut now and then. An upload, a download and an upgrade are there to be met.
  */
 const NATIVE: Partial<Scenario> = {
   operations: [
@@ -174,6 +180,9 @@ const NATIVE: Partial<Scenario> = {
     visit(302, 6_100, {
       answer: { bodyBytes: 200_000, chunkBytes: 16_000, chunkEveryUs: 0 },
       readBytesPerMs: 100,
+    }),
+    visit(304, 6_200, {
+      request: { way: "host", upgrade: true, bodyBytes: 1_000, quirks: ["raw_body"] },
     }),
   ],
   homes: [

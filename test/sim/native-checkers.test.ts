@@ -1,79 +1,33 @@
 import { describe, expect, test } from "vitest";
-import type { SocketId } from "../../core/ids.ts";
-import { agentLimits } from "../../core/limits.ts";
-import type { AgentEffect, AgentEvent, ServerEffect, ServerEvent } from "../../sim/checkers/checker.ts";
 import { nativeFlow } from "../../sim/checkers/native-flow.ts";
 import { neighbours } from "../../sim/checkers/neighbours.ts";
 import { tickets } from "../../sim/checkers/tickets.ts";
-import { alteredEntries, greeting, KIND, readEntries, readNativeFrame } from "../../sim/native-wire.ts";
-import { type AgentStep, type ServerStep, Shows, tick, upgrade } from "./steps.ts";
-
-const socket = 1 as SocketId;
-const second = 2 as SocketId;
-const WINDOW = agentLimits.windowBytes;
-const CREDIT = 100;
-
-/** A frame of exchange 1. */
-function frame(
-  kind: number,
-  number: number,
-  flags = 0,
-  payload: Uint8Array = new Uint8Array(0),
-  exchange = 1,
-) {
-  const bytes = new Uint8Array(12 + payload.length);
-  bytes.set([kind, flags]);
-  bytes[7] = exchange;
-  bytes[11] = number;
-  bytes.set(payload, 12);
-  return bytes;
-}
-
-/** The head of a request with credit for 100 bytes, and that of a response with status 200. */
-const requestHead = new Uint8Array([0, 0, 0, 12, 0, 0, 0, 0, 0, 0, CREDIT, 0, 0, 0, 0, 0]);
-const responseHead = new Uint8Array([0, 0, 0, 3, 0, 200, 0]);
-const asked = frame(KIND.piece, 0, 1, requestHead);
-
-function entry(kind: number, received: number, limit: number): Uint8Array {
-  const payload = new Uint8Array(16);
-  payload[5] = 1;
-  payload[9] = received;
-  new DataView(payload.buffer).setUint32(12, limit);
-  const bytes = new Uint8Array(28);
-  bytes[0] = kind;
-  bytes.set(payload, 12);
-  return bytes;
-}
-
-const agentSends = (bytes: Uint8Array, over = socket): AgentEffect => ({
-  type: "socket_send_packet",
-  socket: over,
-  header: bytes,
-  body: [],
-});
-const agentHears = (bytes: Uint8Array, over = socket): AgentEvent => ({
-  type: "socket_bytes",
-  socket: over,
-  bytes,
-});
-const opensAt = (over: SocketId): AgentEvent => ({
-  type: "socket_opened",
-  socket: over,
-  protocol: "culvert.1",
-});
-const welcome = (resumed = false, ticket = "t") => greeting(KIND.welcome, { ticket, resumed, graceMs: 1 });
-const answer = (number: number, bytes: number) => frame(KIND.piece, number, 0, new Uint8Array(bytes));
-const first = frame(KIND.piece, 0, 1, responseHead);
-
-const welcomed: AgentStep[] = [
-  [0, opensAt(socket)],
-  [1, agentHears(welcome())],
-  [2, agentHears(asked), agentSends(first)],
-];
-const back: AgentStep[] = [
-  [4, opensAt(second)],
-  [5, agentHears(welcome(true), second), agentSends(entry(KIND.resume, 1, WINDOW), second)],
-];
+import { alteredEntries, KIND, readEntries, readNativeFrame } from "../../sim/native-wire.ts";
+import {
+  agentHears,
+  agentSends,
+  answer,
+  back,
+  begun,
+  CREDIT,
+  entry,
+  first,
+  frame,
+  hello,
+  lost,
+  opens,
+  opensAt,
+  responseHead,
+  resumes,
+  second,
+  socket,
+  third,
+  WINDOW,
+  welcome,
+  welcomed,
+  welcomes,
+} from "./native-steps.ts";
+import { type AgentStep, type ServerStep, Shows, tick } from "./steps.ts";
 
 describe("native_flow", () => {
   test.each<readonly [string, number, AgentStep[]]>([
@@ -109,44 +63,43 @@ describe("native_flow", () => {
       1,
       [...back, [6, agentHears(entry(KIND.resume, 0, CREDIT), second), agentSends(answer(0, 1), second)]],
     ],
+    [
+      "a resumption after a welcome that was refused",
+      0,
+      [
+        [3, opensAt(third)],
+        [
+          3,
+          agentHears(welcome(false), third),
+          { type: "socket_close", socket: third, code: 1002, reason: "" },
+        ],
+        ...back,
+        [6, agentHears(entry(KIND.resume, 0, CREDIT), second), agentSends(first, second)],
+      ],
+    ],
     ["a resumption that does not wait", 1, [...back, [6, tick, agentSends(answer(1, 1), second)]]],
   ])("%s: %i violations", (_name, violations, steps) => {
     expect(new Shows(nativeFlow).agent([...welcomed, ...steps]).found).toHaveLength(violations);
   });
 });
 
-const hello = (ticket: string | null, over = socket): ServerEvent => ({
-  type: "socket_bytes",
-  socket: over,
-  bytes: greeting(KIND.hello, { window: WINDOW, ticket }),
-});
-const welcomes = (ticket: string, resumed: boolean, over = socket): ServerEffect => ({
-  type: "socket_send_packet",
-  socket: over,
-  header: welcome(resumed, ticket),
-  body: [],
-});
-const lost: ServerEffect = {
-  type: "report",
-  report: { type: "session_lost", clientId: "home0", exchanges: 0 },
-};
-
-function opens(over: SocketId): ServerStep[] {
-  return [
-    [0, upgrade(over)],
-    [0, tick, { type: "upgrade_accept", socket: over, protocol: "culvert.1" }],
-    [0, { type: "socket_opened", socket: over, nonce: new Uint8Array(16) }],
-  ];
-}
-
-const begun: ServerStep[] = [...opens(socket), [1, hello(null), welcomes("a", false)], ...opens(second)];
-const resumes: ServerStep = [3, hello("a", second), welcomes("b", true, second)];
-const third = 3 as SocketId;
-
 describe("tickets", () => {
   test.each<readonly [string, number, ServerStep[]]>([
     ["a good ticket", 0, [resumes]],
     ["a good ticket that is not known", 1, [[3, hello("a", second), welcomes("b", false, second)]]],
+    [
+      "a good ticket whose session ends for it",
+      1,
+      [[3, hello("a", second), lost, welcomes("b", false, second)]],
+    ],
+    [
+      "the ticket of an agent that drained",
+      0,
+      [
+        [2, { type: "socket_bytes", socket, bytes: frame(KIND.drain, 0, 0, new Uint8Array(0), 0) }],
+        [3, hello("a", second), lost, welcomes("b", false, second)],
+      ],
+    ],
     ["a ticket that nobody was shown", 1, [[3, hello("x", second), welcomes("b", true, second)]]],
     ["no ticket", 1, [[3, hello(null, second), welcomes("b", true, second)]]],
     ["a ticket that is shown twice", 1, [[3, hello("a", second), welcomes("a", true, second)]]],
