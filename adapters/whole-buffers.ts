@@ -3,7 +3,7 @@
  * peer outlive the young generation, and V8 then collects the old one again and again, which took two fifths of the CPU of a
  * download.
  *
- * Only a buffer of which one piece is all can be freed: nobody else has a view of it but by that piece. Which pieces those
+ * Only a buffer of which there is one view can be freed: nobody else has a view of it but by that piece. Which pieces those
  * are is known where they come in, and when they are done with is for the core to say.
  */
 const wholeBuffers = new WeakSet<ArrayBufferLike>();
@@ -12,8 +12,13 @@ const wholeBuffers = new WeakSet<ArrayBufferLike>();
 const FREED_BYTES_MIN = 16 * 1024;
 
 /** Notes bytes that have just come in, if they have a buffer to themselves. */
-export function noteWholeBuffer({ buffer, length }: Uint8Array): void {
-  if (length >= FREED_BYTES_MIN && length === buffer.byteLength) wholeBuffers.add(buffer);
+export function noteWholeBuffer(bytes: Uint8Array): void {
+  if (bytes.length === bytes.buffer.byteLength) noteOnlyView(bytes);
+}
+
+/** Notes bytes that have just come in, and are all that anybody sees of their buffer. */
+export function noteOnlyView({ buffer, length }: Uint8Array): void {
+  if (length >= FREED_BYTES_MIN) wholeBuffers.add(buffer);
 }
 
 /** Frees the buffer that these bytes are of, if it was noted. Every view of it is empty from then on. */

@@ -3,12 +3,12 @@
  * that: it goes in origin form to a place that the agent was configured with, whatever it claims.
  */
 import { at } from "../assert.ts";
-import { endToEnd, type HeaderList, headerValue } from "../http/headers.ts";
+import { endToEnd, type HeaderList, headerValue, isToken } from "../http/headers.ts";
 import type { AgentConfig, OriginRoute } from "./config.ts";
 
 /** Whether HTTP can carry these, and whether they are for an origin at all: `CONNECT` asks for another place. */
 export function isRequestLine(method: string, target: string): boolean {
-  if (!METHOD.test(method) || method === "CONNECT") return false;
+  if (!isToken(method) || method === "CONNECT") return false;
   return ORIGIN_FORM.test(target) || (target === "*" && method === "OPTIONS");
 }
 
@@ -76,9 +76,6 @@ export function endToEndBut(headers: HeaderList, keeps: ReadonlySet<string>): He
 }
 
 export const UPGRADE_FIELDS: ReadonlySet<string> = new Set(["connection", "upgrade"]);
-
-/** A token of RFC 9110 section 5.6.2. */
-const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** Printable ASCII without `#`, for no request target has a fragment. */
 const ORIGIN_FORM = /^\/[\x21\x22\x24-\x7e]*$/;

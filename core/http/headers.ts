@@ -58,6 +58,11 @@ export function withoutHeaders(headers: HeaderList, picks: (name: string) => boo
   return kept;
 }
 
+/** Whether the text is a token, as methods and names of fields are (RFC 9110 section 5.6.2). */
+export function isToken(text: string): boolean {
+  return TOKEN.test(text);
+}
+
 /** Whether name and value may be sent: a token, and Latin-1 without control characters but tab (RFC 9110 section 5.5). */
 export function validHeader(name: string, value: string): boolean {
   return TOKEN.test(name) && !NOT_FIELD_CONTENT.test(value);

@@ -173,6 +173,81 @@ describe("the connection", () => {
     expect(seen).toEqual(["GET /first", "GET /again", "GET /again", "POST /once"]);
   });
 
+  test("that the origin closes in the middle of a head is no reason to repeat the request", async () => {
+    const raw = await rawOrigin((socket, _request, nth) => {
+      if (nth === 1) socket.write(OK);
+      else socket.end("HTTP/1.1 200 OK\r\nConte");
+    });
+    const run = start(raw.url);
+    await run.over(run.request());
+    await run.over(run.request());
+    expect(run.log.events.at(-1)).toMatchObject({ type: "origin_failed", fault: "broken" });
+    expect(raw.connections()).toBe(1);
+  });
+
+  test("that takes the place of a stale one holds the body back as that did", async () => {
+    const raw = await rawOrigin((socket, _request, nth) => {
+      if (nth === 1) socket.write(OK);
+      else socket.destroy();
+    });
+    const run = start(raw.url);
+    await run.over(run.request());
+    const exchange = run.request();
+    run.pause(exchange, true);
+    await run.log.until(() => run.log.all("origin_head").length === 2);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(raw.connections()).toBe(2);
+    expect(run.bodyOf(exchange).length).toBe(0);
+    await run.over(exchange, () => run.pause(exchange, false));
+    expect(run.bodyOf(exchange).toString()).toBe("ok");
+  });
+
+  test("on which an answer without a body was held back is good for the next one", async () => {
+    const raw = await rawOrigin((socket, request) =>
+      socket.write(request.startsWith("HEAD") ? "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" : OK),
+    );
+    const run = start(raw.url);
+    const exchange = run.request({ method: "HEAD" });
+    run.pause(exchange, true);
+    await run.over(exchange);
+    await run.over(run.request());
+    expect(run.body().toString()).toBe("ok");
+    expect(raw.connections()).toBe(1);
+  });
+
+  test("on which more came while a body was held back answers no other request", async () => {
+    let peer: net.Socket | undefined;
+    const raw = await rawOrigin((socket, request) => {
+      peer ??= socket;
+      socket.write(request.startsWith("GET /1 ") ? "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfo" : OK);
+    });
+    const run = start(raw.url);
+    const first = run.request();
+    await run.log.until(() => {
+      if (run.body().length === 0) return false;
+      run.pause(first, true);
+      return true;
+    });
+    // Each in a read of its own: nothing is read in one that was written after its beginning was seen to have come.
+    const other = await rawOrigin((socket) => socket.write(OK));
+    const meanwhile = start(other.url);
+    for (const piece of ["ur", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfalse"]) {
+      peer?.write(piece);
+      for (let round = 0; round < 20; round++) await meanwhile.over(meanwhile.request());
+    }
+    let second: ExchangeId | undefined;
+    const ended = run.log.until(() => {
+      if (run.log.all("origin_ended").length === 0) return false;
+      second ??= run.request({ target: "/next" });
+      return true;
+    });
+    run.pause(first, false);
+    await ended;
+    await run.over(second as ExchangeId);
+    expect(run.bodyOf(first).toString()).toBe("four");
+    expect(run.bodyOf(second as ExchangeId).toString()).toBe("ok");
+  });
+
   test("that breaks before the response is a failure", async () => {
     const raw = await rawOrigin((socket) => socket.destroy());
     const run = start(raw.url);

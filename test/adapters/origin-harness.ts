@@ -140,6 +140,11 @@ export async function rawOrigin(answer: (socket: net.Socket, request: string, nt
     requested: async (count = 1) => {
       while (pieces < count) await once(server, "requested");
     },
+    open: () => sockets.size,
+    /** Until no more connections than that are open. */
+    openUntil: async (count: number) => {
+      while (sockets.size > count) await once(server, "gone");
+    },
     allClosed: async () => {
       while (sockets.size > 0) await once(server, "gone");
     },

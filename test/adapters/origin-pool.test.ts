@@ -3,7 +3,7 @@ import https from "node:https";
 import type net from "node:net";
 import { TLSSocket } from "node:tls";
 import { describe, expect, test } from "vitest";
-import { IDLE_CONNECTION_MS } from "../../adapters/origin-pool.ts";
+import { IDLE_CONNECTION_MS } from "../../adapters/origin-connection.ts";
 import { createCertificate } from "./certificate.ts";
 import { listen } from "./listen.ts";
 import { cleanups, OK, origin, rawOrigin, start } from "./origin-harness.ts";
@@ -66,8 +66,10 @@ describe("an idle connection", () => {
     });
     const run = start(raw.url);
     await run.over(run.request());
+    const idleSinceMs = performance.now();
     first?.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfalse");
     await raw.allClosed();
+    expect(performance.now() - idleSinceMs).toBeLessThan(IDLE_CONNECTION_MS / 2);
     const second = run.request();
     await run.over(second);
     expect(run.bodyOf(second).toString()).toBe("ok");
@@ -120,13 +122,17 @@ describe("the pool", () => {
     expect(asked.get("/alone")).toBe(asked.get(latest));
   });
 
-  test("keeps a connection that was made for a request that no longer wants it", async () => {
-    const raw = await rawOrigin((socket) => socket.write(OK));
+  test("keeps so many idle ones and no more", async () => {
+    const raw = await rawOrigin(() => {});
     const run = start(raw.url);
-    run.abort(run.request());
-    await new Promise(setImmediate);
-    for (let round = 0; round < 2; round++) await run.over(run.request());
-    expect(raw.connections()).toBe(1);
+    const exchanges = Array.from({ length: 260 }, () => run.request());
+    await raw.requested(260);
+    raw.answerAll(OK);
+    for (const exchange of exchanges) await run.over(exchange);
+    await raw.openUntil(256);
+    await run.over(run.request());
+    expect(raw.open()).toBe(256);
+    expect(raw.connections()).toBe(260);
   });
 
   test("does not keep what the origin does not want kept", async () => {

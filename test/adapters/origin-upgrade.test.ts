@@ -142,6 +142,33 @@ describe("an upgrade that the origin takes", () => {
     expect(run.log.types()).toEqual(["origin_head", "origin_failed", "origin_head", "origin_failed"]);
   });
 
+  test("says nothing more when it is cut from within its head, whatever came with that", async () => {
+    const raw = await rawOrigin((socket) => socket.write(`${SWITCH}early`));
+    const run = start(raw.url);
+    const exchange = run.upgrade();
+    await run.log.until(() => {
+      if (run.log.all("origin_head").length === 0) return false;
+      run.abort(exchange);
+      return true;
+    });
+    await raw.allClosed();
+    expect(run.log.types()).toEqual(["origin_head", "origin_failed"]);
+  });
+
+  test("may be silent for longer than a connection may be idle", async () => {
+    const raw = await rawOrigin((socket, request) => {
+      if (request.startsWith("GET /ws")) socket.write(SWITCH);
+      else socket.write(request.startsWith("GET ") ? OK : `<${request}>`);
+    });
+    const run = start(raw.url);
+    const exchange = run.upgrade();
+    await run.log.first("origin_head");
+    await run.over(run.request());
+    await raw.openUntil(1);
+    run.send(exchange, "still");
+    await run.log.until(() => run.bodyOf(exchange).toString() === "<still>");
+  });
+
   test("does not take its connection from the pool of the others", async () => {
     const raw = await rawOrigin((socket, request) =>
       socket.write(request.startsWith("GET /ws") ? SWITCH : OK),

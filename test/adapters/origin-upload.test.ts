@@ -45,6 +45,7 @@ describe("a streamed body", () => {
       await raw.has("Transfer-Encoding: chunked\r\n");
       run.send(exchange, "hello ");
       await raw.has("6\r\nhello \r\n");
+      run.send(exchange, "");
       run.send(exchange, "world");
       run.end(exchange, ["X-Sum", "1", "x-sum", "2", "Server-Timing", "caf\u00e9"]);
       await run.over(exchange);
@@ -269,6 +270,18 @@ describe("H20 an answer to an upload that goes on", () => {
       expect(raw.whole()).not.toContain("late");
     },
   );
+
+  test.each([null, "streamed"] as const)("leaves its connection to no other request: %s", async (body) => {
+    const raw = await rawOrigin((socket, _request, nth) => {
+      if (nth > 1) return;
+      socket.pause();
+      socket.write(OK);
+    });
+    const run = start(raw.url);
+    await run.over(run.request({ method: "PUT", body: body ?? Buffer.alloc(32 * MIB) }));
+    await run.over(run.request());
+    expect(raw.connections()).toBe(2);
+  });
 
   test("without an answer is a failure", async () => {
     const raw = await rawOrigin((socket) => socket.destroy());

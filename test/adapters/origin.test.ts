@@ -233,7 +233,7 @@ describe("the response", () => {
     );
     const run = start(raw.url);
     await run.over(run.request());
-    expect(run.log.events).toEqual([{ type: "origin_failed", exchange: 1, fault: "broken" }]);
+    expect(run.log.events).toEqual([{ type: "origin_failed", exchange: 1, fault: "malformed" }]);
   });
 
   test("is a failure when it is 101 without the headers of a switch, and its connection is not used again", async () => {
