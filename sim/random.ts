@@ -105,11 +105,11 @@ export class Random {
   /** One of the values, each as often as its weight says; weights are whole numbers. */
   weighted<T>(choices: readonly (readonly [weight: number, value: T])[]): T {
     let total = 0;
-    for (const [weight] of choices) total += weight;
+    for (const choice of choices) total += choice[0];
     let left = this.below(total);
-    for (const [weight, value] of choices) {
-      if (left < weight) return value;
-      left -= weight;
+    for (const choice of choices) {
+      if (left < choice[0]) return choice[1];
+      left -= choice[0];
     }
     throw new RangeError("a draw from weights that are all zero");
   }

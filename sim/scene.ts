@@ -213,6 +213,7 @@ export class Scene {
     const { clientId } = site.spec;
     const visit = new Visit(operation, site.spec, answerOf(clientId, operation), world.nowUs);
     visit.tampered = site.tampering > 0;
+    visit.followsTampering = site.wasTampered;
     this.visits.push(visit);
     this.#visitIndex.add(operation);
     const dialler: Dialler = {

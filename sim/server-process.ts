@@ -123,6 +123,10 @@ export class ServerProcess implements SteppedServer {
     return this.process.nowMs;
   }
 
+  get heldBytes(): number {
+    return this.#state.heldBytes;
+  }
+
   snapshot(): ServerSizes {
     if (this.#sizes !== null) return this.#sizes;
     const { tunnels, visitorSockets, exchanges, heldBytes, waiting, sessions, counters } = serverSnapshot(

@@ -35,6 +35,8 @@ export class Visit {
   endedUs: number | null = null;
   /** A fault changed bytes that the server cannot know to be changed: what is seen may differ from the model. */
   tampered = false;
+  /** It began after its agent had been told things that its server never said, or the other way round. */
+  followsTampering = false;
   readonly #key: number;
   #compared: Uint8Array | null = null;
   #comparedAt = 0;

@@ -3,7 +3,7 @@
  * drops no server for a silence that was its own.
  */
 import type { AgentLimits } from "../../core/limits.ts";
-import type { AgentEffect, AgentEvent, Property } from "./checker.ts";
+import { type AgentEffect, type AgentEvent, ofEachProcess, type Property } from "./checker.ts";
 
 type Origin = {
   headed: boolean;
@@ -34,15 +34,15 @@ export const agentDeadlines: Property = {
   name: "agent_deadlines",
   create: (violate, judged) => {
     let limits: AgentLimits | null = null;
-    const processes = new Map<string, Waits>();
+    const waitsOf = ofEachProcess(({ nowMs }) => newWaits(nowMs));
     return {
       begun: ({ agentLimits }) => {
         limits = agentLimits;
       },
-      agentStep: ({ name, nowMs }, event, effects, count) => {
+      agentStep: (process, event, effects, count) => {
         if (limits === null) return;
-        const waits = processes.get(name) ?? newWaits(nowMs);
-        processes.set(name, waits);
+        const { name, nowMs } = process;
+        const waits = waitsOf(process);
         if (nowMs - waits.lastMs > limits.stallMs / 2) waits.excusedMs = nowMs + limits.pingMs;
         if (nowMs - waits.lastMs > limits.stallMs + limits.pingMs) waits.grantedMs = nowMs + limits.pingMs;
         waits.lastMs = nowMs;

@@ -2,7 +2,7 @@
  * An agent's orders name live things only, and its packets are what the protocol says: numbered from 1 without a gap, with
  * one last, none after the last or an ABORT, none above the size limit. What lost its tunnel is aborted at the origin.
  */
-import type { AgentEffect, AgentEvent, Property } from "./checker.ts";
+import { type AgentEffect, type AgentEvent, ofEachProcess, type Property } from "./checker.ts";
 import { seenPacket } from "./packet.ts";
 
 /** What one agent's process has going. */
@@ -32,8 +32,10 @@ const LATE_MS = 500;
 export const agentOrders: Property = {
   name: "agent_orders",
   create: (violate, judged) => {
-    const processes = new Map<string, Going>();
     const packetBytesMax = new Map<string, number>();
+    const goingOf = ofEachProcess(({ name }) =>
+      newGoing(packetBytesMax.get(/^agent:([^.]+)/.exec(name)?.[1] ?? "")),
+    );
     /** For so long what lost its tunnel may wait for the next one. */
     let awayMs = 0;
     return {
@@ -41,10 +43,9 @@ export const agentOrders: Property = {
         awayMs = serverLimits.graceMs + agentLimits.helloMs + LATE_MS;
         for (const home of scenario.homes) packetBytesMax.set(home.clientId, home.packetBytes);
       },
-      agentStep: ({ name, nowMs }, event, effects, count) => {
-        const going =
-          processes.get(name) ?? newGoing(packetBytesMax.get(/^agent:([^.]+)/.exec(name)?.[1] ?? ""));
-        processes.set(name, going);
+      agentStep: (process, event, effects, count) => {
+        const { name, nowMs } = process;
+        const going = goingOf(process);
         going.asked = null;
         const aborted = hear(going, event);
         for (let index = 0; index < count; index++) {

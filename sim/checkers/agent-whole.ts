@@ -1,6 +1,6 @@
 /** What an agent passes on as whole is all that its home sent, to the byte, and all that the home said it would send. */
 import { headerOf } from "../visitor.ts";
-import type { AgentEffect, AgentEvent, Property } from "./checker.ts";
+import { type AgentEffect, type AgentEvent, ofEachProcess, type Property } from "./checker.ts";
 import { seenPacket } from "./packet.ts";
 
 type Passing = {
@@ -19,13 +19,12 @@ type SentPacket = Extract<AgentEffect, { readonly type: "socket_send_packet" }>;
 export const agentWhole: Property = {
   name: "agent_whole",
   create: (violate, judged) => {
-    const processes = new Map<string, Passings>();
+    const passingsOf = ofEachProcess((): Passings => ({ byExchange: new Map(), byRequest: new Map() }));
     return {
       sees: ["origin_head", "origin_body", "origin_request", "socket_send_packet"],
-      agentStep: ({ name }, event, effects, count) => {
-        const passings = processes.get(name) ?? { byExchange: new Map(), byRequest: new Map() };
-        processes.set(name, passings);
-        const { byExchange, byRequest } = passings;
+      agentStep: (process, event, effects, count) => {
+        const { name } = process;
+        const { byExchange, byRequest } = passingsOf(process);
         if (event.type === "origin_head" || event.type === "origin_body")
           hear(byExchange.get(event.exchange), event);
         for (let index = 0; index < count; index++) {

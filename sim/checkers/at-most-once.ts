@@ -1,22 +1,30 @@
 /** A request that is not idempotent (RFC 9110 section 9.2.2) reaches the home at most once, and unaltered: over resumptions, any. */
 import { type HomeSpec, isNative } from "../scenario.ts";
-import type { HomeCall, Property } from "./checker.ts";
+import type { HomeCall, Property, Visit } from "./checker.ts";
 
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 
 export const atMostOnce: Property = {
   name: "at_most_once_at_home",
   create: (violate, judged) => {
+    const visits = new Map<number, Visit>();
     const calls = new Map<number, HomeCall>();
     let homes: readonly HomeSpec[] = [];
-    /** Of the native protocol an exchange reaches its home once, whatever its method. */
+    /**
+     * Of the native protocol an exchange reaches its home once, whatever its method: unless somebody in between lets the
+     * agent forget it, as a reset does that the server never sent.
+     */
     const mayRepeat = ({ visit, method }: HomeCall) => {
+      if (visit !== null && visits.get(visit.id)?.tampered === true) return true;
       const home = homes[visit?.home ?? -1];
       return IDEMPOTENT.has(method) && (home === undefined || !isNative(home));
     };
     return {
       begun: ({ scenario }) => {
         homes = scenario.homes;
+      },
+      visitStarted: (visit) => {
+        visits.set(visit.operation.id, visit);
       },
       homeCalled: (call) => {
         if (call.visit === null) return;

@@ -40,6 +40,8 @@ export type SteppedServer = SteppedProcess & {
   /** With the step that is looked at. */
   readonly ledger: Ledger;
   readonly snapshot: () => ServerSizes;
+  /** As in the snapshot, which has more than is wanted after each step. */
+  readonly heldBytes: number;
 };
 
 export type ServerSizes = {
@@ -154,6 +156,20 @@ export type Property = {
   readonly name: string;
   readonly create: (violate: Violate, judged: Judged) => Checker;
 };
+
+/** What a checker keeps of each process, made when the process is first seen. */
+export function ofEachProcess<Kept>(
+  make: (process: SteppedProcess) => Kept,
+): (process: SteppedProcess) => Kept {
+  const all = new Map<string, Kept>();
+  return (process) => {
+    const known = all.get(process.name);
+    if (known !== undefined) return known;
+    const made = make(process);
+    all.set(process.name, made);
+    return made;
+  };
+}
 
 /** Hands each observation to the checkers that have a hook for it, in the order of the properties. */
 export class Watch {

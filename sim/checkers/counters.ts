@@ -1,5 +1,5 @@
 /** What a server says of itself is so: its sizes are those of the sets they count, its sums those of what happened. */
-import type { Property, ServerEffect, SteppedServer } from "./checker.ts";
+import { ofEachProcess, type Property, type ServerEffect, type SteppedServer } from "./checker.ts";
 
 /** Sums over the life of one process. */
 type Sums = {
@@ -18,11 +18,10 @@ const STEPS_PER_LOOK = 4;
 export const counters: Property = {
   name: "counters",
   create: (violate, judged) => {
-    const processes = new Map<string, Sums>();
+    const sumsOf = ofEachProcess(newSums);
     return {
       serverStep: (server, event, effects, count) => {
-        const sums = processes.get(server.name) ?? newSums();
-        processes.set(server.name, sums);
+        const sums = sumsOf(server);
         if (event.type === "exchange_opened") sums.opened++;
         for (let index = 0; index < count; index++) {
           const effect = effects[index];

@@ -8,7 +8,13 @@ import { fakeSha256 } from "../hash.ts";
 import { readNativeFrame } from "../native-wire.ts";
 import { ACCESS_TOKEN, accessOf } from "../request.ts";
 import type { HomeSpec } from "../scenario.ts";
-import type { Property, ServerEffect, ServerEvent, SteppedServer } from "./checker.ts";
+import {
+  ofEachProcess,
+  type Property,
+  type ServerEffect,
+  type ServerEvent,
+  type SteppedServer,
+} from "./checker.ts";
 import { neededCredential, signatureKey, tokenKey } from "./credential.ts";
 import type { LedgerExchange } from "./ledger-exchange.ts";
 
@@ -34,9 +40,9 @@ type Told = {
 export const granted: Property = {
   name: "granted",
   create: (violate, judged) => {
-    const processes = new Map<string, Told>();
     let limits: ServerLimits | null = null;
     let homes: readonly HomeSpec[] = [];
+    const toldTo = ofEachProcess(() => toldNothing(homes));
     return {
       begun: (setting) => {
         limits = setting.serverLimits;
@@ -54,8 +60,7 @@ export const granted: Property = {
         "socket_ping",
       ],
       serverStep: (server, event, effects, count) => {
-        const told = processes.get(server.name) ?? toldNothing(homes);
-        processes.set(server.name, told);
+        const told = toldTo(server);
         if (event.type === "registry_answered") hear(told, event, server.nowMs);
         for (let index = 0; index < count; index++) {
           const effect = effects[index];

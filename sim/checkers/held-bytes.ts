@@ -12,8 +12,7 @@ export const heldBytes: Property = {
         limits = setting.serverLimits;
       },
       serverStep: (server, event) => {
-        const { name, ledger } = server;
-        const { heldBytes: claimed } = server.snapshot();
+        const { name, ledger, heldBytes: claimed } = server;
         if (ledger.heldBytes > 0) judged();
         // Bytes that are gone while a gap holds others back are missed when it is filled: that is `delivered`'s to judge.
         const isOff = claimed > ledger.heldBytes || (claimed < ledger.heldBytes && !ledger.waitsForGaps);

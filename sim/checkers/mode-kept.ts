@@ -5,7 +5,7 @@
 import type { SocketId } from "../../core/ids.ts";
 import { fakeSha256 } from "../hash.ts";
 import { headerOf } from "../visitor.ts";
-import type { Property } from "./checker.ts";
+import { ofEachProcess, type Property } from "./checker.ts";
 import { neededCredential, tokenKey } from "./credential.ts";
 import type { LedgerExchange } from "./ledger-exchange.ts";
 
@@ -21,14 +21,11 @@ class Told {
 export const modeKept: Property = {
   name: "mode_kept",
   create: (violate, judged) => {
-    const processes = new Map<string, Told>();
+    const toldTo = ofEachProcess(() => new Told());
     return {
-      serverStep: ({ name, ledger }, event, effects, count) => {
-        let told = processes.get(name);
-        if (told === undefined) {
-          told = new Told();
-          processes.set(name, told);
-        }
+      serverStep: (process, event, effects, count) => {
+        const { name, ledger } = process;
+        const told = toldTo(process);
         if (event.type === "upgrade_requested" && ledger.sockets.get(event.socket)?.kind === "tunnel")
           told.modes.set(event.socket, headerOf(event.headers, "culvert-access") ?? "token");
         if (event.type === "socket_closed") told.modes.delete(event.socket);

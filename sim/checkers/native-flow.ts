@@ -36,7 +36,8 @@ export const nativeFlow: Property = {
         const id = socketNamedIn(event);
         const socket = id === null ? undefined : ledger.sockets.get(id);
         const isNative = socket?.native === true;
-        if (!isNative && ledger.natives.size === 0) return;
+        // The step that ends the last session is looked at as well: what comes on its socket after that is read by nobody.
+        if (!isNative && ledger.natives.size === 0 && !servers.has(name)) return;
         const end = watch(servers, "server", name);
         if (end === undefined) return;
         end.told(event);

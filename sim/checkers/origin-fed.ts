@@ -3,7 +3,7 @@
  * end, nothing behind the end, and of an upgrade nothing before the 101. What comes earlier, a home that does not upgrade
  * would read as a second request, which no server has looked at.
  */
-import type { AgentEffect, AgentEvent, Property } from "./checker.ts";
+import { type AgentEffect, type AgentEvent, ofEachProcess, type Property } from "./checker.ts";
 
 /** A request that takes more than it came with. */
 type Fed = {
@@ -18,7 +18,7 @@ type Fed = {
 export const originFed: Property = {
   name: "origin_fed",
   create: (violate, judged) => {
-    const processes = new Map<string, Map<number, Fed>>();
+    const requestsOf = ofEachProcess(() => new Map<number, Fed>());
     return {
       sees: [
         "origin_request",
@@ -27,10 +27,11 @@ export const originFed: Property = {
         "origin_failed",
         "origin_send",
         "origin_send_end",
+        "origin_abort",
       ],
-      agentStep: ({ name }, event, effects, count) => {
-        const requests = processes.get(name) ?? new Map<number, Fed>();
-        processes.set(name, requests);
+      agentStep: (process, event, effects, count) => {
+        const { name } = process;
+        const requests = requestsOf(process);
         hear(requests, event);
         for (let index = 0; index < count; index++) {
           const effect = effects[index];

@@ -1,14 +1,12 @@
 /** Each exchange has exactly one outcome, and nothing is ordered for it after its end. */
-import type { Property, ServerEffect } from "./checker.ts";
+import { ofEachProcess, type Property, type ServerEffect } from "./checker.ts";
 
 type Seen = { ended: boolean; finished: boolean; closed: boolean };
 
 export const outcomeOnce: Property = {
   name: "outcome_once",
   create: (violate, judged) => {
-    const processes = new Map<string, Map<number, Seen>>();
-    const seenOf = (process: string, exchange: number): Seen | undefined =>
-      processes.get(process)?.get(exchange);
+    const exchangesOf = ofEachProcess(() => new Map<number, Seen>());
     return {
       sees: [
         "exchange_opened",
@@ -23,32 +21,32 @@ export const outcomeOnce: Property = {
         "respond_cut",
       ],
       serverStep: (process, event, effects, count) => {
-        if (event.type === "exchange_opened") {
-          const exchanges = processes.get(process.name) ?? new Map<number, Seen>();
-          processes.set(process.name, exchanges);
+        const exchanges = exchangesOf(process);
+        const nameOf = (exchange: number) => `exchange ${exchange} of ${process.name}`;
+        if (event.type === "exchange_opened")
           exchanges.set(event.exchange, { ended: false, finished: false, closed: false });
-        }
         if (event.type === "exchange_closed") {
-          const seen = seenOf(process.name, event.exchange);
+          const seen = exchanges.get(event.exchange);
           if (seen !== undefined) seen.closed = true;
         }
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
           if (effect?.type === "report" && effect.report.type === "exchange_ended") {
             judged();
-            const seen = seenOf(process.name, effect.report.exchange);
-            const name = `exchange ${effect.report.exchange} of ${process.name}`;
-            if (seen === undefined) violate("safety", `${name} ended and was never opened`);
-            else if (seen.ended) violate("safety", `${name} has a second outcome, ${effect.report.outcome}`);
+            const { exchange, outcome } = effect.report;
+            const seen = exchanges.get(exchange);
+            if (seen === undefined) violate("safety", `${nameOf(exchange)} ended and was never opened`);
+            else if (seen.ended) violate("safety", `${nameOf(exchange)} has a second outcome, ${outcome}`);
             else seen.ended = true;
           } else if (effect !== undefined && isResponse(effect)) {
-            const seen = seenOf(process.name, effect.exchange);
-            const name = `exchange ${effect.exchange} of ${process.name}`;
-            if (seen === undefined) violate("safety", `${effect.type} for ${name}, which was never opened`);
-            else if (seen.closed) violate("safety", `${effect.type} for ${name}, which is closed`);
-            else if (seen.finished && effect.type !== "respond_cut") {
-              violate("safety", `${effect.type} for ${name}, which was answered already`);
-            } else seen.finished = !PARTS.has(effect.type);
+            const { type, exchange } = effect;
+            const seen = exchanges.get(exchange);
+            if (seen === undefined)
+              violate("safety", `${type} for ${nameOf(exchange)}, which was never opened`);
+            else if (seen.closed) violate("safety", `${type} for ${nameOf(exchange)}, which is closed`);
+            else if (seen.finished && type !== "respond_cut")
+              violate("safety", `${type} for ${nameOf(exchange)}, which was answered already`);
+            else seen.finished = !PARTS.has(type);
           }
         }
       },

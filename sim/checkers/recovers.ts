@@ -12,8 +12,10 @@ export const recovers: Property = {
     finished: ({ visits }) => {
       for (const visit of visits) {
         if (visit.operation.id < PROBES_FROM) continue;
-        // Where limits are tight, an answer that takes a minute may leave no room for another.
-        if (BUSY.includes(visit.status) && visits.some((other) => runsBeside(visit, other))) continue;
+        // Where limits are tight, an answer that takes a minute may leave no room for another, nor does one that stands at
+        // the agent for as long as its session, because the server was told by somebody else that it is over.
+        const mayBeBusy = visit.followsTampering || visits.some((other) => runsBeside(visit, other));
+        if (BUSY.includes(visit.status) && mayBeBusy) continue;
         judged();
         if (isAsExpected(visit)) continue;
         const { clientId, end, status } = visit;

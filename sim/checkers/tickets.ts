@@ -3,7 +3,7 @@
  * latest was received; each is good once, and for its own client id. And nobody who shows a good one in time is turned away.
  */
 import { KIND, readGreeting } from "../native-wire.ts";
-import type { Property, ServerEffect, ServerEvent } from "./checker.ts";
+import { ofEachProcess, type Property, type ServerEffect, type ServerEvent } from "./checker.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** Of one client id at one process. */
@@ -19,12 +19,12 @@ type Shown = {
 export const tickets: Property = {
   name: "tickets",
   create: (violate, judged) => {
-    const processes = new Map<string, Map<string, Shown>>();
+    const shownBy = ofEachProcess(() => new Map<string, Shown>());
     return {
       sees: ["socket_bytes", "socket_send_packet", "report"],
-      serverStep: ({ name, ledger }, event, effects, count) => {
-        const shown = processes.get(name) ?? new Map<string, Shown>();
-        processes.set(name, shown);
+      serverStep: (process, event, effects, count) => {
+        const { name, ledger } = process;
+        const shown = shownBy(process);
         const asked = askedBy(event);
         // As it was before the step: who is turned away ends the session with that.
         const isGood =

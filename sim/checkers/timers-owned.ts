@@ -1,5 +1,5 @@
 /** A server has no timer without an owner: there are never more than live things could have. */
-import type { Property, SteppedServer } from "./checker.ts";
+import { ofEachProcess, type Property, type SteppedServer } from "./checker.ts";
 
 /** Of so many steps the first is looked at. */
 const STEPS_PER_COUNT = 4;
@@ -8,7 +8,7 @@ export const timersOwned: Property = {
   name: "timers_owned",
   create: (violate, judged) => {
     /** Of each process: when each call was made that may be under way, or wait to be made again under another number. */
-    const processes = new Map<string, Map<number, number>>();
+    const callsOf = ofEachProcess(() => new Map<number, number>());
     let callMs = 0;
     let patienceMs = 0;
     return {
@@ -18,8 +18,7 @@ export const timersOwned: Property = {
       },
       serverStep: (server, event, effects, count) => {
         const { name, nowMs } = server;
-        const calls = processes.get(name) ?? new Map<number, number>();
-        processes.set(name, calls);
+        const calls = callsOf(server);
         if (event.type === "registry_answered" && event.outcome.type !== "failed") {
           // A later answer comes to a call that was given up already.
           if (nowMs - (calls.get(event.call) ?? 0) < callMs) calls.delete(event.call);

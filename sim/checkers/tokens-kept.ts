@@ -13,11 +13,13 @@ const TOKEN = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/;
 const NOTHING = new Uint8Array(0);
 
 type Operation = Extract<ServerEffect, { readonly type: "registry_call" }>["operation"];
+type InsertToken = Extract<Operation, { readonly type: "insert_token" }>;
 
 export const tokensKept: Property = {
   name: "tokens_kept",
   create: (violate, judged) => {
-    const asked = new Map<string, Operation>();
+    /** Tokens to store, by the call. */
+    const asked = new Map<string, InsertToken>();
     /** Hash and client id of each token that was stored. */
     const stored = new Set<string>();
     return {
@@ -25,14 +27,14 @@ export const tokensKept: Property = {
       serverStep: ({ name, ledger }, event, effects, count) => {
         if (event.type === "registry_answered" && event.outcome.type === "token_inserted") {
           const operation = asked.get(`${name} ${event.call}`);
-          if (operation?.type === "insert_token") stored.add(`${operation.tokenHash} ${operation.clientId}`);
+          if (operation !== undefined) stored.add(`${operation.tokenHash} ${operation.clientId}`);
         }
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
           if (effect?.type === "registry_call") {
+            if (effect.operation.type !== "insert_token") continue;
             asked.set(`${name} ${effect.call}`, effect.operation);
-            if (effect.operation.type === "insert_token" && !isAskedFor(ledger))
-              violate("safety", `${name} stores a token that nobody asked for`);
+            if (!isAskedFor(ledger)) violate("safety", `${name} stores a token that nobody asked for`);
           }
           if (effect?.type !== "respond" || effect.status >= 400) continue;
           const exchange = ledger.exchanges.get(effect.exchange);

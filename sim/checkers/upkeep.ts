@@ -1,20 +1,20 @@
 /** A server keeps its rows alive and the registry tidy: leases are renewed, and what has expired is swept, on time. */
-import type { Property } from "./checker.ts";
+import { ofEachProcess, type Property } from "./checker.ts";
 
 export const upkeep: Property = {
   name: "upkeep",
   create: (violate, judged) => {
     /** Of each process: when it last did either. */
-    const processes = new Map<string, { renew_leases: number; sweep: number }>();
+    const doneBy = ofEachProcess(({ nowMs }) => ({ renew_leases: nowMs, sweep: nowMs }));
     let everyMs = { renew_leases: 0, sweep: 0 };
     return {
       begun: ({ serverLimits }) => {
         everyMs = { renew_leases: serverLimits.leaseRenewMs, sweep: serverLimits.sweepMs };
       },
       sees: ["tick", "registry_call"],
-      serverStep: ({ name, nowMs }, event, effects, count) => {
-        const done = processes.get(name) ?? { renew_leases: nowMs, sweep: nowMs };
-        processes.set(name, done);
+      serverStep: (process, event, effects, count) => {
+        const { name, nowMs } = process;
+        const done = doneBy(process);
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
           if (effect?.type !== "registry_call") continue;

@@ -173,7 +173,7 @@ describe("outcome_once", () => {
   const snapshot = () => {
     throw new Error("this checker looks at what is ordered alone");
   };
-  const process = { name: "node", nowMs: 0, ledger: new Ledger(0), snapshot };
+  const process = { name: "node", nowMs: 0, ledger: new Ledger(0), snapshot, heldBytes: 0 };
   const exchange = 1 as ExchangeId;
   const opened = {
     type: "exchange_opened",

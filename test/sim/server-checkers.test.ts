@@ -42,7 +42,12 @@ function violationsOf(property: Property, steps: readonly Step[]): string[] {
   checker.begun?.({ scenario: busyScenario(), serverLimits: limits, agentLimits });
   for (const [nowMs, event, ...effects] of steps) {
     ledger.take(nowMs, event, effects, effects.length);
-    checker.serverStep?.({ name: "node-0", nowMs, ledger, snapshot }, event, effects, effects.length);
+    checker.serverStep?.(
+      { name: "node-0", nowMs, ledger, snapshot, heldBytes: 0 },
+      event,
+      effects,
+      effects.length,
+    );
   }
   return found;
 }

@@ -59,7 +59,8 @@ export class Shows {
     const ledger = this.servers.get(name)?.ledger ?? new Ledger(ID_BASE);
     for (const [nowMs, event, ...effects] of steps) {
       ledger.take(nowMs, event, effects, effects.length);
-      const server = { name, nowMs, ledger, snapshot: () => ({ ...sizesOf(ledger), ...this.#sizes }) };
+      const sizes = { ...sizesOf(ledger), ...this.#sizes };
+      const server = { name, nowMs, ledger, snapshot: () => sizes, heldBytes: sizes.heldBytes };
       this.servers.set(name, server);
       this.checker.serverStep?.(server, event, effects, effects.length);
     }
