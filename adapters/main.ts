@@ -3,13 +3,13 @@
 import { randomUUID } from "node:crypto";
 import { homedir } from "node:os";
 import { setFlagsFromString } from "node:v8";
-import { defaultAgentFile } from "./agent-state-file.ts";
-import { type LogLevel, readAgentConfig, readServeConfig } from "./config.ts";
-import { helpOf, OVERVIEW } from "./help.ts";
-import { createLog, type Logger } from "./log.ts";
-import { startAgent } from "./run-agent.ts";
-import { startServer } from "./serve.ts";
-import { suggestion } from "./settings.ts";
+import { startAgent } from "./agent/agent.ts";
+import { defaultAgentFile } from "./agent/state-file.ts";
+import { createLog, type Logger } from "./operator/log.ts";
+import { startServer } from "./server/server.ts";
+import { helpOf, OVERVIEW } from "./settings/help.ts";
+import { suggestion } from "./settings/reader.ts";
+import { type LogLevel, readAgentConfig, readServeConfig } from "./settings/settings.ts";
 import { StartupError } from "./startup-error.ts";
 import { readVersion } from "./version.ts";
 

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { settingsOf } from "../adapters/config.ts";
+import { settingsOf } from "../adapters/settings/settings.ts";
 import { AGENT_PROBLEMS } from "../core/agent/problem.ts";
 import { FAILURES } from "../core/failure.ts";
 import { startOrigin } from "./helpers/origin.ts";

@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { readAgentConfig, readServeConfig } from "../../adapters/config.ts";
-import { createLogger } from "../../adapters/log.ts";
-import { type RunningAgent, startAgent } from "../../adapters/run-agent.ts";
-import { type RunningServer, startServer } from "../../adapters/serve.ts";
+import { type RunningAgent, startAgent } from "../../adapters/agent/agent.ts";
+import { createLogger } from "../../adapters/operator/log.ts";
+import { type RunningServer, startServer } from "../../adapters/server/server.ts";
+import { readAgentConfig, readServeConfig } from "../../adapters/settings/settings.ts";
 import { StartupError } from "../../adapters/startup-error.ts";
 
 const ACCESS_TOKEN = "canary-access-5d1f";

@@ -4,9 +4,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import { createConnection, type RowDataPacket } from "mysql2/promise";
 import { getContainerRuntimeClient } from "testcontainers";
 import { afterAll, inject, onTestFinished } from "vitest";
-import { type MysqlSettings, parseMysqlUrl } from "../../adapters/mysql-url.ts";
-import type { Registry } from "../../adapters/registry.ts";
-import { type MysqlReport, openMysqlRegistry } from "../../adapters/registry-mysql.ts";
+import { type MysqlReport, openMysqlRegistry } from "../../adapters/registry/mysql.ts";
+import type { Registry } from "../../adapters/registry/port.ts";
+import { type MysqlSettings, parseMysqlUrl } from "../../adapters/settings/mysql-url.ts";
 
 export const server = inject("mysql");
 

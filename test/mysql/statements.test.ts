@@ -1,6 +1,6 @@
 /** What the statements cost the database, by its own counters and its own plans; and rows that others made (D10, D11). */
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { statements } from "../../adapters/mysql-statements.ts";
+import { statements } from "../../adapters/registry/mysql-statements.ts";
 import type { RegistryOperation } from "../../core/registry.ts";
 import { callRegistry } from "../helpers/registry-contract.ts";
 import { ACCOUNT, asRoot, createDatabase, openRegistry, openSession, setGlobal, until } from "./database.ts";

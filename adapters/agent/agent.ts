@@ -1,0 +1,158 @@
+/** Puts an agent together: the state machine, its driver, and what carries out its orders. */
+import { randomBytes } from "node:crypto";
+import { type AgentState, agentDeadlineMs, createAgent, stepAgent } from "../../core/agent.ts";
+import { unreachable } from "../../core/assert.ts";
+import type { AgentEffect } from "../../core/effects.ts";
+import type { AgentEvent } from "../../core/events.ts";
+import type { AgentReport } from "../../core/report.ts";
+import { monotonicNowMs } from "../clock.ts";
+import { Driver } from "../driver.ts";
+import type { Logger } from "../operator/log.ts";
+import { createAgentReportLog } from "../operator/report-log.ts";
+import { Origin } from "../origin/origin.ts";
+import type { RunAgentConfig } from "../settings/settings.ts";
+import { endpointOf } from "../socket/endpoint.ts";
+import { maskingIsNative } from "../socket/masking.ts";
+import { StartupError } from "../startup-error.ts";
+import { ApiClient } from "./api-client.ts";
+import { createClientId, loadAgentFile, saveAgentFile } from "./state-file.ts";
+import { AgentSockets } from "./web-sockets.ts";
+
+export type AgentSettings = RunAgentConfig & { readonly stateFile: string };
+
+export type RunningAgent = {
+  readonly clientId: string;
+  /** Whether it came to a first connection; false once it ended without one. */
+  readonly connected: Promise<boolean>;
+  /** Resolves when it has stopped. Rejects with `StartupError` where it had to give up, with another error for a bug. */
+  readonly ended: Promise<void>;
+  /** Finishes what runs, takes nothing new, and resolves or rejects as `ended` does. */
+  stop(): Promise<void>;
+};
+
+/** Throws `StartupError` if the state file cannot be used. Touches neither signals nor the exit code. */
+export function startAgent(config: AgentSettings, logger: Logger): RunningAgent {
+  const { clientId, clientToken } = identityOf(config);
+  const reports = createAgentReportLog(logger);
+  const connected = Promise.withResolvers<boolean>();
+  const ended = Promise.withResolvers<void>();
+
+  const driver = new Driver<AgentState, AgentEvent, AgentEffect>({
+    state: createAgent({
+      clientId,
+      clientToken,
+      accessToken: config.accessToken,
+      protocol: config.protocol,
+      access: config.access,
+      origins: config.origins.map(({ prefix, url }) => ({ prefix, authority: endpointOf(url).authority })),
+      hostHeader: config.hostHeader,
+      headers: config.headers,
+      limits: config.limits,
+      seed: randomBytes(4).readUInt32LE(),
+    }),
+    step: stepAgent,
+    deadlineMs: agentDeadlineMs,
+    perform,
+    nowMs: monotonicNowMs,
+    onFatal: (error) => end(error),
+  });
+  const dispatch = (event: AgentEvent) => driver.dispatch(event);
+  const sockets = new AgentSockets({
+    server: config.server,
+    messageBytesMax: config.limits.tunnelMessageBytesMax,
+    dispatch,
+  });
+  const api = new ApiClient({ server: config.server, dispatch });
+  const origin = new Origin({
+    urls: config.origins.map(({ url }) => url),
+    connectTimeoutMs: config.limits.connectMs,
+    tlsSkipVerify: config.tlsSkipVerify,
+    dispatch,
+  });
+
+  function perform(effect: AgentEffect): void {
+    switch (effect.type) {
+      case "socket_connect":
+      case "socket_send_text":
+      case "socket_send_packet":
+      case "socket_ping":
+      case "socket_close":
+      case "socket_terminate":
+        sockets.perform(effect);
+        break;
+      case "origin_request":
+      case "origin_send":
+      case "origin_send_end":
+      case "origin_abort":
+      case "origin_pause":
+      case "origin_release":
+        origin.perform(effect);
+        break;
+      case "api_call":
+        api.perform(effect);
+        break;
+      case "state_save":
+        save(effect.clientToken);
+        break;
+      case "report":
+        report(effect.report);
+        break;
+      case "stopped":
+        end(effect.failure === null ? null : new StartupError(effect.failure));
+        break;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  function report(line: AgentReport): void {
+    reports.write(line);
+    if (line.type === "connected") connected.resolve(true);
+  }
+
+  function save(token: string): void {
+    try {
+      saveAgentFile(config.stateFile, { clientId, clientToken: token, server: config.server.href });
+    } catch (error) {
+      if (!(error instanceof StartupError)) throw error;
+      // The token works for this run; the next one has to register again.
+      logger.error(error.message);
+    }
+  }
+
+  function end(failure: unknown): void {
+    driver.stop();
+    origin.close();
+    api.close();
+    reports.close();
+    connected.resolve(false);
+    if (failure === null) ended.resolve();
+    else ended.reject(failure);
+  }
+
+  if (config.tlsSkipVerify) logger.warn("certificates of the home's services are not verified");
+  if (!maskingIsNative) logger.warn("bufferutil is missing: masking in JavaScript costs far more CPU");
+  driver.dispatch({ type: "tick" });
+  return {
+    clientId,
+    connected: connected.promise,
+    ended: ended.promise,
+    stop: () => {
+      driver.dispatch({ type: "drain_requested" });
+      return ended.promise;
+    },
+  };
+}
+
+/**
+ * Who the agent is: as the settings say, else as the last time, else somebody new, who is remembered before anything is
+ * asked of the server. A token is of use only to the client id and at the server that it was made for.
+ */
+function identityOf(config: AgentSettings): { clientId: string; clientToken: string | null } {
+  const server = config.server.href;
+  const file = loadAgentFile(config.stateFile);
+  const clientId = config.clientId ?? file?.clientId ?? createClientId();
+  const clientToken = file?.clientId === clientId && file.server === server ? file.clientToken : null;
+  if (file === null) saveAgentFile(config.stateFile, { clientId, clientToken, server });
+  return { clientId, clientToken };
+}

@@ -1,0 +1,103 @@
+/** The agent's calls to the server's HTTP interface: few, small, each on its own connection. */
+import http, { type ClientRequest, type IncomingMessage } from "node:http";
+import https from "node:https";
+import type { AgentEffect } from "../../core/effects.ts";
+import type { AgentEvent } from "../../core/events.ts";
+import { causeOf } from "../error-cause.ts";
+import { type Endpoint, endpointOf } from "../socket/endpoint.ts";
+
+export type ApiEvent = Extract<AgentEvent, { readonly type: `api_${string}` }>;
+export type ApiCall = Extract<AgentEffect, { readonly type: "api_call" }>;
+
+export type ApiClientOptions = {
+  /** `http:`, `https:`, `ws:` or `wss:`; its path, if any, goes before every target. */
+  readonly server: URL;
+  readonly dispatch: (event: ApiEvent) => void;
+};
+
+/** An answer is cut here: the ones that the agent understands have some fifty bytes. */
+export const ANSWER_BYTES_MAX = 64 * 1024;
+
+/** The agent's own deadline is far shorter, but it has no way to cancel a call: this frees the connection in the end. */
+const SILENCE_MS = 60_000;
+
+/**
+ * Each `call` is followed by exactly one `api_answered` or `api_failed`. A redirect is an answer like any other: the
+ * token goes to the configured server and to nobody else. A reason for a failure carries no token and no target.
+ */
+export class ApiClient {
+  readonly #dispatch: (event: ApiEvent) => void;
+  readonly #endpoint: Endpoint;
+  readonly #agent: http.Agent;
+
+  constructor(options: ApiClientOptions) {
+    this.#dispatch = options.dispatch;
+    this.#endpoint = endpointOf(options.server);
+    this.#agent = this.#endpoint.secure ? new https.Agent() : new http.Agent();
+  }
+
+  perform(effect: ApiCall): void {
+    const { call } = effect;
+    let settled = false;
+    const settle = (event: ApiEvent) => {
+      if (settled) return;
+      settled = true;
+      this.#dispatch(event);
+    };
+    const fail = (cause: string) =>
+      settle({ type: "api_failed", call, reason: `${this.#endpoint.authority}: ${cause}` });
+
+    let request: ClientRequest;
+    try {
+      request = this.#post(effect);
+    } catch (error) {
+      // A token with a line break, say.
+      fail(causeOf(error));
+      return;
+    }
+    request.on("response", (response) => {
+      readAnswer(response, (body) =>
+        settle({ type: "api_answered", call, status: response.statusCode ?? 0, body }),
+      );
+    });
+    request.on("timeout", () => request.destroy(new Error("no answer in time")));
+    request.on("error", (error) => fail(causeOf(error)));
+    request.on("close", () => fail("the connection closed before the answer was complete"));
+    request.end();
+  }
+
+  /** Cuts every connection; the calls that still run fail. */
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #post({ target, token }: ApiCall): ClientRequest {
+    const { secure, host, port, basePath } = this.#endpoint;
+    const open = secure ? https.request : http.request;
+    return open({
+      agent: this.#agent,
+      host,
+      port,
+      path: basePath + target,
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, accept: "application/json", "content-length": 0 },
+      timeout: SILENCE_MS,
+    });
+  }
+}
+
+/** Answers once, with the whole body or its first `ANSWER_BYTES_MAX` bytes; never where the body broke off. */
+function readAnswer(response: IncomingMessage, answer: (body: string) => void): void {
+  const parts: Buffer[] = [];
+  let length = 0;
+  response.on("data", (bytes: Buffer) => {
+    parts.push(bytes);
+    length += bytes.length;
+    if (length < ANSWER_BYTES_MAX) return;
+    answer(Buffer.concat(parts, ANSWER_BYTES_MAX).toString());
+    response.destroy();
+  });
+  response.on("end", () => answer(Buffer.concat(parts).toString()));
+  // A broken body is reported by the request's close.
+  response.on("error", () => {});
+}

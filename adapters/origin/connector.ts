@@ -1,0 +1,106 @@
+/** Connections to an origin: how they are made, and told apart when they fail. */
+import net from "node:net";
+import type { Duplex } from "node:stream";
+import tls, { TLSSocket } from "node:tls";
+import type { OriginFault } from "../../core/events.ts";
+import { codeOf } from "../error-cause.ts";
+import type { Endpoint } from "../socket/endpoint.ts";
+
+export type OriginConnectorOptions = {
+  /** From the attempt to connect to a connection that can be written to, TLS included. */
+  readonly connectTimeoutMs: number;
+  /** Takes any certificate, for a home service that signed its own. */
+  readonly tlsSkipVerify: boolean;
+};
+
+/** The kernel asks a peer that has been silent for so long whether it is still there. */
+const PROBE_AFTER_MS = 1_000;
+
+/** Makes connections to one origin. */
+export function createConnector(endpoint: Endpoint, options: OriginConnectorOptions): () => net.Socket {
+  const connect = endpoint.secure ? tlsConnector(endpoint, options) : plainConnector(endpoint);
+  return () => {
+    const stream = connect();
+    const timer = setTimeout(
+      () => stream.destroy(new ConnectTimeoutError("the origin did not take the connection in time")),
+      options.connectTimeoutMs,
+    );
+    stream.once(endpoint.secure ? "secureConnect" : "connect", () => clearTimeout(timer));
+    stream.once("close", () => clearTimeout(timer));
+    readBeforeFailing(stream);
+    return stream;
+  };
+}
+
+function plainConnector({ host, port }: Endpoint): () => net.Socket {
+  const options = { host, port, ...SOCKET_OPTIONS };
+  return () => net.connect(options);
+}
+
+/** The latest session is offered again, which spares the origin and us the costly part of a handshake. */
+function tlsConnector({ host, port }: Endpoint, { tlsSkipVerify }: OriginConnectorOptions): () => TLSSocket {
+  const options = {
+    host,
+    port,
+    ...SOCKET_OPTIONS,
+    // An address is no name to ask for (RFC 6066 section 3).
+    servername: net.isIP(host) === 0 ? host : "",
+    rejectUnauthorized: !tlsSkipVerify,
+  };
+  let session: Buffer | undefined;
+  return () => {
+    const stream = tls.connect(session === undefined ? options : { ...options, session });
+    stream.on("session", (latest) => {
+      session = latest;
+    });
+    // It may be the session that the origin did not like.
+    stream.once("close", (hadError) => {
+      if (hadError) session = undefined;
+    });
+    return stream;
+  };
+}
+
+const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: PROBE_AFTER_MS };
+
+/** Of the error that ended a connection; null where there was none. */
+export function faultOf(error: Error | null, socket: net.Socket): OriginFault {
+  if (error === null) return "broken";
+  const code = codeOf(error);
+  if (error instanceof ConnectTimeoutError || code === "ETIMEDOUT") return "connect_timeout";
+  if (code === "ECONNREFUSED") return "refused";
+  if (code === "ENOTFOUND" || code.startsWith("EAI_")) return "name_not_resolved";
+  if (code === "EPROTO" || code.startsWith("ERR_SSL_") || code.startsWith("ERR_TLS_")) return "tls_invalid";
+  // Set by Node on a certificate that did not verify, whose error codes are OpenSSL's and have no common form.
+  if (socket instanceof TLSSocket && socket.authorizationError) return "tls_invalid";
+  return "broken";
+}
+
+/** Whether the other side had closed the connection before it got what was written. */
+export function isPeerGone(error: Error): boolean {
+  const code = codeOf(error);
+  return code === "ECONNRESET" || code === "EPIPE";
+}
+
+class ConnectTimeoutError extends Error {
+  override readonly name = "ConnectTimeoutError";
+}
+
+type WriteCallback = (error?: Error | null) => void;
+
+/**
+ * An origin may answer an upload that it does not want and close. The write that finds the connection closed would destroy
+ * it, and with it the answer that waits unread in the kernel. So that failure is kept back until all has been read, which
+ * ends with the connection's end or its own error, because nothing more can come.
+ */
+function readBeforeFailing(stream: Duplex): void {
+  const late =
+    (callback: WriteCallback): WriteCallback =>
+    (error) => {
+      if (!error || !isPeerGone(error) || stream.readableEnded) callback(error);
+      else stream.once("end", () => callback(error));
+    };
+  const { _write: write, _writev: writev } = stream;
+  stream._write = (chunk, encoding, callback) => write.call(stream, chunk, encoding, late(callback));
+  if (writev) stream._writev = (chunks, callback) => writev.call(stream, chunks, late(callback));
+}

@@ -1,0 +1,94 @@
+/**
+ * The statements of the MySQL registry, one for each operation of the hot path.
+ *
+ * A connection needs no settings of its own, which a proxy such as Vitess would have to pin it for. Times are UTC_TIMESTAMP(),
+ * whatever the session's time zone; that is also what MoosicBox's server writes, whose sessions are in UTC. Texts are sent as
+ * hexadecimal literals (`_utf8mb4 X'686f6d65'`), which mean the same whatever the session's character set and sql_mode.
+ * The column's collation decides how they compare: utf8mb4_0900_bin, byte by byte, and trailing spaces count.
+ *
+ * `leased_tunnel` is the tunnel that `node`, `fence` and `lease_expires` speak of. MoosicBox's server changes `tunnel_ws_id`
+ * alone: where the two differ the row is its own, and none of our renewals and sweeps touches it.
+ */
+import type { RegistryOperation } from "../../core/registry.ts";
+import type { Values } from "./mysql-pool.ts";
+
+const ALIVE = "(expires IS NULL OR expires > UTC_TIMESTAMP())";
+
+/** Without the session's time zone, in which an hour may come twice; a whole number, as no UNIX_TIMESTAMP(NOW(6)) is. */
+const CLOCK_US = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
+
+const LEASE_ENDS = "UTC_TIMESTAMP(6) + INTERVAL :leaseUs MICROSECOND";
+
+/** What others may have stored is cut one character above what we take: a value of megabytes stays where it is. */
+const CLIENT_ID = "LEFT(client_id, 65) AS clientId";
+const TUNNEL = "LEFT(tunnel_ws_id, 65) AS tunnel";
+
+/** One row, whether the token is there or not. Both tables are read by their primary keys. */
+const check = (table: string) => `
+  SELECT COUNT(*) AS valid, ${CLOCK_US} AS clock,
+    (SELECT fence FROM connections WHERE client_id = _utf8mb4 :clientId) AS held
+  FROM ${table}
+  WHERE token_hash = _utf8mb4 :tokenHash AND client_id = _utf8mb4 :clientId AND ${ALIVE}`;
+
+/** Setting a column to itself leaves a token that is there as it is; IGNORE would also swallow what is wrong. */
+const insert = (table: string, key: string) => `
+  INSERT INTO ${table} (${key}, client_id, expires, created, updated)
+  VALUES (_utf8mb4 :tokenHash, _utf8mb4 :clientId, UTC_TIMESTAMP() + INTERVAL :lifetimeUs MICROSECOND,
+    UTC_TIMESTAMP(), UTC_TIMESTAMP())
+  ON DUPLICATE KEY UPDATE ${key} = ${key}`;
+
+const sweep = (table: string) => `DELETE FROM ${table} WHERE expires <= UTC_TIMESTAMP()`;
+
+export const statements = {
+  check: { client_access: check("client_access_tokens"), signature: check("signature_tokens") },
+  insert: {
+    client_access: insert("client_access_tokens", "token_hash"),
+    signature: insert("signature_tokens", "token_hash"),
+    magic: insert("magic_tokens", "magic_token_hash"),
+  },
+  findMagic: `
+    SELECT ${CLIENT_ID} FROM magic_tokens WHERE magic_token_hash = _utf8mb4 :tokenHash AND ${ALIVE}`,
+  /**
+   * Assignments are carried out from left to right, so `fence` comes last. A write that is accepted always changes the
+   * row, for a lease that would end at the same microsecond is made to end at the next one: rows are affected if and only if the
+   * row is ours (without CLIENT_FOUND_ROWS, which counts a row that was found and left alone).
+   */
+  upsert: `
+    INSERT INTO connections
+      (client_id, tunnel_ws_id, created, updated, node, leased_tunnel, access, lease_expires, fence)
+    VALUES (_utf8mb4 :clientId, _utf8mb4 :tunnel, UTC_TIMESTAMP(), UTC_TIMESTAMP(),
+      _utf8mb4 :node, _utf8mb4 :tunnel, _utf8mb4 :access, ${LEASE_ENDS}, :fence)
+    ON DUPLICATE KEY UPDATE
+      tunnel_ws_id = IF(fence <= :fence, _utf8mb4 :tunnel, tunnel_ws_id),
+      updated = IF(fence <= :fence, UTC_TIMESTAMP(), updated),
+      node = IF(fence <= :fence, _utf8mb4 :node, node),
+      leased_tunnel = IF(fence <= :fence, _utf8mb4 :tunnel, leased_tunnel),
+      access = IF(fence <= :fence, _utf8mb4 :access, access),
+      lease_expires = IF(fence <= :fence,
+        ${LEASE_ENDS} + INTERVAL (lease_expires <=> ${LEASE_ENDS}) MICROSECOND, lease_expires),
+      fence = GREATEST(fence, :fence)`,
+  deleteConnection: `
+    DELETE FROM connections WHERE client_id = _utf8mb4 :clientId AND tunnel_ws_id = _utf8mb4 :tunnel`,
+  renew: `
+    UPDATE connections SET lease_expires = ${LEASE_ENDS}, updated = UTC_TIMESTAMP()
+    WHERE node = _utf8mb4 :node AND leased_tunnel = tunnel_ws_id`,
+  listNode: `
+    SELECT ${CLIENT_ID}, ${TUNNEL} FROM connections
+    WHERE node = _utf8mb4 :node AND leased_tunnel = tunnel_ws_id`,
+  sweep: [
+    "DELETE FROM connections WHERE lease_expires <= UTC_TIMESTAMP(6) AND leased_tunnel = tunnel_ws_id",
+    sweep("signature_tokens"),
+    sweep("client_access_tokens"),
+    sweep("magic_tokens"),
+  ],
+} as const;
+
+/** The values of an operation for the placeholders of its statement. */
+export function valuesOf(operation: RegistryOperation): Values {
+  const values: Record<string, Buffer | number | null> = {};
+  for (const [key, value] of Object.entries(operation)) {
+    if (key.endsWith("Ms")) values[key.replace(/Ms$/, "Us")] = value === null ? null : Number(value) * 1000;
+    else values[key] = typeof value === "number" ? value : Buffer.from(String(value));
+  }
+  return values;
+}

@@ -1,0 +1,182 @@
+/**
+ * The registry in a MySQL database, which several nodes may share, and which MoosicBox's server may have made.
+ * One statement, and so one round trip, for each call on the hot path.
+ */
+import { readFileSync } from "node:fs";
+import type { ConnectionOptions, SslOptions } from "mysql2";
+import { unreachable } from "../../core/assert.ts";
+import type { ConnectionRow, RegistryOperation, RegistryOutcome } from "../../core/registry.ts";
+import { causeOf } from "../error-cause.ts";
+import type { MysqlSettings } from "../settings/mysql-url.ts";
+import { StartupError } from "../startup-error.ts";
+import { mysqlCodeOf } from "./mysql-fault.ts";
+import { prepareSchema } from "./mysql-migrations.ts";
+import { MysqlPool, type Reply, type Row, type Values } from "./mysql-pool.ts";
+import { statements, valuesOf } from "./mysql-statements.ts";
+import { isStorable, type Registry, VALUE_CHARACTERS_MAX } from "./port.ts";
+
+/** What an operator should hear of; none of it holds a value from the database. */
+export type MysqlReport =
+  /** The database cannot be used yet; it is tried again. */
+  | { readonly type: "waiting"; readonly cause: string }
+  /** A statement failed, in another way than the one before it. */
+  | { readonly type: "failed"; readonly code: string }
+  /** Somebody else stored something that cannot be a row of ours. It is left alone. */
+  | { readonly type: "row_skipped"; readonly table: string };
+
+/**
+ * Waits for the database, brings its schema up to date and opens the registry.
+ * Rejects with `StartupError` for what no waiting would mend, and after `startMs`.
+ */
+export async function openMysqlRegistry(
+  settings: MysqlSettings,
+  report: (report: MysqlReport) => void,
+): Promise<Registry> {
+  const connection = connectionOptions(settings);
+  const migrator = new MysqlPool({ connection, connectionsMax: 1, queryMs: MIGRATION_STATEMENT_MS });
+  try {
+    const onWaiting = (cause: string) => report({ type: "waiting", cause });
+    await prepareSchema(migrator, { startMs: settings.startMs, onWaiting });
+  } finally {
+    migrator.close();
+  }
+  const { pool: connectionsMax, queryMs } = settings;
+  return createRegistry(new MysqlPool({ connection, connectionsMax, queryMs }), report);
+}
+
+/** A change of a large table takes its time, and must not be taken for a server that hangs. */
+const MIGRATION_STATEMENT_MS = 600_000;
+
+/** How every connection is made. Without FOUND_ROWS a row that an upsert leaves alone does not count as affected. */
+export function connectionOptions(settings: MysqlSettings): MysqlConnectionOptions {
+  const { host, port, user, password, name: database, connectMs } = settings;
+  return {
+    host,
+    port,
+    user,
+    password,
+    database,
+    connectTimeout: connectMs,
+    namedPlaceholders: true,
+    flags: ["-FOUND_ROWS", "-LOCAL_FILES"],
+    ...tlsOptions(settings),
+  };
+}
+
+export type MysqlConnectionOptions = ConnectionOptions & { readonly host: string; readonly port: number };
+
+function tlsOptions({ ssl, caFile }: MysqlSettings): { ssl?: SslOptions } {
+  if (ssl === "disabled") return {};
+  if (ssl === "required") return { ssl: { rejectUnauthorized: false } };
+  const options: SslOptions = { rejectUnauthorized: true, verifyIdentity: ssl === "verify-identity" };
+  if (caFile === null) return { ssl: options };
+  try {
+    return { ssl: { ...options, ca: readFileSync(caFile) } };
+  } catch (error) {
+    throw new StartupError(`cannot read the file of parameter ca: ${causeOf(error)}`, { cause: error });
+  }
+}
+
+type Answer = (outcome: RegistryOutcome) => void;
+
+function createRegistry(pool: MysqlPool, report: (report: MysqlReport) => void): Registry {
+  let lastClockUs = 0;
+  let lastCode: string | null = null;
+
+  /** Goes on with what the statement gave; where it failed, that is the answer. */
+  function run(sql: string, values: Values, answer: Answer, goOn: (done: Done) => void): void {
+    pool.query(sql, values, (reply) => {
+      if (reply.type === "done") {
+        lastCode = null;
+        return goOn(reply);
+      }
+      const code = reply.error === null ? "NO_ANSWER_IN_TIME" : mysqlCodeOf(reply.error);
+      if (code !== lastCode) report({ type: "failed", code });
+      lastCode = code;
+      answer({ type: "failed", fault: reply.fault });
+    });
+  }
+
+  /**
+   * The database's clock, but never the same time twice, and above the fence of the client id's row: neither a clock that is
+   * set back nor a failover to a server whose clock is behind locks a client out.
+   */
+  function fenceOf(row: Row | undefined): number {
+    lastClockUs = Math.max(integerOf(row?.clock), lastClockUs + 1);
+    return Math.max(lastClockUs, integerOf(row?.held) + 1);
+  }
+
+  function connectionsOf(rows: readonly Row[]): ConnectionRow[] {
+    return rows.flatMap(({ clientId, tunnel }) => {
+      if (isName(clientId) && isName(tunnel)) return [{ clientId, tunnel }];
+      report({ type: "row_skipped", table: "connections" });
+      return [];
+    });
+  }
+
+  function ownerOf(row: Row | undefined): string | null {
+    if (row === undefined) return null;
+    if (isName(row.clientId)) return row.clientId;
+    report({ type: "row_skipped", table: "magic_tokens" });
+    return null;
+  }
+
+  function sweep(remaining: readonly string[], answer: Answer): void {
+    const [first, ...rest] = remaining;
+    if (first === undefined) answer({ type: "swept" });
+    else run(first, {}, answer, () => sweep(rest, answer));
+  }
+
+  function call(operation: RegistryOperation, answer: Answer): void {
+    const values = valuesOf(operation);
+    switch (operation.type) {
+      case "check_token":
+        return run(statements.check[operation.kind], values, answer, ({ rows: [row] }) =>
+          answer({ type: "token_checked", valid: row?.valid === 1, fence: fenceOf(row) }),
+        );
+      case "find_magic_token":
+        return run(statements.findMagic, values, answer, ({ rows: [row] }) =>
+          answer({ type: "magic_token_found", clientId: ownerOf(row) }),
+        );
+      case "insert_token":
+        return run(statements.insert[operation.kind], values, answer, () =>
+          answer({ type: "token_inserted" }),
+        );
+      case "upsert_connection":
+        return run(statements.upsert, values, answer, ({ affectedRows }) =>
+          answer({ type: "connection_upserted", current: affectedRows > 0 }),
+        );
+      case "delete_connection":
+        return run(statements.deleteConnection, values, answer, () => answer({ type: "connection_deleted" }));
+      case "renew_leases":
+        return run(statements.renew, values, answer, () =>
+          run(statements.listNode, values, answer, ({ rows }) =>
+            answer({ type: "leases_renewed", rows: connectionsOf(rows) }),
+          ),
+        );
+      case "sweep":
+        return sweep(statements.sweep, answer);
+      default:
+        unreachable(operation);
+    }
+  }
+
+  return {
+    call: (operation, answer) => {
+      if (isStorable(operation)) call(operation, answer);
+      else answer({ type: "failed", fault: "refused" });
+    },
+    close: () => pool.close(),
+  };
+}
+
+type Done = Extract<Reply, { type: "done" }>;
+
+function isName(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && [...value].length <= VALUE_CHARACTERS_MAX;
+}
+
+/** 0 for what is no number, or one that arithmetic would round. */
+function integerOf(value: unknown): number {
+  return typeof value === "number" && Number.isSafeInteger(value) ? value : 0;
+}

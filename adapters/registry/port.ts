@@ -1,0 +1,30 @@
+/** What every implementation of the registry's port has in common. */
+import { ACCESS_LENGTH_MAX, type RegistryOperation, type RegistryOutcome } from "../../core/registry.ts";
+
+export type Registry = {
+  /** Answers exactly once, possibly before it returns. Never throws: what goes wrong is an outcome of type `failed`. */
+  call(operation: RegistryOperation, answer: (outcome: RegistryOutcome) => void): void;
+  /** Later calls answer `unavailable`. */
+  close(): Promise<void> | void;
+};
+
+/** Names and hashes are VARCHAR(64): this many characters of Unicode, not of UTF-16. */
+export const VALUE_CHARACTERS_MAX = 64;
+
+/**
+ * Whether every text of the operation fits its column unchanged. Half a surrogate pair has no UTF-8: a database would store
+ * a replacement character, and two different names would become one.
+ */
+export function isStorable(operation: RegistryOperation): boolean {
+  for (const [key, value] of Object.entries(operation)) {
+    const charactersMax = key === "access" ? ACCESS_LENGTH_MAX : VALUE_CHARACTERS_MAX;
+    if (typeof value === "string" && !fits(value, charactersMax)) return false;
+  }
+  return true;
+}
+
+function fits(value: string, charactersMax: number): boolean {
+  if (!value.isWellFormed()) return false;
+  if (value.length <= charactersMax) return true;
+  return value.length <= 2 * charactersMax && [...value].length <= charactersMax;
+}

@@ -1,0 +1,209 @@
+/** Puts a server together: the state machine, its driver, and what carries out its orders. */
+import { hash, randomBytes } from "node:crypto";
+import type { AddressInfo } from "node:net";
+import { hostname } from "node:os";
+import { unreachable } from "../../core/assert.ts";
+import type { ServerEffect } from "../../core/effects.ts";
+import type { ServerEvent } from "../../core/events.ts";
+import { ID_BASE_BYTES, idBaseFrom } from "../../core/ids.ts";
+import {
+  createServer,
+  type ServerState,
+  serverDeadlineMs,
+  serverSnapshot,
+  stepServer,
+} from "../../core/server.ts";
+import { monotonicNowMs } from "../clock.ts";
+import { Driver } from "../driver.ts";
+import { causeOf } from "../error-cause.ts";
+import { createNonceSource } from "../nonce.ts";
+import { type Admin, startAdmin } from "../operator/admin.ts";
+import type { Logger } from "../operator/log.ts";
+import { createMetrics } from "../operator/metrics.ts";
+import { createServerReportLog } from "../operator/report-log.ts";
+import type { MysqlReport } from "../registry/mysql.ts";
+import type { Registry } from "../registry/port.ts";
+import { openSqliteRegistry } from "../registry/sqlite.ts";
+import type { ServeConfig } from "../settings/settings.ts";
+import { StartupError } from "../startup-error.ts";
+import { readVersion } from "../version.ts";
+import { HttpServer } from "./http.ts";
+import { ServerSockets } from "./web-sockets.ts";
+
+export type ServerSettings = ServeConfig & { readonly accessToken: string };
+
+export type RunningServer = {
+  /** Where visitors and agents come. */
+  readonly address: AddressInfo;
+  readonly adminPort: number;
+  /** Resolves when a drain is over and everything is closed. Rejects with what was thrown for a bug. */
+  readonly ended: Promise<void>;
+  /** Finishes what runs, takes nothing new, and resolves or rejects as `ended` does. */
+  stop(): Promise<void>;
+};
+
+/** How long `/ready` waits for the registry. */
+const REGISTRY_PROBE_MS = 2_000;
+
+/** Rejects with `StartupError` for what keeps it from serving. Touches neither signals nor the exit code. */
+export async function startServer(config: ServerSettings, logger: Logger): Promise<RunningServer> {
+  const database = await openRegistry(config.database, logger);
+  const state = createServer({
+    node: `${hostname().slice(0, 40)}-${randomBytes(8).toString("hex")}`,
+    idBase: idBaseFrom(randomBytes(ID_BASE_BYTES)),
+    accessToken: config.accessToken,
+    corsOrigins: config.corsOrigins,
+    domain: config.domain,
+    pathRouting: config.pathRouting,
+    queryTokens: config.queryTokens,
+    trustedProxies: config.trustedProxies,
+    build: readVersion(),
+    limits: config.limits,
+    sha256: (text) => hash("sha256", text),
+  });
+  const snapshot = () => serverSnapshot(state);
+  const metrics = createMetrics(snapshot);
+  const registry = metrics.meter(database);
+  const reports = createServerReportLog(logger);
+  const ended = Promise.withResolvers<void>();
+
+  const driver = new Driver<ServerState, ServerEvent, ServerEffect>({
+    state,
+    step: stepServer,
+    deadlineMs: serverDeadlineMs,
+    perform,
+    nowMs: monotonicNowMs,
+    onFatal: (error) => close().finally(() => ended.reject(error)),
+  });
+  const dispatch = (event: ServerEvent) => driver.dispatch(event);
+  const nonce = createNonceSource();
+  const sockets = new ServerSockets({
+    messageBytesMax: config.limits.tunnelMessageBytesMax,
+    dispatch,
+    nonce,
+    onForward: (request) => http.forward(request),
+  });
+  const http = new HttpServer({
+    port: config.port,
+    bind: config.bind,
+    dispatch,
+    nonce,
+    onUpgrade: (request, stream, head) => sockets.take(request, stream, head),
+    onFault: metrics.countConnectionFault,
+  });
+  let admin: Admin | undefined;
+
+  function perform(effect: ServerEffect): void {
+    switch (effect.type) {
+      case "exchange_read":
+      case "exchange_pause":
+      case "respond":
+      case "respond_interim":
+      case "respond_upgrade":
+      case "respond_head":
+      case "respond_body":
+      case "respond_end":
+      case "respond_cut":
+      case "listener_close":
+        http.perform(effect);
+        break;
+      case "upgrade_accept":
+      case "upgrade_forward":
+      case "upgrade_refuse":
+      case "socket_send_text":
+      case "socket_send_packet":
+      case "socket_ping":
+      case "socket_close":
+      case "socket_terminate":
+      case "socket_pause":
+        sockets.perform(effect);
+        break;
+      case "registry_call": {
+        const { call, operation } = effect;
+        registry.call(operation, (outcome) => dispatch({ type: "registry_answered", call, outcome }));
+        break;
+      }
+      case "report":
+        reports.write(effect.report);
+        break;
+      case "drained":
+        close().then(ended.resolve, ended.reject);
+        break;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  async function close(): Promise<void> {
+    driver.stop();
+    sockets.close();
+    await http.close();
+    await admin?.close();
+    await registry.close();
+    metrics.close();
+    reports.close();
+  }
+
+  try {
+    const address = await listening("visitors and agents", http.listen());
+    admin = await listening(
+      "the operator",
+      startAdmin({
+        bind: config.adminBind,
+        port: config.adminPort,
+        metrics,
+        snapshot,
+        registryAnswers: () => answers(registry),
+      }),
+    );
+    dispatch({ type: "tick" });
+    return {
+      address,
+      adminPort: admin.port,
+      ended: ended.promise,
+      stop: () => {
+        dispatch({ type: "drain_requested" });
+        return ended.promise;
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openRegistry(settings: ServeConfig["database"], logger: Logger): Promise<Registry> {
+  if (settings.type === "sqlite") return openSqliteRegistry(settings.path);
+  // Loaded by those who use it: it is as large as all the rest.
+  const { openMysqlRegistry } = await import("../registry/mysql.ts");
+  return openMysqlRegistry(settings, (report) => {
+    const { type: _, ...fields } = report;
+    logger.warn(fields, MYSQL_MESSAGES[report.type]);
+  });
+}
+
+const MYSQL_MESSAGES: { readonly [Type in MysqlReport["type"]]: string } = {
+  waiting: "waiting for the database",
+  failed: "the database failed a statement",
+  row_skipped: "a row in the database cannot be used",
+};
+
+/** Node's message names the address and what is wrong with it. */
+async function listening<T>(forWhom: string, attempt: Promise<T>): Promise<T> {
+  try {
+    return await attempt;
+  } catch (error) {
+    throw new StartupError(`cannot listen for ${forWhom}: ${causeOf(error)}`, { cause: error });
+  }
+}
+
+/** Deletes a row that cannot exist: it changes nothing, and a registry that can be read but not written does not do it. */
+function answers(registry: Registry): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, REGISTRY_PROBE_MS, false);
+    registry.call({ type: "delete_connection", clientId: "", tunnel: "" }, (outcome) => {
+      clearTimeout(timer);
+      resolve(outcome.type !== "failed");
+    });
+  });
+}

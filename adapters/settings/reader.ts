@@ -1,0 +1,180 @@
+/**
+ * Settings from the command line and the environment. A table of settings says what a command understands; flags win.
+ * Anything that nobody would read is refused by name with the nearest known one, because a misspelt limit or token that is
+ * quietly ignored is a hole. No message quotes a value: it may be a secret, or stand in the place of one.
+ */
+import { parseArgs } from "node:util";
+import type { z } from "zod";
+import { StartupError } from "../startup-error.ts";
+
+export type Setting = {
+  /** Without the dashes. */
+  readonly flag: string;
+  /** Environment variable, where there is one. */
+  readonly variable?: string;
+  /** Stands for the value in the help text. */
+  readonly placeholder: string;
+  readonly help: string;
+  /** May be given several times; its schema takes a list of texts. The variable holds one on each line. */
+  readonly repeatable?: boolean;
+};
+
+export type Environment = { readonly [Name in string]?: string };
+
+/** What a command was started with, and the variables that any command reads: those of another are no mistake. */
+export type SettingSources = {
+  readonly args: readonly string[];
+  readonly environment: Environment;
+  readonly variables: readonly string[];
+};
+
+/**
+ * Reads the settings of `table` and checks them by `schema`, which has the same keys: each takes the text, or undefined
+ * where the setting was not given, and its messages complete "NAME ...". Throws `StartupError`.
+ */
+export function readSettings<Schema extends z.ZodObject>(
+  schema: Schema,
+  table: { readonly [Name in keyof Schema["shape"] & string]: Setting },
+  sources: SettingSources,
+): z.infer<Schema> {
+  const settings = Object.values<Setting>(table);
+  const flags = readFlags(settings, sources.args);
+  assertNoStray(settings, flags, sources);
+  const names = new Map<PropertyKey, string>();
+  const texts: Record<string, string | readonly string[] | undefined> = {};
+  for (const [key, setting] of Object.entries<Setting>(table)) {
+    const { name, text } = textOf(setting, flags, sources.environment);
+    names.set(key, name);
+    texts[key] = text;
+  }
+  const result = schema.safeParse(texts);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new StartupError(`${names.get(issue?.path[0] ?? "")} ${issue?.message}`);
+}
+
+/** A slip of the finger or two; more would suggest names that nobody meant. */
+const NEAR_EDITS = 3;
+
+/** The known name that a mistyped one most likely meant; undefined where none is near. */
+export function nearest(name: string, known: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let bestDistance = NEAR_EDITS + 1;
+  for (const candidate of known) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+export function suggestion(name: string, known: Iterable<string>, prefix = ""): string {
+  const near = nearest(name, known);
+  return near === undefined ? "" : `; did you mean ${prefix}${near}?`;
+}
+
+type Flags = ReadonlyMap<string, readonly string[]>;
+
+function readFlags(settings: readonly Setting[], args: readonly string[]): Flags {
+  const flags = new Map<string, string[]>();
+  // Not strict: the strict parser quotes values in its messages, and knows no nearest name.
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(settings.map(({ flag }) => [flag, { type: "string" as const }])),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  for (const token of tokens) {
+    if (token.kind === "option-terminator") continue;
+    if (token.kind === "positional") {
+      throw new StartupError(`argument ${token.index + 1} belongs to no flag; see --help`);
+    }
+    const setting = settings.find(({ flag }) => token.rawName === `--${flag}`);
+    if (setting === undefined) {
+      const flagNames = settings.map(({ flag }) => flag);
+      throw new StartupError(`${token.rawName} is unknown${suggestion(token.name, flagNames, "--")}`);
+    }
+    // `--port --bind X`: the value was forgotten, and the next flag is not it.
+    if (token.value === undefined || (!token.inlineValue && token.value.startsWith("--"))) {
+      throw new StartupError(`${token.rawName} needs a value: ${token.rawName} ${setting.placeholder}`);
+    }
+    if (token.value === "") throw new StartupError(`${token.rawName} is empty`);
+    const given = flags.get(setting.flag) ?? [];
+    if (given.length > 0 && setting.repeatable !== true) {
+      throw new StartupError(`${token.rawName} is given twice`);
+    }
+    given.push(token.value);
+    flags.set(setting.flag, given);
+  }
+  return flags;
+}
+
+function assertNoStray(
+  settings: readonly Setting[],
+  flags: Flags,
+  { environment, variables }: SettingSources,
+): void {
+  for (const name of Object.keys(environment)) {
+    if (variables.includes(name)) continue;
+    if (name.startsWith("CULVERT_")) {
+      throw new StartupError(
+        `the environment variable ${name} is set, but nothing reads it${suggestion(name, variables)}`,
+      );
+    }
+    // Names without our prefix belong to others, unless one is all but ours and ours is missing.
+    const meant = settings.find(
+      ({ variable = "", flag }) =>
+        variable.length > SHORT_NAME_LENGTH &&
+        !flags.has(flag) &&
+        environment[variable] === undefined &&
+        editDistance(name, variable) <= 2,
+    );
+    if (meant !== undefined) {
+      throw new StartupError(
+        `the environment variable ${name} is set, but nothing reads it; did you mean ${meant.variable}?`,
+      );
+    }
+  }
+}
+
+/** Two edits turn one short name into another by accident: PORT and SORT. */
+const SHORT_NAME_LENGTH = 10;
+
+/** The text of a setting, and the name under which a person gave it or could give it. */
+function textOf(
+  { flag, variable, repeatable }: Setting,
+  flags: Flags,
+  environment: Environment,
+): { name: string; text: string | readonly string[] | undefined } {
+  const given = flags.get(flag);
+  const list = repeatable === true;
+  if (given !== undefined || variable === undefined) {
+    return { name: `--${flag}`, text: list ? (given ?? []) : given?.[0] };
+  }
+  const text = environment[variable];
+  if (text === undefined) return { name: `--${flag} (or ${variable})`, text: list ? [] : text };
+  if (text.trim() === "") throw new StartupError(`${variable} is empty: give it a value or unset it`);
+  return { name: variable, text: list ? linesOf(text) : text };
+}
+
+function linesOf(text: string): string[] {
+  const lines = text.split("\n").map((line) => line.trim());
+  return lines.filter((line) => line !== "");
+}
+
+/** Levenshtein's distance by rows. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,75 @@
+/** The server's settings about the network around it: where it listens, who may come how, and where its database is. */
+import { isIP } from "node:net";
+import { z } from "zod";
+import { parseIpBlock } from "../../core/http/ip.ts";
+import { type MysqlSettings, parseMysqlUrl } from "./mysql-url.ts";
+import { refuse } from "./schemas.ts";
+
+/** `path` is a file, or `:memory:`. */
+export type SqliteSettings = { readonly type: "sqlite"; readonly path: string };
+
+export const port = z
+  .string()
+  .regex(/^\d{1,5}$/, "must be a port from 0 to 65535")
+  .transform(Number)
+  .refine((number) => number <= 65_535, "must be a port from 0 to 65535");
+
+export const bind = z
+  .string()
+  .refine(
+    (text) => isIP(text) !== 0 || (/^[a-z0-9.-]+$/i.test(text) && !/^[\d.]+$/.test(text)),
+    "must be an IP address or a host name",
+  );
+
+export const database = z.string().transform((text, context): SqliteSettings | MysqlSettings => {
+  if (text.startsWith("mysql:")) {
+    const settings = parseMysqlUrl(text);
+    return "problem" in settings ? refuse(context, settings.problem) : settings;
+  }
+  if (!text.startsWith("sqlite:")) {
+    return refuse(context, "must be sqlite:PATH, sqlite::memory: or mysql://USER:PASSWORD@HOST:3306/NAME");
+  }
+  const path = text.slice("sqlite:".length);
+  // As a URL, `sqlite://x.db` would name a host; SQLite would put the file into the root folder.
+  if (path === "" || (path.startsWith("//") && !path.startsWith("///"))) {
+    return refuse(context, "must name a file: sqlite:./culvert.db, sqlite:/var/lib/culvert/culvert.db");
+  }
+  return { type: "sqlite", path };
+});
+
+/** None at all lets any origin read. */
+export const corsOrigins = z
+  .array(z.string().refine(isWebOrigin, "must be an origin, such as https://music.example.org"))
+  .transform((origins) => (origins.length === 0 ? null : origins));
+
+/** What a DNS name may have (RFC 1035 section 2.3.4), less a client id of one character and its dot. */
+const DOMAIN_LENGTH_MAX = 253 - 2;
+
+/** RFC 1123 section 2.1. */
+const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
+export const domain = z
+  .string()
+  .refine(
+    (text) =>
+      text.length <= DOMAIN_LENGTH_MAX &&
+      isIP(text) === 0 &&
+      text.split(".").every((label) => LABEL.test(label)),
+    "must be a DNS name in lower case, such as tunnel.example.org",
+  )
+  .nullable()
+  .default(null);
+
+export const trustedProxies = z.array(
+  z
+    .string()
+    .refine(
+      (text) => parseIpBlock(text) !== null,
+      "must be an IP address or a CIDR block whose bits behind the prefix are zero, such as 10.0.0.0/8",
+    ),
+);
+
+function isWebOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && url.origin === text && /^https?:$/.test(url.protocol);
+}

@@ -1,0 +1,313 @@
+/** The settings of the two commands: what there is, what each takes, and what a person reads about it. */
+import { z } from "zod";
+import type { AgentConfig } from "../../core/agent/config.ts";
+import { InvariantError } from "../../core/assert.ts";
+import {
+  type AgentLimits,
+  agentLimits,
+  assertAgentLimits,
+  assertServerLimits,
+  type ServerLimits,
+  serverLimits,
+} from "../../core/limits.ts";
+import type { MysqlSettings } from "./mysql-url.ts";
+import { access, headers, hostHeader, type OriginSetting, origins } from "./origin.ts";
+import { type Environment, readSettings, type Setting, suggestion } from "./reader.ts";
+import { baseUrl, refuse } from "./schemas.ts";
+import { bind, corsOrigins, database, domain, port, type SqliteSettings, trustedProxies } from "./server.ts";
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export type ServeConfig = {
+  readonly bind: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly adminBind: string;
+  readonly adminPort: number;
+  readonly database: SqliteSettings | MysqlSettings;
+  /** Null: one is to be made for this run. */
+  readonly accessToken: string | null;
+  /** Null lets any origin read. */
+  readonly corsOrigins: readonly string[] | null;
+  /** Each home is `CLIENT-ID.DOMAIN`; null routes nothing by host. */
+  readonly domain: string | null;
+  readonly pathRouting: boolean;
+  readonly queryTokens: boolean;
+  /** IP addresses and CIDR blocks. */
+  readonly trustedProxies: readonly string[];
+  readonly logLevel: LogLevel;
+  readonly limits: ServerLimits;
+};
+
+export type RunAgentConfig = Pick<AgentConfig, "protocol" | "access" | "hostHeader" | "headers"> & {
+  /** `http:` or `https:`, perhaps with a path that all the server's paths begin with. */
+  readonly server: URL;
+  /** At least one, each with its own prefix. */
+  readonly origins: readonly OriginSetting[];
+  /** Takes any certificate of an origin. */
+  readonly tlsSkipVerify: boolean;
+  /** Null: the one of the state file, or a new one. */
+  readonly clientId: string | null;
+  readonly accessToken: string | null;
+  /** Null: under the user's configuration folder. */
+  readonly stateFile: string | null;
+  readonly logLevel: LogLevel;
+  readonly limits: AgentLimits;
+};
+
+/** Throws `StartupError` with one clear line for anything that cannot be used. */
+export function readServeConfig(args: readonly string[], environment: Environment): ServeConfig {
+  return readSettings(serveSchema, serveSettings, { args, environment, variables: allVariables() });
+}
+
+/** Throws `StartupError` with one clear line for anything that cannot be used. */
+export function readAgentConfig(args: readonly string[], environment: Environment): RunAgentConfig {
+  return readSettings(agentSchema, agentSettings, { args, environment, variables: allVariables() });
+}
+
+export type CommandName = "serve" | "agent";
+
+/** The settings of one command, as its `--help` lists them. */
+export function settingsOf(command: CommandName): readonly Setting[] {
+  return Object.values<Setting>(command === "serve" ? serveSettings : agentSettings);
+}
+
+/** The limits that `--limit` of a command can change, with their defaults. */
+export function limitsOf(command: CommandName): Readonly<Record<string, number>> {
+  return command === "serve" ? serverLimits : agentLimits;
+}
+
+function allVariables(): string[] {
+  return [...settingsOf("serve"), ...settingsOf("agent")].flatMap(({ variable }) => variable ?? []);
+}
+
+/** What an `Authorization: Bearer` can carry everywhere. */
+const accessToken = z
+  .string()
+  .regex(/^[\x21-\x7e]+$/, "must be visible ASCII without spaces")
+  .nullable()
+  .default(null);
+
+const onOff = z.enum(["on", "off"], "must be on or off").transform((word) => word === "on");
+
+const logLevel = z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).default("info");
+
+const clientId = z
+  .string()
+  .refine(
+    (text) => text.isWellFormed() && [...text].length <= 64 && !/\p{Cc}/u.test(text),
+    "must be at most 64 characters, none of them a control character",
+  )
+  .nullable()
+  .default(null);
+
+const protocol = z.enum(["auto", "native", "moosicbox"], "must be auto, native or moosicbox").default("auto");
+
+const serveSchema = z.object({
+  port: port.default(8000),
+  bind: bind.default("0.0.0.0"),
+  database: database.default({ type: "sqlite", path: "./culvert.db" }),
+  accessToken,
+  adminPort: port.default(8001),
+  adminBind: bind.default("127.0.0.1"),
+  corsOrigins,
+  domain,
+  pathRouting: onOff.default(false),
+  queryTokens: onOff.default(true),
+  trustedProxies,
+  logLevel,
+  limits: limitsSchema<ServerLimits>(serverLimits, assertServerLimits),
+});
+
+const agentSchema = z.object({
+  server: baseUrl(
+    { "http:": "http:", "https:": "https:", "ws:": "http:", "wss:": "https:" },
+    "https://tunnel.example.org",
+  ),
+  origins,
+  clientId,
+  accessToken,
+  stateFile: z.string().nullable().default(null),
+  protocol,
+  access,
+  hostHeader,
+  headers,
+  tlsSkipVerify: onOff.default(false),
+  logLevel,
+  limits: limitsSchema<AgentLimits>(agentLimits, assertAgentLimits),
+});
+
+/** Texts `NAME=VALUE` over the defaults; the relations between limits are those that the core asserts. */
+function limitsSchema<Limits extends Readonly<Record<string, number>>>(
+  defaults: Limits,
+  assertLimits: (limits: Limits) => void,
+) {
+  return z.array(z.string()).transform((texts, context): Limits => {
+    let limits = defaults;
+    for (const text of texts) {
+      const [, name = "", digits = ""] = /^(\w+)=(\d{1,15})$/.exec(text) ?? [];
+      if (name === "") return refuse(context, "must be NAME=VALUE, where VALUE is a whole number");
+      if (!Object.hasOwn(defaults, name)) {
+        return refuse(context, `names no limit: ${name}${suggestion(name, Object.keys(defaults))}`);
+      }
+      limits = { ...limits, [name]: Number(digits) };
+    }
+    try {
+      assertLimits(limits);
+      return limits;
+    } catch (error) {
+      if (!(error instanceof InvariantError)) throw error;
+      return refuse(context, `cannot be used: ${error.message}`);
+    }
+  });
+}
+
+const logLevelSetting: Setting = {
+  flag: "log-level",
+  placeholder: "LEVEL",
+  help: `${LOG_LEVELS.join(", ")} (default info)`,
+};
+
+const limitSetting: Setting = {
+  flag: "limit",
+  placeholder: "NAME=VALUE",
+  help: "changes one limit; repeatable",
+  repeatable: true,
+};
+
+const serveSettings: { readonly [Name in keyof typeof serveSchema.shape]: Setting } = {
+  port: {
+    flag: "port",
+    variable: "PORT",
+    placeholder: "PORT",
+    help: "where visitors and agents come (default 8000)",
+  },
+  bind: {
+    flag: "bind",
+    variable: "BIND_ADDR",
+    placeholder: "ADDRESS",
+    help: "address to listen on (default 0.0.0.0)",
+  },
+  database: {
+    flag: "database",
+    variable: "DATABASE_URL",
+    placeholder: "URL",
+    help: "sqlite:PATH, sqlite::memory: or mysql://USER:PASSWORD@HOST/NAME (default sqlite:./culvert.db)",
+  },
+  accessToken: {
+    flag: "access-token",
+    variable: "TUNNEL_ACCESS_TOKEN",
+    placeholder: "TOKEN",
+    help: "registers agents (default: made for this run and printed once)",
+  },
+  adminPort: {
+    flag: "admin-port",
+    variable: "ADMIN_PORT",
+    placeholder: "PORT",
+    help: "/health, /ready, /metrics and the status page (default 8001)",
+  },
+  adminBind: {
+    flag: "admin-bind",
+    variable: "ADMIN_BIND",
+    placeholder: "ADDRESS",
+    help: "its address; nothing there asks for a token (default 127.0.0.1)",
+  },
+  corsOrigins: {
+    flag: "cors-origin",
+    placeholder: "ORIGIN",
+    help: "lets only this web origin read responses; repeatable (default: any)",
+    repeatable: true,
+  },
+  domain: {
+    flag: "domain",
+    variable: "CULVERT_DOMAIN",
+    placeholder: "NAME",
+    help: "makes each home CLIENT-ID.NAME; needs wildcard DNS (default: none)",
+  },
+  pathRouting: {
+    flag: "path-routing",
+    placeholder: "on|off",
+    help: "makes each home /t/CLIENT-ID/ too; homes then share one web origin (default off)",
+  },
+  queryTokens: {
+    flag: "query-tokens",
+    placeholder: "on|off",
+    help: "takes tokens in the query string of MoosicBox's endpoints (default on)",
+  },
+  trustedProxies: {
+    flag: "trusted-proxy",
+    placeholder: "CIDR",
+    help: "takes X-Forwarded-* and Forwarded from these peers, IP or CIDR; repeatable (default: none)",
+    repeatable: true,
+  },
+  logLevel: logLevelSetting,
+  limits: limitSetting,
+};
+
+const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]: Setting } = {
+  server: {
+    flag: "server",
+    variable: "CULVERT_SERVER",
+    placeholder: "URL",
+    help: "the tunnel server, http(s):// or ws(s):// (required)",
+  },
+  origins: {
+    flag: "to",
+    variable: "CULVERT_TO",
+    placeholder: "URL",
+    help: "the home service, such as http://127.0.0.1:3000 (required); repeatable as /PREFIX=URL, the longest prefix wins",
+    repeatable: true,
+  },
+  clientId: {
+    flag: "client-id",
+    variable: "CULVERT_CLIENT_ID",
+    placeholder: "ID",
+    help: "name of this home (default: made once, kept in the state file)",
+  },
+  accessToken: {
+    flag: "access-token",
+    variable: "TUNNEL_ACCESS_TOKEN",
+    placeholder: "TOKEN",
+    help: "the server's, needed for the first registration only",
+  },
+  stateFile: {
+    flag: "state",
+    variable: "CULVERT_STATE",
+    placeholder: "FILE",
+    help: "keeps the client id and token (default: in your configuration folder)",
+  },
+  protocol: {
+    flag: "protocol",
+    variable: "CULVERT_PROTOCOL",
+    placeholder: "NAME",
+    help: "auto, native or moosicbox (default auto)",
+  },
+  access: {
+    flag: "access",
+    variable: "CULVERT_ACCESS",
+    placeholder: "WHO",
+    help: "who may visit: token, public or basic:USER:HASH, HASH the SHA-256 of USER:PASSWORD in hex (default token)",
+  },
+  hostHeader: {
+    flag: "host-header",
+    variable: "CULVERT_HOST_HEADER",
+    placeholder: "HOST",
+    help: "what the home service is told as Host: origin (its own), visitor (theirs) or a host (default origin)",
+  },
+  headers: {
+    flag: "header",
+    variable: "CULVERT_HEADER",
+    placeholder: "'NAME: VALUE'",
+    help: "set in each request to the home service; repeatable",
+    repeatable: true,
+  },
+  tlsSkipVerify: {
+    flag: "tls-skip-verify",
+    variable: "CULVERT_TLS_SKIP_VERIFY",
+    placeholder: "on|off",
+    help: "takes any certificate of the home service, a self-signed one too (default off)",
+  },
+  logLevel: logLevelSetting,
+  limits: limitSetting,
+};
