@@ -3,13 +3,11 @@
 import { randomUUID } from "node:crypto";
 import { homedir } from "node:os";
 import { setFlagsFromString } from "node:v8";
-import { startAgent } from "./agent/agent.ts";
-import { defaultAgentFile } from "./agent/state-file.ts";
+import { defaultAgentFile, startAgent } from "./agent/agent.ts";
+import { helpOf, OVERVIEW } from "./help.ts";
 import { createLog, type Logger } from "./operator/log.ts";
 import { startServer } from "./server/server.ts";
-import { helpOf, OVERVIEW } from "./settings/help.ts";
-import { suggestion } from "./settings/reader.ts";
-import { type LogLevel, readAgentConfig, readServeConfig } from "./settings/settings.ts";
+import { type LogLevel, readAgentConfig, readServeConfig, suggestion } from "./settings/settings.ts";
 import { StartupError } from "./startup-error.ts";
 import { readVersion } from "./version.ts";
 

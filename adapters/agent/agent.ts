@@ -18,6 +18,8 @@ import { ApiClient } from "./api-client.ts";
 import { createClientId, loadAgentFile, saveAgentFile } from "./state-file.ts";
 import { AgentSockets } from "./web-sockets.ts";
 
+export { defaultAgentFile } from "./state-file.ts";
+
 export type AgentSettings = RunAgentConfig & { readonly stateFile: string };
 
 export type RunningAgent = {

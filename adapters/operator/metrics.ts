@@ -6,7 +6,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Histogram, Registry as Series } from "prom-client";
 import { type ExchangeOutcome, FAILURE_CODES } from "../../core/failure.ts";
 import type { ServerSnapshot } from "../../core/server.ts";
-import type { Registry } from "../registry/port.ts";
+import type { Registry } from "../registry/registry.ts";
 
 export type Metrics = {
   readonly contentType: string;

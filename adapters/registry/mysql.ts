@@ -7,7 +7,7 @@ import type { ConnectionOptions, SslOptions } from "mysql2";
 import { unreachable } from "../../core/assert.ts";
 import type { ConnectionRow, RegistryOperation, RegistryOutcome } from "../../core/registry.ts";
 import { causeOf } from "../error-cause.ts";
-import type { MysqlSettings } from "../settings/mysql-url.ts";
+import type { MysqlSettings } from "../settings/settings.ts";
 import { StartupError } from "../startup-error.ts";
 import { mysqlCodeOf } from "./mysql-fault.ts";
 import { prepareSchema } from "./mysql-migrations.ts";

@@ -21,9 +21,7 @@ import { type Admin, startAdmin } from "../operator/admin.ts";
 import type { Logger } from "../operator/log.ts";
 import { createMetrics } from "../operator/metrics.ts";
 import { createServerReportLog } from "../operator/report-log.ts";
-import type { MysqlReport } from "../registry/mysql.ts";
-import type { Registry } from "../registry/port.ts";
-import { openSqliteRegistry } from "../registry/sqlite.ts";
+import { type MysqlReport, openRegistry, type Registry } from "../registry/registry.ts";
 import type { ServeConfig } from "../settings/settings.ts";
 import { StartupError } from "../startup-error.ts";
 import { readVersion } from "../version.ts";
@@ -47,7 +45,10 @@ const REGISTRY_PROBE_MS = 2_000;
 
 /** Rejects with `StartupError` for what keeps it from serving. Touches neither signals nor the exit code. */
 export async function startServer(config: ServerSettings, logger: Logger): Promise<RunningServer> {
-  const database = await openRegistry(config.database, logger);
+  const database = await openRegistry(config.database, (report) => {
+    const { type, ...fields } = report;
+    logger.warn(fields, MYSQL_MESSAGES[type]);
+  });
   const state = createServer({
     node: `${hostname().slice(0, 40)}-${randomBytes(8).toString("hex")}`,
     idBase: idBaseFrom(randomBytes(ID_BASE_BYTES)),
@@ -170,16 +171,6 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     await close();
     throw error;
   }
-}
-
-async function openRegistry(settings: ServeConfig["database"], logger: Logger): Promise<Registry> {
-  if (settings.type === "sqlite") return openSqliteRegistry(settings.path);
-  // Loaded by those who use it: it is as large as all the rest.
-  const { openMysqlRegistry } = await import("../registry/mysql.ts");
-  return openMysqlRegistry(settings, (report) => {
-    const { type: _, ...fields } = report;
-    logger.warn(fields, MYSQL_MESSAGES[report.type]);
-  });
 }
 
 const MYSQL_MESSAGES: { readonly [Type in MysqlReport["type"]]: string } = {

@@ -16,6 +16,10 @@ import { type Environment, readSettings, type Setting, suggestion } from "./read
 import { baseUrl, refuse } from "./schemas.ts";
 import { bind, corsOrigins, database, domain, port, type SqliteSettings, trustedProxies } from "./server.ts";
 
+export type { MysqlSettings } from "./mysql-url.ts";
+export { suggestion } from "./reader.ts";
+export type { SqliteSettings } from "./server.ts";
+
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 

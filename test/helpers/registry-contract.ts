@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Registry } from "../../adapters/registry/port.ts";
+import type { Registry } from "../../adapters/registry/registry.ts";
 import {
   ACCESS_LENGTH_MAX,
   type ConnectionRow,

@@ -1,7 +1,7 @@
 /** MySQL keeps the contract that SQLite and the simulator's fake keep, on its own tables and on MoosicBox's. */
 
 import { openMysqlRegistry } from "../../adapters/registry/mysql.ts";
-import type { Registry } from "../../adapters/registry/port.ts";
+import type { Registry } from "../../adapters/registry/registry.ts";
 import { registryContract } from "../helpers/registry-contract.ts";
 import { createDatabase, type Database } from "./database.ts";
 import { makeMoosicBoxTables, TABLES } from "./moosicbox-database.ts";

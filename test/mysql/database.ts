@@ -4,8 +4,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { createConnection, type RowDataPacket } from "mysql2/promise";
 import { getContainerRuntimeClient } from "testcontainers";
 import { afterAll, inject, onTestFinished } from "vitest";
-import { type MysqlReport, openMysqlRegistry } from "../../adapters/registry/mysql.ts";
-import type { Registry } from "../../adapters/registry/port.ts";
+import { openMysqlRegistry } from "../../adapters/registry/mysql.ts";
+import type { MysqlReport, Registry } from "../../adapters/registry/registry.ts";
 import { type MysqlSettings, parseMysqlUrl } from "../../adapters/settings/mysql-url.ts";
 
 export const server = inject("mysql");

@@ -1,6 +1,6 @@
 /** Calls to a registry, what comes of them, and the locks that stand in their way. */
 import { onTestFinished } from "vitest";
-import type { Registry } from "../../adapters/registry/port.ts";
+import type { Registry } from "../../adapters/registry/registry.ts";
 import type { RegistryOperation, RegistryOutcome } from "../../core/registry.ts";
 import { callRegistry } from "../helpers/registry-contract.ts";
 import { asRoot, type Database, openSession, type Session, until } from "./database.ts";

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { createMetrics, type Metrics } from "../../../adapters/operator/metrics.ts";
-import type { Registry } from "../../../adapters/registry/port.ts";
+import type { Registry } from "../../../adapters/registry/registry.ts";
 import { openSqliteRegistry } from "../../../adapters/registry/sqlite.ts";
 import type { RegistryOperation } from "../../../core/registry.ts";
 import type { ServerSnapshot } from "../../../core/server.ts";

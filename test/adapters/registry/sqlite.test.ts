@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Registry } from "../../../adapters/registry/port.ts";
+import type { Registry } from "../../../adapters/registry/registry.ts";
 import { openSqliteRegistry } from "../../../adapters/registry/sqlite.ts";
 import { migrate } from "../../../adapters/registry/sqlite-migrations.ts";
 import { StartupError } from "../../../adapters/startup-error.ts";

@@ -1,5 +1,5 @@
 /** What `--help` says. */
-import { type CommandName, limitsOf, settingsOf } from "./settings.ts";
+import { type CommandName, limitsOf, settingsOf } from "./settings/settings.ts";
 
 export const OVERVIEW = `Culvert, a self-hosted HTTP tunnel
 
