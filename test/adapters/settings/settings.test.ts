@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { nearest } from "../../../adapters/settings/reader.ts";
 import { readAgentConfig, readServeConfig, settingsOf } from "../../../adapters/settings/settings.ts";
 import { StartupError } from "../../../adapters/startup-error.ts";
 import { agentLimits, serverLimits } from "../../../core/limits.ts";
@@ -388,11 +387,6 @@ describe("what the settings say", () => {
       );
     },
   );
-
-  test("suggests the nearest name, and none where none is near", () => {
-    expect(nearest("acess-token", ["port", "access-token"])).toBe("access-token");
-    expect(nearest("sparkle", ["port", "access-token"])).toBeUndefined();
-  });
 });
 
 function messageOf(run: () => unknown): string {
