@@ -1,52 +1,47 @@
 /**
  * The server: every decision of the public process, as a function of what was reported to it and when.
  *
- * This file only tells events apart. `server/exchange.ts` has the life of a request, `server/sockets.ts` that of a
- * WebSocket, `server/tunnel.ts` who owns a client id, `server/sessions.ts` what outlives the tunnel of a native agent, `server/door.ts` who may come in, `server/backpressure.ts` what a slow
- * visitor costs and whom.
+ * This file only tells events apart, and times. `server/carrier.ts` has the seam between a visitor's request and what brings it
+ * to its home. The rooms, from the top down: `life/` is how sockets come and go and what hangs on them, `visitor/` a request
+ * and its response, `moosicbox/` and `native/` the carriers, `owner/` who has a client id, `sockets/` what every WebSocket
+ * goes through, `registry/` calls and trust, `state/` what is known, `routing/` what a request asks for. No file imports one
+ * of a higher room.
  */
 import { assert, unreachable } from "./assert.ts";
 import type { ServerEffect } from "./effects.ts";
 import type { ServerEvent } from "./events.ts";
 import { type IpBlock, parseIpBlock } from "./http/ip.ts";
 import { IdTable } from "./id-table.ts";
-import type { CallId, SocketId } from "./ids.ts";
+import type { CallId } from "./ids.ts";
 import { assertServerLimits } from "./limits.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RegistryOutcome } from "./registry.ts";
-import { endPause } from "./server/backpressure.ts";
-import type { CallResult } from "./server/calls.ts";
-import { onCallTimer, onRegistryAnswer } from "./server/calls.ts";
 import type { ServerConfig } from "./server/config.ts";
-import { admitExchange, onExchangeChecked } from "./server/door.ts";
-import { advanceDrain, onDrainRequested, onDrainTimer } from "./server/drain.ts";
-import { onHomeFound, onTokenIssued } from "./server/endpoints.ts";
-import { closeExchange, createExchange, exchangeOf, onExchangeTimer } from "./server/exchange.ts";
-import { onLeasesRenewed, onLeaseTimer, onSweepTimer } from "./server/leases.ts";
-import { onHelloTimer } from "./server/native.ts";
-import { onVisitorText } from "./server/relay.ts";
-import { onRequestBody, onRequestEnded } from "./server/request.ts";
-import { onResponseFlushed } from "./server/response.ts";
-import { onGraceTimer, onPumpTimer, pumpSessions } from "./server/sessions.ts";
-import {
-  closeSocket,
-  onHeard,
-  onHeartbeatTimer,
-  onSocketChecked,
-  onSocketClosed,
-  onSocketFlushed,
-  onSocketOpened,
-  onUpgradeRequested,
-} from "./server/sockets.ts";
-import type { CallPurpose, ServerState, Socket, TimerOwner } from "./server/state.ts";
-import { onRowClaimed, onTunnelBytes, onTunnelText } from "./server/tunnel.ts";
-import { arm, createTimer, createTimers, nextDeadlineMs, takeDue } from "./timers.ts";
+import { onGraceTimer, onHeartbeatTimer, onHelloTimer, onSocketClosed } from "./server/life/close.ts";
+import { advanceDrain, onDrainRequested, onDrainTimer } from "./server/life/drain.ts";
+import { onSocketFlushed, onSocketFrame, pumpSessions } from "./server/life/frames.ts";
+import { onRowClaimed, onSocketChecked, onSocketOpened } from "./server/life/open.ts";
+import { onPauseTimer } from "./server/moosicbox/backpressure.ts";
+import { onLeasesRenewed, onLeaseTimer, onSweepTimer } from "./server/owner/leases.ts";
+import { sessionOf, touch } from "./server/owner/sessions.ts";
+import { type CallResult, onCallTimer, onRegistryAnswer } from "./server/registry/calls.ts";
+import { onUpgradeRequested } from "./server/sockets/handshake.ts";
+import { socketOf } from "./server/sockets/socket.ts";
+import type { CallPurpose, ServerState } from "./server/state/server.ts";
+import type { TimerOwner } from "./server/state/timers.ts";
+import { onExchangeTimer } from "./server/visitor/deadlines.ts";
+import { admitExchange, onExchangeChecked } from "./server/visitor/door.ts";
+import { onHomeFound, onTokenIssued } from "./server/visitor/endpoints.ts";
+import { closeExchange, createExchange, exchangeOf } from "./server/visitor/exchange.ts";
+import { onRequestBody, onRequestEnded } from "./server/visitor/request.ts";
+import { onResponseFlushed } from "./server/visitor/response.ts";
+import { arm, createTimer, createTimers, fireDue, nextDeadlineMs } from "./timers.ts";
 
 export { checkServer } from "./server/check.ts";
 export type { ServerConfig } from "./server/config.ts";
 export type { ServerSnapshot } from "./server/snapshot.ts";
 export { serverSnapshot } from "./server/snapshot.ts";
-export type { ServerState } from "./server/state.ts";
+export type { ServerState } from "./server/state/server.ts";
 
 /** A server that has seen nothing yet. Its first `tick`, due at once, asks the registry for this node's rows. */
 export function createServer(config: ServerConfig): ServerState {
@@ -125,7 +120,7 @@ export function stepServer(
   state.nowMs = nowMs;
   switch (event.type) {
     case "tick":
-      onTick(state, out);
+      fireDue(state.timers, state.nowMs, (owner) => onTimer(state, owner, out));
       break;
     case "exchange_opened":
       admitExchange(state, createExchange(state, event), out);
@@ -172,34 +167,21 @@ export function stepServer(
   if (state.touched.length > 0) pumpSessions(state, out);
 }
 
-function onTick(state: ServerState, out: Outbox<ServerEffect>): void {
-  for (;;) {
-    const timer = takeDue(state.timers, state.nowMs);
-    if (timer === undefined) return;
-    onTimer(state, timer.owner, out);
-  }
-}
-
 function onTimer(state: ServerState, owner: TimerOwner, out: Outbox<ServerEffect>): void {
   switch (owner.kind) {
     case "exchange":
       return onExchangeTimer(state, exchangeOf(state, owner.exchange), out);
     case "heartbeat":
       return onHeartbeatTimer(state, socketOf(state, owner.socket), out);
-    case "pause": {
-      const tunnel = socketOf(state, owner.socket);
-      assert(tunnel.kind === "tunnel", "a visitor socket is paused");
-      return endPause(state, tunnel, out);
-    }
-    case "hello": {
-      const tunnel = socketOf(state, owner.socket);
-      assert(tunnel.kind === "tunnel", "a visitor socket owes a hello");
-      return onHelloTimer(state, tunnel, out);
-    }
+    case "pause":
+      return onPauseTimer(state, socketOf(state, owner.socket), out);
+    case "hello":
+      return onHelloTimer(state, socketOf(state, owner.socket), out);
     case "grace":
       return onGraceTimer(state, owner.clientId, out);
     case "pump":
-      return onPumpTimer(state, owner.clientId);
+      // An acknowledgement has waited long enough.
+      return touch(state, sessionOf(state, owner.clientId));
     case "call": {
       const ended = onCallTimer(state, owner.call, (purpose) => isWanted(state, purpose), out);
       if (ended !== undefined) onResult(state, ended.purpose, ended.result, out);
@@ -213,25 +195,6 @@ function onTimer(state: ServerState, owner: TimerOwner, out: Outbox<ServerEffect
       return onDrainTimer(state, out);
     default:
       unreachable(owner);
-  }
-}
-
-function onSocketFrame(
-  state: ServerState,
-  socket: Socket,
-  event: Extract<ServerEvent, { readonly type: "socket_text" | "socket_bytes" | "socket_heard" }>,
-  out: Outbox<ServerEffect>,
-): void {
-  // What was on its way when the close was ordered falls on the floor.
-  if (socket.phase === "closing") return;
-  assert(socket.phase === "live", "something came on a socket that is not open");
-  onHeard(state, socket);
-  if (event.type === "socket_text") {
-    if (socket.kind === "tunnel") onTunnelText(state, socket, event.text, out);
-    else onVisitorText(state, socket, event.text, out);
-  } else if (event.type === "socket_bytes") {
-    if (socket.kind === "tunnel") onTunnelBytes(state, socket, event.bytes, out);
-    else closeSocket(state, socket, "not_text", out);
   }
 }
 
@@ -262,11 +225,8 @@ function onResult(
       return onTokenIssued(state, exchangeOf(state, purpose.exchange), purpose.token, result, out);
     case "authorize_socket":
       return onSocketChecked(state, socketOf(state, purpose.socket), result, out);
-    case "claim_row": {
-      const tunnel = socketOf(state, purpose.socket);
-      assert(tunnel.kind === "tunnel", "a visitor socket claims a row");
-      return onRowClaimed(state, tunnel, result, out);
-    }
+    case "claim_row":
+      return onRowClaimed(state, socketOf(state, purpose.socket), result, out);
     case "renew_leases":
       return onLeasesRenewed(state, result, out);
     case "drop_row":
@@ -296,10 +256,4 @@ function isWanted(state: ServerState, purpose: CallPurpose): boolean {
 
 function isOpen(owner: { readonly phase: string } | undefined): boolean {
   return owner !== undefined && owner.phase !== "closing";
-}
-
-function socketOf(state: ServerState, id: SocketId): Socket {
-  const socket = state.sockets.get(id);
-  assert(socket !== undefined, "an event names a socket that is not open");
-  return socket;
 }

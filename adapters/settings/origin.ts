@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { AgentConfig } from "../../core/agent/config.ts";
 import { endToEnd, type HeaderList, validHeader } from "../../core/http/headers.ts";
-import { parseAccess } from "../../core/server/access.ts";
+import { parseAccess } from "../../core/server/routing/access.ts";
 import { baseUrl, refuse } from "./schemas.ts";
 
 /** One home service, and which requests are its. */

@@ -3,8 +3,10 @@ import { assert } from "../assert.ts";
 import { checkSession } from "../session/check.ts";
 import { heldBytes } from "../session/state.ts";
 import { isArmed } from "../timers.ts";
-import { DUTY_CALLS_MAX } from "./calls.ts";
-import type { Exchange, ServerState, Socket, Tunnel, TunnelSession } from "./state.ts";
+import { DUTY_CALLS_MAX } from "./registry/calls.ts";
+import type { Exchange } from "./state/exchange.ts";
+import type { ServerState } from "./state/server.ts";
+import type { Carried, MoosicBoxCarried, Socket, Tunnel, TunnelSession } from "./state/tunnels.ts";
 
 export function checkServer(state: ServerState): void {
   let heldBytes = 0;
@@ -50,45 +52,55 @@ export function checkServer(state: ServerState): void {
 }
 
 function checkExchange(state: ServerState, exchange: Exchange): void {
-  const { limits } = state.config;
+  const { carried } = exchange;
   const parts = lengthOf(exchange.requestParts) + lengthOf(exchange.responseParts);
-  const held = parts + exchange.order.parkedBytes + exchange.unflushedBytes;
+  const parkedBytes = carried?.carrier === "moosicbox" ? carried.order.parkedBytes : 0;
+  const held = parts + parkedBytes + exchange.unflushedBytes;
   assert(held === exchange.heldBytes, "an exchange's held bytes are not the sum of what it holds");
   assert(exchange.unflushedBytes >= 0, "a visitor took more than it was given");
   assert(!exchange.isCut || held === 0, "something is held for a visitor who was cut off");
-  assert(exchange.order.parked.size <= limits.parkedPacketsMax, "more packets are parked than may be");
-  assert(exchange.order.parkedBytes <= limits.parkedBytesMax, "more bytes are parked than may be");
+  assert(!exchange.requestPaused || carried !== null, "a visitor is not read although nothing carries him");
   const sent = exchange.phase === "waiting" || exchange.phase === "responding";
-  const owed = (exchange.tunnel !== null ? 1 : 0) + (exchange.native !== null ? 1 : 0);
-  assert(owed === (sent ? 1 : 0), "an exchange has a tunnel or a stream exactly while it is owed an answer");
+  assert((carried !== null) === sent, "an exchange is carried exactly while it is owed an answer");
   const home = exchange.clientId === null ? undefined : state.homes.get(exchange.clientId);
   assert(
     (exchange.phase === "queued") === (home?.waiting.has(exchange.id) ?? false),
     "an exchange waits for its home exactly while it is queued",
   );
-  if (exchange.native !== null) {
-    const { session } = exchange.native;
-    assert(state.sessions.get(session.clientId) === session, "an exchange is on a session that has ended");
-    assert(session.exchanges.has(exchange.id), "a session does not know an exchange of its own");
-    assert(session.clientId === exchange.clientId, "an exchange is on the session of another client id");
-    assert(isArmed(exchange.timer), "an exchange waits without a deadline");
-  }
   assert(
     (exchange.phase === "closing") === (exchange.ending !== null),
     "closing is when the ending is known",
   );
-  if (exchange.phase === "closing") {
-    assert(exchange.order.parked.size === 0, "an exchange keeps packets that nobody will ask for");
-  }
-  const tunnel = exchange.tunnel === null ? undefined : state.sockets.get(exchange.tunnel);
-  if (exchange.tunnel === null) return;
-  assert(
-    tunnel?.kind === "tunnel" && tunnel.phase === "live",
-    "an exchange waits for a tunnel that is not there",
-  );
-  assert(tunnel.exchanges.has(exchange.id), "a tunnel does not know an exchange of its own");
-  assert(tunnel.clientId === exchange.clientId, "an exchange is on the tunnel of another client id");
+  if (carried === null) return;
   assert(isArmed(exchange.timer), "an exchange waits without a deadline");
+  assert(carried.exchange === exchange.id, "an exchange is carried as another one");
+  checkCarried(state, exchange, carried);
+}
+
+function checkCarried(state: ServerState, { id, clientId, requestPaused }: Exchange, carried: Carried): void {
+  if (carried.carrier === "moosicbox") {
+    const { tunnel } = carried;
+    checkParking(state, carried);
+    assert(!requestPaused, "a visitor is not read although his request went out whole");
+    assert(
+      state.sockets.get(tunnel.id) === tunnel && tunnel.phase === "live",
+      "an exchange waits for a tunnel that is not there",
+    );
+    assert(tunnel.exchanges.get(id) === carried, "a tunnel does not know an exchange of its own");
+    assert(tunnel.clientId === clientId, "an exchange is on the tunnel of another client id");
+  } else {
+    const { session, stream } = carried;
+    assert(state.sessions.get(session.clientId) === session, "an exchange is on a session that has ended");
+    assert(session.exchanges.get(id) === carried, "a session does not know an exchange of its own");
+    assert(session.clientId === clientId, "an exchange is on the session of another client id");
+    assert(stream.sourcePaused === requestPaused, "a visitor is paused for nothing, or not paused");
+  }
+}
+
+function checkParking(state: ServerState, { order }: MoosicBoxCarried): void {
+  const { limits } = state.config;
+  assert(order.parked.size <= limits.parkedPacketsMax, "more packets are parked than may be");
+  assert(order.parkedBytes <= limits.parkedBytesMax, "more bytes are parked than may be");
 }
 
 function checkSocket(state: ServerState, socket: Socket): void {
@@ -102,8 +114,8 @@ function checkSocket(state: ServerState, socket: Socket): void {
 }
 
 function checkTunnel(state: ServerState, tunnel: Tunnel): void {
-  tunnel.exchanges.forEach((id) => {
-    assert(state.exchanges.get(id)?.tunnel === tunnel.id, "a tunnel carries an exchange that is not its own");
+  tunnel.exchanges.forEach((carried, id) => {
+    assert(state.exchanges.get(id)?.carried === carried, "a tunnel carries an exchange that is not its own");
   });
   for (const id of tunnel.slow) assert(tunnel.exchanges.has(id), "an exchange slows a tunnel that it left");
   assert(tunnel.paused === isArmed(tunnel.pause), "a tunnel is paused without an end");
@@ -131,9 +143,8 @@ function checkTunnelSession(state: ServerState, clientId: string, session: Tunne
     const carries = tunnel?.kind === "tunnel" && tunnel.native?.session === session;
     assert(carries && tunnel.phase === "live", "a session's tunnel does not carry it");
   }
-  session.exchanges.forEach((id) => {
-    const { native } = state.exchanges.get(id) ?? {};
-    assert(native?.session === session, "a session has an exchange that is not its own");
+  session.exchanges.forEach((carried, id) => {
+    assert(state.exchanges.get(id)?.carried === carried, "a session has an exchange that is not its own");
   });
   assert(session.heldBytes === heldBytes(session.link), "a session holds other bytes than are counted");
   checkSession(session.link);

@@ -1,5 +1,5 @@
 /** The server's sizes and sums at one moment, for whoever watches it. */
-import type { ServerCounters, ServerState } from "./state.ts";
+import type { ServerCounters, ServerState } from "./state/server.ts";
 
 export type ServerSnapshot = {
   readonly tunnels: number;

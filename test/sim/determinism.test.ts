@@ -20,7 +20,7 @@ const clockLeak: Leak = {
 
 /** Exchanges of a lost tunnel are failed in the order of a map that each process fills in its own way. */
 const mapOrderLeak: Leak = {
-  file: "core/server/tunnel.ts",
+  file: "core/server/owner/rows.ts",
   from: "for (const id of tunnel.exchanges)",
   to: "for (const id of inOrderOfProcess(tunnel.exchanges).values())",
   more: `

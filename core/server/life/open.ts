@@ -1,0 +1,143 @@
+/**
+ * The way of a socket that was let in: the tunnel's row is written, the handshake completed, an older tunnel of the same
+ * client id gives way, and what waited for the home goes out. A native tunnel counts as its home's only from its hello on,
+ * and the older one serves until then.
+ */
+import { assert } from "../../assert.ts";
+import type { ServerEffect } from "../../effects.ts";
+import type { Outbox } from "../../outbox.ts";
+import { arm, disarm } from "../../timers.ts";
+import type { Hello } from "../../wire/native.ts";
+import { openVisitorSocket } from "../moosicbox/relay.ts";
+import { sendWelcome } from "../native/welcome.ts";
+import { homeOf, liveTunnel, markAway, tunnelOf } from "../owner/homes.ts";
+import { claimRow, isNewer } from "../owner/rows.ts";
+import { attach, beginSession, detach, isTicketOf } from "../owner/sessions.ts";
+import type { CallResult } from "../registry/calls.ts";
+import {
+  acceptSocket,
+  acceptToClose,
+  enterSocketPhase,
+  openSocket,
+  refuseSocket,
+} from "../sockets/socket.ts";
+import type { ServerState } from "../state/server.ts";
+import type { NativeTunnel, Socket, Tunnel } from "../state/tunnels.ts";
+import { forwardRequest } from "../visitor/request.ts";
+import { takeWaiting } from "../visitor/waiting.ts";
+import { closeSocket, giveUpSession } from "./close.ts";
+
+/** The registry's word on a socket's token. A tunnel needs its fence as well, so there is no trust to fall back on. */
+export function onSocketChecked(
+  state: ServerState,
+  socket: Socket,
+  result: CallResult,
+  out: Outbox<ServerEffect>,
+): void {
+  if (result.type === "failed") return acceptToClose(state, socket, result.cause, out);
+  if (result.type !== "token_checked" || !result.valid) {
+    return refuseSocket(socket, "unauthorized", undefined, out);
+  }
+  if (socket.kind === "visitor") return acceptSocket(state, socket, out);
+  socket.fence = result.fence;
+  enterSocketPhase(socket, "claiming");
+  claimRow(state, socket, out);
+}
+
+/** The row is written, or could not be. */
+export function onRowClaimed(
+  state: ServerState,
+  tunnel: Socket,
+  result: CallResult,
+  out: Outbox<ServerEffect>,
+): void {
+  assert(tunnel.kind === "tunnel", "a visitor socket claims a row");
+  const superseded = result.type === "connection_upserted" && !result.current;
+  if (tunnel.phase === "claiming") {
+    if (result.type === "failed") acceptToClose(state, tunnel, result.cause, out);
+    else if (superseded) refuseSocket(tunnel, "superseded", undefined, out);
+    else acceptSocket(state, tunnel, out);
+  } else if (superseded) {
+    // A live tunnel's row was written again, and somebody newer owns it: on another node, perhaps.
+    closeSocket(state, tunnel, "superseded", out);
+  }
+}
+
+/** The handshake is complete. */
+export function onSocketOpened(
+  state: ServerState,
+  socket: Socket,
+  nonce: Uint8Array,
+  out: Outbox<ServerEffect>,
+): void {
+  // The peer finished its handshake when its time was just up.
+  if (socket.phase === "closing") return;
+  openSocket(state, socket);
+  if (socket.refusal !== null) return closeSocket(state, socket, socket.refusal, out);
+  if (socket.kind === "tunnel") openTunnel(state, socket, nonce, out);
+  else openVisitorSocket(state, socket, out);
+}
+
+/** The tunnel is open: it takes over from an older one, or gives way to one that is newer but was faster. */
+function openTunnel(state: ServerState, tunnel: Tunnel, nonce: Uint8Array, out: Outbox<ServerEffect>): void {
+  const { clientId, native } = tunnel;
+  const other = tunnelOf(state, state.homes.get(clientId)?.tunnel ?? null);
+  if (other !== undefined && isNewer(other, tunnel)) return closeSocket(state, tunnel, "superseded", out);
+  if (native !== null) return awaitHello(state, tunnel, native, nonce);
+  if (other !== undefined) closeSocket(state, other, "superseded", out);
+  const session = state.sessions.get(clientId);
+  if (session !== undefined) giveUpSession(state, session, out);
+  takeHome(state, tunnel, out);
+}
+
+/** The handshake's nonce becomes the ticket. */
+function awaitHello(state: ServerState, tunnel: Tunnel, native: NativeTunnel, nonce: Uint8Array): void {
+  native.ticket = hexOf(nonce);
+  arm(state.timers, native.hello, state.nowMs + state.config.limits.helloMs);
+  if (liveTunnel(state, tunnel.clientId) === undefined) markAway(state, tunnel.clientId, tunnel.access);
+}
+
+/** A native agent says which session it would like to go on with. */
+export function onHello(state: ServerState, tunnel: Tunnel, hello: Hello, out: Outbox<ServerEffect>): void {
+  const { clientId, native } = tunnel;
+  assert(native !== null, "a tunnel of another protocol says hello");
+  disarm(state.timers, native.hello);
+  const other = liveTunnel(state, clientId);
+  if (other !== undefined && isNewer(other, tunnel)) return closeSocket(state, tunnel, "superseded", out);
+  const hash = hello.ticket === null ? null : state.config.sha256(hello.ticket);
+  const former = state.sessions.get(clientId);
+  const resumed = former !== undefined && hash !== null && isTicketOf(former, hash);
+  if (resumed) {
+    const carrier = tunnelOf(state, former.tunnel);
+    // First, so that the tunnel takes nothing of the session with it.
+    if (carrier !== undefined) detach(former, carrier);
+  }
+  if (other !== undefined) closeSocket(state, other, "superseded", out);
+  if (former !== undefined && !resumed && state.sessions.has(clientId)) giveUpSession(state, former, out);
+  const session = resumed ? former : beginSession(state, tunnel, hello.windowBytes);
+  sendWelcome(state, tunnel, session, resumed ? hash : null, out);
+  attach(state, session, tunnel, resumed);
+  if (resumed) {
+    const exchanges = session.exchanges.size;
+    state.counters.resumptions++;
+    out.push({ type: "report", report: { type: "session_resumed", clientId, exchanges } });
+  }
+  takeHome(state, tunnel, out);
+}
+
+/** New requests go through this tunnel from here on, those that wait for it first. */
+function takeHome(state: ServerState, tunnel: Tunnel, out: Outbox<ServerEffect>): void {
+  const { clientId, id } = tunnel;
+  homeOf(state, clientId).tunnel = id;
+  state.counters.tunnelsAccepted++;
+  const protocol = tunnel.native === null ? "moosicbox" : "native";
+  out.push({ type: "report", report: { type: "tunnel_accepted", socket: id, clientId, protocol } });
+  state.away.delete(clientId);
+  for (const exchange of takeWaiting(state, clientId)) forwardRequest(state, exchange, clientId, out);
+}
+
+function hexOf(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
+  return text;
+}

@@ -1,0 +1,58 @@
+/** What the two heads of an exchange become on their way: what the home is told, and what of its answer is passed on. */
+import { forwardHeaders } from "../../http/forwarded.ts";
+import {
+  contentLength,
+  endToEnd,
+  type HeaderList,
+  headerValue,
+  headerValues,
+  validHeaders,
+  withoutHeader,
+} from "../../http/headers.ts";
+import { upgradeFields } from "../../http/upgrade.ts";
+import type { NativeResponseHead } from "../../wire/native-head.ts";
+import type { CarriedHead, OpenOrder } from "../carrier.ts";
+import { homeHeaders } from "../routing/route.ts";
+import type { ServerState } from "../state/server.ts";
+
+/** What the home is told: end-to-end fields in their order, without what was meant for this server, and who asks. */
+export function requestHeaders(state: ServerState, { request, route, access }: OpenOrder): HeaderList {
+  const own = homeHeaders(route, access, request.headers);
+  const passed = forwardHeaders({ target: request.target, headers: own, peer: request.peer }, state);
+  if (request.upgrade) return upgradeFields(passed);
+  const isExpected = request.expectsContinue && request.hasBody;
+  return isExpected || headerValue(passed, "expect") === undefined ? passed : withoutHeader(passed, "expect");
+}
+
+/** What is passed on of a head; null where it is not a final response's. */
+export function responseHead({ status, headers }: NativeResponseHead, upgrade: boolean): CarriedHead | null {
+  const declaredBytes = contentLength(headers);
+  const isFinal = (status === 101 && upgrade) || (status >= 200 && status <= 599);
+  if (!isFinal || declaredBytes === "invalid" || !validHeaders(headers)) return null;
+  return {
+    status,
+    headers: withFraming(headers, status, declaredBytes),
+    declaredBytes,
+    // Only what goes out in chunks has trailers to announce (RFC 9110 section 6.6.2).
+    trailerNames: declaredBytes === null ? headerValues(headers, "trailer").join(", ") : "",
+    compressible: false,
+  };
+}
+
+/**
+ * What may be passed on, with one way at most to tell where the body ends: its length, or else the chunks of the next hop.
+ * RFC 9110 section 8.6: a 1xx and a 204 have no content-length; one value remains of a repeated one.
+ */
+function withFraming(headers: HeaderList, status: number, declaredBytes: number | null): HeaderList {
+  const passed: string[] = [];
+  const list = endToEnd(headers);
+  let isFramed = status === 101 || status === 204;
+  for (let index = 0; index + 1 < list.length; index += 2) {
+    const name = list[index] ?? "";
+    const isLength = name.toLowerCase() === "content-length";
+    if (isLength && isFramed) continue;
+    if (isLength) isFramed = true;
+    passed.push(name, isLength ? String(declaredBytes) : (list[index + 1] ?? ""));
+  }
+  return passed;
+}

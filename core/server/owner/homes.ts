@@ -1,0 +1,91 @@
+/** The client ids with somebody there. An entry lives as long as it holds something. */
+import type { ExchangeId, SocketId } from "../../ids.ts";
+import type { Access } from "../routing/access.ts";
+import type { Home, ServerState } from "../state/server.ts";
+import type { Tunnel } from "../state/tunnels.ts";
+
+/** The tunnel that requests for the client id go through; undefined where the home is not connected. */
+export function liveTunnel(state: ServerState, clientId: string): Tunnel | undefined {
+  const id = state.homes.get(clientId)?.tunnel;
+  return id === undefined || id === null ? undefined : tunnelOf(state, id);
+}
+
+export function tunnelOf(state: ServerState, id: SocketId | null): Tunnel | undefined {
+  const socket = id === null ? undefined : state.sockets.get(id);
+  return socket?.kind === "tunnel" ? socket : undefined;
+}
+
+/**
+ * Who may visit the home by its own name; undefined where it is not known here. It stays known while the home is expected
+ * back, or a visitor who may wait for it would be turned away.
+ */
+export function accessOf(state: ServerState, clientId: string): Access | undefined {
+  return (
+    liveTunnel(state, clientId)?.access ??
+    state.sessions.get(clientId)?.access ??
+    awayHome(state, clientId)?.access
+  );
+}
+
+/** Notes that the home was there until now, and will perhaps be back soon. */
+export function markAway(state: ServerState, clientId: string, access: Access): void {
+  // Deleted first, so that the map stays ordered by time and the oldest is the first to go.
+  state.away.delete(clientId);
+  for (const [oldest, home] of state.away) {
+    if (state.away.size < state.config.limits.tunnelsMax && !isOver(state, home.sinceMs)) break;
+    state.away.delete(oldest);
+  }
+  state.away.set(clientId, { sinceMs: state.nowMs, access });
+}
+
+/** Whether a request that cannot be sent now is worth keeping for a while. */
+export function isExpected(state: ServerState, clientId: string): boolean {
+  return state.sessions.has(clientId) || awayHome(state, clientId) !== undefined;
+}
+
+export function homeOf(state: ServerState, clientId: string): Home {
+  let home = state.homes.get(clientId);
+  if (home === undefined) {
+    home = { tunnel: null, waiting: new Set(), visitors: new Set() };
+    state.homes.set(clientId, home);
+  }
+  return home;
+}
+
+/** Takes a socket out of its home, and the home away when nothing is left of it. */
+export function leaveHome(state: ServerState, clientId: string, socket: SocketId): void {
+  const home = state.homes.get(clientId);
+  if (home === undefined) return;
+  if (home.tunnel === socket) home.tunnel = null;
+  home.visitors.delete(socket);
+  dropIfEmpty(state, clientId, home);
+}
+
+/** Puts a request among those that wait for the home. */
+export function joinWaiting(state: ServerState, clientId: string, exchange: ExchangeId): void {
+  homeOf(state, clientId).waiting.add(exchange);
+  state.waiting++;
+}
+
+/** Does nothing where the request does not wait. */
+export function leaveWaiting(state: ServerState, clientId: string, exchange: ExchangeId): void {
+  const home = state.homes.get(clientId);
+  if (home === undefined || !home.waiting.delete(exchange)) return;
+  state.waiting--;
+  dropIfEmpty(state, clientId, home);
+}
+
+export function dropIfEmpty(state: ServerState, clientId: string, home: Home): void {
+  if (home.tunnel === null && home.waiting.size === 0 && home.visitors.size === 0) {
+    state.homes.delete(clientId);
+  }
+}
+
+function awayHome(state: ServerState, clientId: string) {
+  const home = state.away.get(clientId);
+  return home === undefined || isOver(state, home.sinceMs) ? undefined : home;
+}
+
+function isOver(state: ServerState, sinceMs: number): boolean {
+  return state.nowMs - sinceMs >= state.config.limits.waitMs;
+}

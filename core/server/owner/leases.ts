@@ -1,0 +1,52 @@
+/**
+ * Keeping the registry's rows true. Every `leaseRenewMs` one statement extends the leases of all rows of this node and
+ * tells which they are. A row of a tunnel that is not there any more is deleted: its clean-up was lost, or an upsert was
+ * carried out late. A live tunnel without a row gets it back. The rows of a node that died lapse with their leases.
+ */
+import type { ServerEffect } from "../../effects.ts";
+import type { Outbox } from "../../outbox.ts";
+import { arm } from "../../timers.ts";
+import { type CallResult, callRegistry } from "../registry/calls.ts";
+import type { ServerState } from "../state/server.ts";
+import type { Tunnel } from "../state/tunnels.ts";
+import { claimRow, dropRow, rowId } from "./rows.ts";
+
+export function onLeaseTimer(state: ServerState, out: Outbox<ServerEffect>): void {
+  const { node, limits } = state.config;
+  arm(state.timers, state.lease, state.nowMs + limits.leaseRenewMs);
+  callRegistry(
+    state,
+    { type: "renew_leases", node, leaseMs: limits.leaseMs },
+    { type: "renew_leases" },
+    0,
+    out,
+  );
+}
+
+export function onSweepTimer(state: ServerState, out: Outbox<ServerEffect>): void {
+  arm(state.timers, state.sweep, state.nowMs + state.config.limits.sweepMs);
+  callRegistry(state, { type: "sweep" }, { type: "sweep" }, 0, out);
+}
+
+export function onLeasesRenewed(state: ServerState, result: CallResult, out: Outbox<ServerEffect>): void {
+  if (result.type !== "leases_renewed") return;
+  const rowless = new Map<string, Tunnel>();
+  const present = new Set<string>();
+  for (const socket of state.sockets.values()) {
+    if (socket.kind !== "tunnel" || !socket.claimed || socket.phase === "closing") continue;
+    present.add(rowId(state, socket));
+    if (socket.phase === "live") rowless.set(rowId(state, socket), socket);
+  }
+  let repairs = 0;
+  for (const row of result.rows) {
+    rowless.delete(row.tunnel);
+    if (!present.has(row.tunnel) && repairs++ < REPAIRS_MAX) dropRow(state, row, out);
+  }
+  for (const tunnel of rowless.values()) {
+    if (repairs++ >= REPAIRS_MAX) break;
+    claimRow(state, tunnel, out);
+  }
+}
+
+/** Repairs in one round: after a mass loss the rest waits for the next, so that the registry is not flooded. */
+const REPAIRS_MAX = 200;

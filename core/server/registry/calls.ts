@@ -1,0 +1,122 @@
+/**
+ * Calls to the registry: each has a deadline, and is made again while it is worth it.
+ *
+ * A call is asked -> answered, or asked -> failed -> waiting -> asked again under a new id, until its time is up. Every
+ * operation is idempotent, so an attempt whose answer was lost may be repeated. An answer to an attempt that was given up
+ * finds no call and changes nothing. What an answer means is for the handler of its purpose; here it is only carried.
+ */
+import { assert } from "../../assert.ts";
+import type { ServerEffect } from "../../effects.ts";
+import type { CallId } from "../../ids.ts";
+import type { Outbox } from "../../outbox.ts";
+import type { RegistryFault, RegistryOperation, RegistryOutcome } from "../../registry.ts";
+import { arm, createTimer, disarm } from "../../timers.ts";
+import type { CallPurpose, RegistryCall, ServerState } from "../state/server.ts";
+
+/** What a call came to: an answer, a failure for good, or no room to ask. */
+export type CallResult =
+  | Exclude<RegistryOutcome, { readonly type: "failed" }>
+  | { readonly type: "failed"; readonly cause: "registry_down" | "limit_registry_calls" };
+
+/**
+ * Asks the registry, for at most `budgetMs` in all; a budget of 0 makes a single attempt.
+ * False where too many calls are under way already: the caller fails then and there. The node's own duties are always
+ * asked for, or a crowd of visitors at a slow registry would let the leases of all homes lapse.
+ */
+export function callRegistry(
+  state: ServerState,
+  operation: RegistryOperation,
+  purpose: CallPurpose,
+  budgetMs: number,
+  out: Outbox<ServerEffect>,
+): boolean {
+  const isDuty = purpose.type === "renew_leases" || purpose.type === "sweep";
+  if (!isDuty && state.calls.size >= state.config.limits.registryCallsMax) return false;
+  attempt(state, { operation, purpose, giveUpMs: state.nowMs + budgetMs }, out);
+  return true;
+}
+
+/** Takes an answer; undefined where nobody waits for it any more, or where the call will be made again. */
+export function onRegistryAnswer(
+  state: ServerState,
+  id: CallId,
+  outcome: RegistryOutcome,
+  isWanted: (purpose: CallPurpose) => boolean,
+  out: Outbox<ServerEffect>,
+): { readonly purpose: CallPurpose; readonly result: CallResult } | undefined {
+  const call = state.calls.get(id);
+  if (call === undefined || !call.asked) return undefined;
+  if (outcome.type === "failed") return onFailedAttempt(state, id, call, outcome.fault, isWanted, out);
+  endCall(state, id, call);
+  if (state.registryUp === false) out.push({ type: "report", report: { type: "registry_recovered" } });
+  state.registryUp = true;
+  return { purpose: call.purpose, result: outcome };
+}
+
+/** The deadline of an attempt has passed, or the time for the next attempt has come. */
+export function onCallTimer(
+  state: ServerState,
+  id: CallId,
+  isWanted: (purpose: CallPurpose) => boolean,
+  out: Outbox<ServerEffect>,
+): { readonly purpose: CallPurpose; readonly result: CallResult } | undefined {
+  const call = state.calls.get(id);
+  assert(call !== undefined, "a call's timer outlived it");
+  // A hung registry may still carry out what it was asked.
+  if (call.asked) return onFailedAttempt(state, id, call, "unknown", isWanted, out);
+  endCall(state, id, call);
+  // A process that was stalled comes to it when the asker's patience is over.
+  if (state.nowMs >= call.giveUpMs)
+    return { purpose: call.purpose, result: { type: "failed", cause: "registry_down" } };
+  if (isWanted(call.purpose)) attempt(state, call, out);
+  return undefined;
+}
+
+function onFailedAttempt(
+  state: ServerState,
+  id: CallId,
+  call: RegistryCall,
+  fault: RegistryFault,
+  isWanted: (purpose: CallPurpose) => boolean,
+  out: Outbox<ServerEffect>,
+): { readonly purpose: CallPurpose; readonly result: CallResult } | undefined {
+  // `refused` is the registry's word on this call; it says nothing about the next one.
+  if (fault !== "refused") state.registryUp = false;
+  out.push({ type: "report", report: { type: "registry_failed", operation: call.operation.type, fault } });
+  const retryMs = state.nowMs + state.config.limits.registryRetryMs;
+  if (fault !== "refused" && retryMs < call.giveUpMs && isWanted(call.purpose)) {
+    call.asked = false;
+    arm(state.timers, call.timer, retryMs);
+    return undefined;
+  }
+  endCall(state, id, call);
+  return { purpose: call.purpose, result: { type: "failed", cause: "registry_down" } };
+}
+
+function attempt(
+  state: ServerState,
+  call: Pick<RegistryCall, "operation" | "purpose" | "giveUpMs">,
+  out: Outbox<ServerEffect>,
+): void {
+  const id = ++state.callsMade as CallId;
+  const timer = createTimer({ kind: "call", call: id } as const);
+  state.calls.set(id, {
+    operation: call.operation,
+    purpose: call.purpose,
+    giveUpMs: call.giveUpMs,
+    timer,
+    asked: true,
+  });
+  const endMs = state.nowMs + state.config.limits.registryCallMs;
+  // The last attempt ends with the patience of who asked; a single one, made on no budget, has its full time.
+  arm(state.timers, timer, call.giveUpMs > state.nowMs ? Math.min(endMs, call.giveUpMs) : endMs);
+  out.push({ type: "registry_call", call: id, operation: call.operation });
+}
+
+function endCall(state: ServerState, id: CallId, call: RegistryCall): void {
+  disarm(state.timers, call.timer);
+  state.calls.delete(id);
+}
+
+/** Of each duty one call is under way, and at the turn of its period another one for a moment. */
+export const DUTY_CALLS_MAX = 4;

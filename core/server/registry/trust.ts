@@ -1,0 +1,34 @@
+/**
+ * Tokens that the registry accepted a moment ago. Within `tokenFreshMs` a token is not looked up again; within
+ * `tokenTrustMs` it still opens the door when the registry cannot be asked. Refused tokens are never remembered, so that a
+ * flood of bad ones grows nothing and a token works as soon as it is registered.
+ */
+import type { TokenHash } from "../../registry.ts";
+import type { ServerState } from "../state/server.ts";
+
+export type TokenKind = "client_access" | "signature";
+
+export function trustKey(kind: TokenKind, tokenHash: TokenHash, clientId: string): string {
+  return `${kind} ${tokenHash} ${clientId}`;
+}
+
+export function isTrusted(state: ServerState, key: string, withinMs: number): boolean {
+  const acceptedMs = state.trusted.get(key);
+  return acceptedMs !== undefined && state.nowMs - acceptedMs < withinMs;
+}
+
+export function trust(state: ServerState, key: string): void {
+  // Deleted first, so that the map stays ordered by age and the oldest is the first to go.
+  state.trusted.delete(key);
+  if (state.trusted.size >= state.config.limits.trustedTokensMax) {
+    for (const oldest of state.trusted.keys()) {
+      state.trusted.delete(oldest);
+      break;
+    }
+  }
+  state.trusted.set(key, state.nowMs);
+}
+
+export function distrust(state: ServerState, key: string): void {
+  state.trusted.delete(key);
+}

@@ -1,0 +1,70 @@
+/**
+ * Whose request it is, by its host and its path. A home's own name belongs to the home with every path. On all other names
+ * the server's own paths come first, and no path of a home is among them: homes are below `/t/` there, or named by a
+ * `clientId` in the query, which `route.ts` reads.
+ */
+import type { HeaderList } from "../../http/headers.ts";
+import { homeOfHost, requestHost } from "../../http/host.ts";
+import { originForm } from "../../http/target.ts";
+import type { ServerConfig } from "../config.ts";
+
+export type Place =
+  | {
+      readonly type: "home";
+      readonly way: "host" | "path";
+      readonly clientId: string;
+      /** In origin form and byte by byte as received, without what named the home; or `*`. */
+      readonly target: string;
+    }
+  | { readonly type: "server"; readonly target: string }
+  | { readonly type: "nowhere"; readonly detail: string };
+
+export function placeOf(
+  request: { readonly method: string; readonly target: string; readonly headers: HeaderList },
+  config: Pick<ServerConfig, "domain" | "pathRouting">,
+): Place {
+  const { method, headers } = request;
+  const target = method === "OPTIONS" && WHOLE_SERVER.test(request.target) ? "*" : originForm(request.target);
+  if (target === null) return { type: "nowhere", detail: "The request target cannot be read." };
+  const host = requestHost(request.target, headers);
+  if (host === null) return { type: "nowhere", detail: "The request does not name one host." };
+  const named = config.domain === null || host === undefined ? null : homeOfHost(host.name, config.domain);
+  if (named !== null) return { type: "home", way: "host", clientId: named, target };
+  const [, raw, rest = ""] = (config.pathRouting ? HOME_PATH.exec(target) : null) ?? [];
+  if (raw === undefined) return { type: "server", target };
+  const clientId = decoded(raw);
+  if (clientId === null || !isClientId(clientId)) return { type: "nowhere", detail: CLIENT_ID_REQUIRED };
+  return { type: "home", way: "path", clientId, target: rest.startsWith("/") ? rest : `/${rest}` };
+}
+
+/** Any text is plain data as a client id, as long as the registry can keep it and a log line can show it. */
+export function isClientId(text: string): boolean {
+  if (text === "" || codePoints(text) > CLIENT_ID_LENGTH_MAX) return false;
+  return !CONTROL_CHARACTER.test(text) && text.isWellFormed();
+}
+
+/** What the registry's column counts as characters (protocol-moosicbox.md, MySQL tables). */
+export const CLIENT_ID_LENGTH_MAX = 64;
+
+export const CLIENT_ID_REQUIRED = "A clientId of 1 to 64 characters is required.";
+
+const CONTROL_CHARACTER = /\p{Cc}/u;
+
+/** The asterisk form, and the absolute form that stands for it (RFC 9112 sections 3.2.4). */
+const WHOLE_SERVER = /^(?:\*|https?:\/\/[^/?#]+)$/i;
+
+/** `/t/`, the client id, and what is left for the home. */
+const HOME_PATH = /^\/t\/([^/?]*)(.*)$/s;
+
+function decoded(raw: string): string | null {
+  try {
+    return decodeURIComponent(raw);
+  } catch {
+    return null;
+  }
+}
+
+function codePoints(text: string): number {
+  // A long text is not worth spreading out to be counted: it has at least half as many code points as units.
+  return text.length > 2 * CLIENT_ID_LENGTH_MAX ? text.length : [...text].length;
+}

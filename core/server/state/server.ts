@@ -1,0 +1,105 @@
+/** What the server knows: plain data, changed in place by the steps and by nothing else. */
+import type { ExchangeOutcome } from "../../failure.ts";
+import type { IpBlock } from "../../http/ip.ts";
+import type { IdTable } from "../../id-table.ts";
+import type { CallId, ExchangeId, SocketId } from "../../ids.ts";
+import type { RegistryOperation } from "../../registry.ts";
+import type { Timer, Timers } from "../../timers.ts";
+import type { ServerConfig } from "../config.ts";
+import type { Access } from "../routing/access.ts";
+import type { Exchange } from "./exchange.ts";
+import type { TimerOwner } from "./timers.ts";
+import type { Socket, TunnelSession } from "./tunnels.ts";
+
+/** A client id with somebody there: a live tunnel, waiting requests, or visitor sockets. */
+export type Home = {
+  /** That new requests go through: a native one counts from its hello. */
+  tunnel: SocketId | null;
+  /** Requests that wait for a tunnel, oldest first. */
+  readonly waiting: Set<ExchangeId>;
+  readonly visitors: Set<SocketId>;
+};
+
+/** A home that was there a moment ago. */
+export type AwayHome = { readonly sinceMs: number; readonly access: Access };
+
+/** What an answer of the registry is for. */
+export type CallPurpose =
+  /** `key` is the trust that a good answer earns. */
+  | { readonly type: "authorize_exchange"; readonly exchange: ExchangeId; readonly key: string }
+  | { readonly type: "find_home"; readonly exchange: ExchangeId }
+  /** `token` is shown to the visitor once it is stored; null shows success only. */
+  | { readonly type: "issue_token"; readonly exchange: ExchangeId; readonly token: string | null }
+  | { readonly type: "authorize_socket"; readonly socket: SocketId }
+  | { readonly type: "claim_row"; readonly socket: SocketId }
+  | { readonly type: "drop_row" }
+  | { readonly type: "renew_leases" }
+  | { readonly type: "sweep" };
+
+export type RegistryCall = {
+  readonly operation: RegistryOperation;
+  readonly purpose: CallPurpose;
+  /** No further attempt is made after this time. */
+  readonly giveUpMs: number;
+  /** Deadline of the attempt, or the start of the next one. */
+  readonly timer: Timer<TimerOwner>;
+  /** Whether an attempt is under way; false while it waits for its next one. */
+  asked: boolean;
+};
+
+export type ServerCounters = {
+  readonly outcomes: Map<ExchangeOutcome, number>;
+  exchangesOpened: number;
+  tunnelsAccepted: number;
+  /** Body bytes from agents, and to visitors. */
+  bytesIn: number;
+  bytesOut: number;
+  /** Packets and answers for an id that is unknown, ended or another tunnel's. */
+  strayPackets: number;
+  duplicatePackets: number;
+  abortsSent: number;
+  agentProtocolErrors: number;
+  tunnelPauses: number;
+  /** Sessions that an agent came back to. */
+  resumptions: number;
+};
+
+export type ServerState = {
+  readonly config: ServerConfig;
+  readonly accessTokenHash: string;
+  /** The configuration's, read once. */
+  readonly trustedProxies: readonly IpBlock[];
+  nowMs: number;
+  readonly timers: Timers<TimerOwner>;
+  readonly exchanges: IdTable<ExchangeId, Exchange>;
+  readonly sockets: Map<SocketId, Socket>;
+  readonly homes: Map<string, Home>;
+  /** By client id. */
+  readonly sessions: Map<string, TunnelSession>;
+  /** Those that something changed for in this step. */
+  readonly touched: TunnelSession[];
+  /** Homes that are expected back, by client id, since when, oldest first. */
+  readonly away: Map<string, AwayHome>;
+  /** Requests that wait for a home. */
+  waiting: number;
+  /** Questions of visitor sockets by their wire id. */
+  readonly questions: Map<number, SocketId>;
+  questionsAsked: number;
+  readonly calls: IdTable<CallId, RegistryCall>;
+  callsMade: number;
+  /** Accepted tokens with the time of acceptance, oldest first. The key has the hash, never the token. */
+  readonly trusted: Map<string, number>;
+  /** Null before the first answer. */
+  registryUp: boolean | null;
+  /** Held bytes of all exchanges. */
+  heldBytes: number;
+  /** Held bytes of all sessions, which are those of request bodies. */
+  sessionBytes: number;
+  tunnels: number;
+  visitorSockets: number;
+  readonly lease: Timer<TimerOwner>;
+  readonly sweep: Timer<TimerOwner>;
+  readonly drain: Timer<TimerOwner>;
+  drainPhase: "none" | "finishing" | "closing" | "drained";
+  readonly counters: ServerCounters;
+};

@@ -1,0 +1,153 @@
+/**
+ * Who may come in. Nothing is answered and nothing is forwarded before the token is known to be good; a registry that fails
+ * opens no door, except to a token that it accepted itself less than `tokenTrustMs` ago.
+ */
+import type { ServerEffect } from "../../effects.ts";
+import { preflight } from "../../http/cors.ts";
+import type { Outbox } from "../../outbox.ts";
+import { accessOf } from "../owner/homes.ts";
+import { type CallResult, callRegistry } from "../registry/calls.ts";
+import { distrust, isTrusted, type TokenKind, trust, trustKey } from "../registry/trust.ts";
+import { TOKEN_ACCESS } from "../routing/access.ts";
+import type { Credential } from "../routing/route.ts";
+import type { Exchange } from "../state/exchange.ts";
+import type { ServerState } from "../state/server.ts";
+import { serveRoute } from "./endpoints.ts";
+import { endExchange, failExchange } from "./exchange.ts";
+
+/** Takes in a request that has just been opened. */
+export function admitExchange(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
+  const { request, route } = exchange;
+  if (state.drainPhase !== "none") return failExchange(state, exchange, "draining", out);
+  if (state.exchanges.size > state.config.limits.exchangesMax) {
+    return failExchange(state, exchange, "limit_exchanges", out);
+  }
+  // On a home's own name preflights are the home's, like everything else.
+  if (route.forward.way === "query") {
+    const cors = preflight(request.method, request.headers, state.config.corsOrigins);
+    if (cors !== null) return answerPreflight(exchange, cors, state, out);
+  }
+  if (route.action.type === "failure") {
+    const { code, detail, allow } = route.action;
+    const headers = allow === null ? [] : ["allow", allow];
+    return failExchange(state, exchange, code, out, { detail, headers });
+  }
+  checkCredential(state, exchange, route.credential, out);
+}
+
+function checkCredential(
+  state: ServerState,
+  exchange: Exchange,
+  credential: Credential,
+  out: Outbox<ServerEffect>,
+): void {
+  switch (credential.type) {
+    case "none":
+      return serveRoute(state, exchange, out);
+    case "access_token":
+      // Hashes are compared: how far two of them agree says nothing about the token.
+      if (credential.token !== null && state.config.sha256(credential.token) === state.accessTokenHash) {
+        return serveRoute(state, exchange, out);
+      }
+      return failExchange(state, exchange, "unauthorized", out);
+    case "home_access":
+      return checkAccess(state, exchange, credential, out);
+    case "client_access":
+    case "signature":
+      return checkToken(state, exchange, credential.type, credential, out);
+  }
+}
+
+/**
+ * A home's own door. One that is not here answers as one that wants a token, so that nobody without a token can tell which
+ * homes there are.
+ */
+function checkAccess(
+  state: ServerState,
+  exchange: Exchange,
+  credential: Extract<Credential, { readonly type: "home_access" }>,
+  out: Outbox<ServerEffect>,
+): void {
+  const { clientId, bearer, basic } = credential;
+  const access = accessOf(state, clientId) ?? TOKEN_ACCESS;
+  exchange.access = access;
+  switch (access.type) {
+    case "public":
+      return serveRoute(state, exchange, out);
+    case "token":
+      return checkToken(state, exchange, "client_access", { clientId, token: bearer }, out);
+    case "basic": {
+      const isKnown =
+        basic !== null && state.config.sha256(`${basic.user}:${basic.password}`) === access.hash;
+      if (isKnown) return serveRoute(state, exchange, out);
+      // A realm of its own for each home, or browsers would show one home the password of another (RFC 7617 section 2.2).
+      const challenge = `Basic realm="${encodeURIComponent(clientId)}", charset="UTF-8"`;
+      return failExchange(state, exchange, "unauthorized", out, { headers: ["www-authenticate", challenge] });
+    }
+  }
+}
+
+function checkToken(
+  state: ServerState,
+  exchange: Exchange,
+  kind: TokenKind,
+  { clientId, token }: { readonly clientId: string; readonly token: string | null },
+  out: Outbox<ServerEffect>,
+): void {
+  if (token === null) return failExchange(state, exchange, "unauthorized", out);
+  const tokenHash = state.config.sha256(token);
+  const { limits } = state.config;
+  const key = trustKey(kind, tokenHash, clientId);
+  const trusted = isTrusted(state, key, limits.tokenTrustMs);
+  if (isTrusted(state, key, limits.tokenFreshMs) || (trusted && state.registryUp === false)) {
+    return serveRoute(state, exchange, out);
+  }
+  const asked = callRegistry(
+    state,
+    { type: "check_token", kind, tokenHash, clientId },
+    { type: "authorize_exchange", exchange: exchange.id, key },
+    // A trusted token need not wait for a registry that fails.
+    trusted ? 0 : limits.registryVisitorMs,
+    out,
+  );
+  if (!asked) failExchange(state, exchange, "limit_registry_calls", out);
+}
+
+/** The registry's word on an exchange's token. */
+export function onExchangeChecked(
+  state: ServerState,
+  exchange: Exchange,
+  key: string,
+  result: CallResult,
+  out: Outbox<ServerEffect>,
+): void {
+  if (result.type === "token_checked" && result.valid) {
+    trust(state, key);
+    serveRoute(state, exchange, out);
+  } else if (result.type === "failed") {
+    if (isTrusted(state, key, state.config.limits.tokenTrustMs)) serveRoute(state, exchange, out);
+    else failExchange(state, exchange, result.cause, out);
+  } else {
+    distrust(state, key);
+    failExchange(state, exchange, "unauthorized", out);
+  }
+}
+
+function answerPreflight(
+  exchange: Exchange,
+  headers: readonly string[],
+  state: ServerState,
+  out: Outbox<ServerEffect>,
+): void {
+  exchange.headSent = true;
+  exchange.status = 204;
+  out.push({
+    type: "respond",
+    exchange: exchange.id,
+    status: 204,
+    headers,
+    body: [],
+    close: exchange.request.hasBody,
+  });
+  endExchange(state, exchange, "completed", out);
+}

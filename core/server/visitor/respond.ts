@@ -1,0 +1,131 @@
+/**
+ * What a visitor is told: the server's own answers, problems, and the cut that marks a body as broken. Every response
+ * carries the CORS headers that its request earned.
+ */
+import { assert } from "../../assert.ts";
+import type { ServerEffect } from "../../effects.ts";
+import type { ExchangeOutcome, FailureCode } from "../../failure.ts";
+import { corsHeaders } from "../../http/cors.ts";
+import type { HeaderList } from "../../http/headers.ts";
+import { headerValue, withoutHeaders } from "../../http/headers.ts";
+import { prefersHtml, problemResponse } from "../../http/problem.ts";
+import type { Outbox } from "../../outbox.ts";
+import { encodeUtf8 } from "../../wire/utf8.ts";
+import type { Exchange } from "../state/exchange.ts";
+import type { ServerState } from "../state/server.ts";
+import { hold } from "./held.ts";
+
+/** None on a home's own name: there the home's service answers for itself. */
+export function corsOf(state: ServerState, exchange: Exchange): HeaderList {
+  if (exchange.route.forward.way !== "query") return [];
+  return corsHeaders(headerValue(exchange.request.headers, "origin"), state.config.corsOrigins);
+}
+
+/** Answers with a small JSON value of the server's own. */
+export function respondJson(
+  state: ServerState,
+  exchange: Exchange,
+  value: object,
+  out: Outbox<ServerEffect>,
+): void {
+  const body = encodeUtf8(JSON.stringify(value));
+  respondWhole(
+    state,
+    exchange,
+    {
+      status: 200,
+      headers: [
+        "content-type",
+        "application/json",
+        "content-length",
+        String(body.length),
+        "cache-control",
+        "no-store",
+      ],
+      body: exchange.request.method === "HEAD" ? [] : [body],
+    },
+    out,
+  );
+}
+
+/** Answers with the problem of a failure: JSON, or a page for a browser. Headers of `extra` replace the problem's own. */
+export function respondProblem(
+  state: ServerState,
+  exchange: Exchange,
+  code: FailureCode,
+  extra: { readonly detail?: string; readonly headers?: HeaderList },
+  out: Outbox<ServerEffect>,
+): void {
+  const problem = problemResponse(code, {
+    requestId: state.config.idBase + exchange.id,
+    html: prefersHtml(exchange.request.headers),
+    // 424 is MoosicBox's word for it, which browsers and proxies do not know.
+    ...(code === "agent_not_connected" && exchange.route.forward.way !== "query" ? { status: 503 } : {}),
+    ...(extra.detail === undefined ? {} : { detail: extra.detail }),
+  });
+  respondWhole(
+    state,
+    exchange,
+    {
+      status: problem.status,
+      headers: replaced(problem.headers, extra.headers ?? []),
+      body: exchange.request.method === "HEAD" ? [] : [problem.body],
+    },
+    out,
+  );
+}
+
+function replaced(headers: HeaderList, by: HeaderList): HeaderList {
+  if (by.length === 0) return headers;
+  return [...withoutHeaders(headers, (name) => headerValue(by, name) !== undefined), ...by];
+}
+
+/** Orders a whole response in one effect. The headers frame the body already. */
+export function respondWhole(
+  state: ServerState,
+  exchange: Exchange,
+  response: {
+    readonly status: number;
+    readonly headers: HeaderList;
+    readonly body: readonly Uint8Array[];
+  },
+  out: Outbox<ServerEffect>,
+): void {
+  assert(!exchange.headSent, "a response follows another one");
+  exchange.headSent = true;
+  exchange.status = response.status;
+  for (const part of response.body) countWritten(state, exchange, part.length);
+  out.push({
+    type: "respond",
+    exchange: exchange.id,
+    status: response.status,
+    headers: [...response.headers, ...corsOf(state, exchange)],
+    body: response.body,
+    close: exchange.request.hasBody && !exchange.requestRead,
+  });
+}
+
+/** Writes some of the body. `lastUse`: nobody else needs any of the buffer that the bytes are of. */
+export function write(
+  state: ServerState,
+  exchange: Exchange,
+  bytes: Uint8Array,
+  lastUse: boolean,
+  out: Outbox<ServerEffect>,
+): void {
+  countWritten(state, exchange, bytes.length);
+  if (lastUse) out.push({ type: "respond_body", exchange: exchange.id, bytes, lastUse });
+  else out.push({ type: "respond_body", exchange: exchange.id, bytes });
+}
+
+/** Bytes of a body were ordered to be written: they are held until the adapter says that they have left. */
+function countWritten(state: ServerState, exchange: Exchange, bytes: number): void {
+  exchange.unflushedBytes += bytes;
+  hold(state, exchange, bytes);
+  exchange.bytesOut += bytes;
+  state.counters.bytesOut += bytes;
+}
+
+export function countOutcome(state: ServerState, outcome: ExchangeOutcome): void {
+  state.counters.outcomes.set(outcome, (state.counters.outcomes.get(outcome) ?? 0) + 1);
+}

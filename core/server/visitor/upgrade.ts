@@ -1,0 +1,63 @@
+/**
+ * WebSockets between a visitor and a home's service. They are exchanges whose bytes nobody here looks into, but for one thing:
+ * where frames end. When the home is lost for good, a visitor is told so by a close frame of ours with 1012, which can stand
+ * only between two of the home's.
+ */
+import type { ServerEffect } from "../../effects.ts";
+import { failureOf } from "../../failure.ts";
+import type { HeaderList } from "../../http/headers.ts";
+import { upgradeFields } from "../../http/upgrade.ts";
+import {
+  closeFrame,
+  createFrameTracker,
+  type FrameTracker,
+  isBetweenFrames,
+  trackFrames,
+} from "../../http/websocket-frames.ts";
+import type { Outbox } from "../../outbox.ts";
+import { obey } from "../carriers.ts";
+import type { Exchange } from "../state/exchange.ts";
+import type { ServerState } from "../state/server.ts";
+import { endExchange, enterPhase, failExchange, resumeRequest } from "./exchange.ts";
+import { write } from "./respond.ts";
+
+/** The home took the upgrade: from here on bytes flow both ways. */
+export function openUpgrade(exchange: Exchange, headers: HeaderList, out: Outbox<ServerEffect>): void {
+  const passed = upgradeFields(headers);
+  enterPhase(exchange, "responding");
+  exchange.head = { status: 101, headers: passed, declaredBytes: null, hasBody: true };
+  exchange.headSent = true;
+  exchange.status = 101;
+  exchange.requestAsked = true;
+  exchange.frames = createFrameTracker();
+  out.push({ type: "respond_upgrade", exchange: exchange.id, headers: passed });
+}
+
+/** Bytes of the home's WebSocket for the visitor. */
+export function writeUpgraded(
+  state: ServerState,
+  exchange: Exchange,
+  frames: FrameTracker,
+  bytes: Uint8Array,
+  out: Outbox<ServerEffect>,
+): void {
+  trackFrames(frames, bytes);
+  write(state, exchange, bytes, false, out);
+}
+
+/** Whatever carried the exchange is gone for good. */
+export function loseExchange(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
+  if (exchange.carried !== null) obey(state, exchange.carried, { type: "leave" }, out);
+  exchange.carried = null;
+  resumeRequest(exchange, out);
+  const { frames } = exchange;
+  if (frames === null || !isBetweenFrames(frames)) return failExchange(state, exchange, "agent_lost", out);
+  if (!frames.isClosed) {
+    write(state, exchange, closeFrame(LOST_CODE, "The home was lost."), false, out);
+  }
+  out.push({ type: "respond_end", exchange: exchange.id, trailers: [] });
+  endExchange(state, exchange, "agent_lost", out);
+}
+
+/** Service restart (RFC 6455's registry): the visitor may connect again. */
+const LOST_CODE = failureOf("agent_lost").closeCode;

@@ -1,0 +1,141 @@
+/** A visitor's WebSocket with a home's service: an exchange whose bytes nobody looks into. */
+import { describe, expect, it } from "vitest";
+import { closeFrame } from "../../../../core/http/websocket-frames.ts";
+import { NativeAgent, requestBody } from "../../../helpers/native-agent.ts";
+import { TestServer } from "../../../helpers/test-server.ts";
+
+const HANDSHAKE = [
+  "Upgrade",
+  "websocket",
+  "Connection",
+  "Upgrade",
+  "Sec-WebSocket-Key",
+  "dGhlIHNhbXBsZSBub25jZQ==",
+  "Sec-WebSocket-Version",
+  "13",
+];
+const ACCEPTED = [
+  "Upgrade",
+  "websocket",
+  "Connection",
+  "Upgrade",
+  "Sec-WebSocket-Accept",
+  "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+  "Sec-WebSocket-Protocol",
+  "chat",
+];
+/** Of a server: one text frame. */
+const FRAME = new Uint8Array([0x81, 2, 0x68, 0x69]);
+
+function upgraded() {
+  const server = new TestServer();
+  const agent = new NativeAgent(server).connect();
+  const visit = server.visit({ upgrade: true, headers: HANDSHAKE });
+  agent.head(101, ["Keep-Alive", "timeout=5", ...ACCEPTED]);
+  return { server, agent, visit };
+}
+
+describe("a visitor's WebSocket", () => {
+  it("is sent on to be an exchange", () => {
+    const server = new TestServer();
+    const socket = server.upgrade("/socket?clientId=home", HANDSHAKE);
+    expect(socket.isForwarded).toBe(true);
+    expect(server.state.sockets.size).toBe(0);
+  });
+
+  it("H27 is the only protocol that the home is offered", () => {
+    const server = new TestServer();
+    const agent = new NativeAgent(server).connect();
+    server.visit({ upgrade: true, headers: ["Upgrade", "h2c, websocket", "Connection", "Upgrade"] });
+    expect(agent.request.head.headers.slice(0, 4)).toEqual(["Upgrade", "websocket", "Connection", "Upgrade"]);
+  });
+
+  it("T21 is opened at the home first, and carries raw bytes both ways", () => {
+    const { server, agent, visit } = upgraded();
+    expect(agent.request.head.upgrade).toBe(true);
+    expect(agent.request.head.headers.slice(0, 8)).toEqual(HANDSHAKE);
+    expect(visit.status).toBe(101);
+    expect(visit.headers).toEqual(ACCEPTED);
+    visit.sendBody(FRAME);
+    agent.body(FRAME);
+    expect(requestBody(agent.request)).toEqual(FRAME);
+    expect(visit.body).toEqual(FRAME);
+    visit.endBody();
+    expect(agent.request.isWhole).toBe(true);
+    agent.end();
+    expect(visit.end).toBe("clean");
+    server.expectEmpty();
+  });
+
+  it("T23 gets the plain response where the home refuses it", () => {
+    const server = new TestServer();
+    const agent = new NativeAgent(server).connect();
+    const visit = server.visit({ upgrade: true, headers: HANDSHAKE });
+    agent.answer(401, ["www-authenticate", "Basic"], "who?");
+    expect(visit).toMatchObject({ status: 401, text: "who?", end: "clean", closesConnection: true });
+    expect(visit.header("www-authenticate")).toBe("Basic");
+    server.expectEmpty();
+  });
+
+  it("fails with a clear code where the agent speaks MoosicBox's protocol", () => {
+    const server = new TestServer();
+    server.tunnel();
+    const visit = server.visit({ upgrade: true, headers: HANDSHAKE });
+    expect(visit).toMatchObject({ status: 501, code: "upgrade_unsupported" });
+    server.expectEmpty();
+  });
+
+  it("T22 goes on after a resumption", () => {
+    const { server, agent, visit } = upgraded();
+    agent.body(FRAME);
+    agent.lose();
+    visit.sendBody(FRAME);
+    server.advance(5_000);
+    agent.connect();
+    agent.body(FRAME);
+    expect(requestBody(agent.request)).toEqual(FRAME);
+    expect(visit.body).toEqual(new Uint8Array([...FRAME, ...FRAME]));
+    server.expectEmpty();
+  });
+
+  it("T22 closes once with 1012 and a reason when the home is lost between two frames", () => {
+    const { server, agent, visit } = upgraded();
+    agent.body(FRAME);
+    agent.lose();
+    server.advance(server.state.config.limits.graceMs);
+    const told = closeFrame(1012, "The home was lost.");
+    expect([...told.subarray(0, 4)]).toEqual([0x88, 20, 0x03, 0xf4]);
+    expect(visit.body).toEqual(new Uint8Array([...FRAME, ...told]));
+    expect(visit.end).toBe("clean");
+    expect(server.outcomes("agent_lost")).toBe(1);
+    server.expectEmpty();
+  });
+
+  it("T22 is cut when the home is lost inside a frame", () => {
+    const { server, agent, visit } = upgraded();
+    agent.body(FRAME.subarray(0, 3));
+    agent.lose();
+    server.advance(server.state.config.limits.graceMs);
+    expect(visit).toMatchObject({ end: "cut" });
+    expect(visit.body).toHaveLength(3);
+    server.expectEmpty();
+  });
+
+  it("T22 is told nothing behind the home's own close frame", () => {
+    const { server, agent, visit } = upgraded();
+    agent.body(closeFrame(1000, ""));
+    agent.lose(1000);
+    expect(visit.body).toEqual(closeFrame(1000, ""));
+    expect(visit.end).toBe("clean");
+    server.expectEmpty();
+  });
+
+  it("closes a visitor socket of MoosicBox's kind, which the native protocol does not carry", () => {
+    const server = new TestServer();
+    new NativeAgent(server).connect();
+    const socket = server.visitorSocket();
+    socket.say("{}");
+    expect(socket.closed).toEqual({ code: 1011, reason: "upgrade_unsupported" });
+    server.expectEmpty();
+  });
+});
