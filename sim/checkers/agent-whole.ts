@@ -1,7 +1,7 @@
 /** What an agent passes on as whole is all that its home sent, to the byte, and all that the home said it would send. */
-import { headerOf } from "../visitor.ts";
+import { headerOf } from "../actors/visitor.ts";
+import { seenPacket } from "../ledger/seen-packet.ts";
 import { type AgentEffect, type AgentEvent, ofEachProcess, type Property } from "./checker.ts";
-import { seenPacket } from "./packet.ts";
 
 type Passing = {
   readonly requestId: number;

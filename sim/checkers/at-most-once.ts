@@ -1,5 +1,5 @@
 /** A request that is not idempotent (RFC 9110 section 9.2.2) reaches the home at most once, and unaltered: over resumptions, any. */
-import { type HomeSpec, isNative } from "../scenario.ts";
+import { type HomeSpec, isNative } from "../scenario/scenario.ts";
 import type { HomeCall, Property, Visit } from "./checker.ts";
 
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);

@@ -1,6 +1,7 @@
 /** The bytes that a visitor sees are a prefix of the model's body. */
-import { HOME_HEADER } from "../model.ts";
-import { headerOf } from "../visitor.ts";
+
+import { headerOf } from "../actors/visitor.ts";
+import { HOME_HEADER } from "../scenario/model.ts";
 import type { Property, Visit } from "./checker.ts";
 
 export const bodyPrefix: Property = {

@@ -3,18 +3,18 @@
  *
  * A checker states one property. It watches from outside, at every hop: what each machine is told and orders, what
  * crosses the wire, what the registry's rows were, what visitors got and what homes were asked. It knows the model of
- * `sim/model.ts` and nothing of how `core/` works: of `core/` only the types of events and effects are known here.
+ * `sim/scenario/model.ts` and nothing of how `core/` works: of `core/` only the types of events and effects are known here.
  */
 import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
 import type { AgentEvent, ServerEvent } from "../../core/events.ts";
 import type { AgentLimits, ServerLimits } from "../../core/limits.ts";
-import type { HomeCall } from "../home.ts";
-import type { ConnectionEntry, RegistryChange } from "../registry.ts";
-import type { Scenario } from "../scenario.ts";
-import type { Visit } from "../visitor.ts";
-import type { VisitorSocket } from "../visitor-socket.ts";
-import type { World } from "../world.ts";
-import type { Ledger } from "./ledger.ts";
+import type { HomeCall } from "../actors/home.ts";
+import type { ConnectionEntry, RegistryChange } from "../actors/registry.ts";
+import type { Visit } from "../actors/visitor.ts";
+import type { VisitorSocket } from "../actors/visitor-socket.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Scenario } from "../scenario/scenario.ts";
+import type { World } from "../world/world.ts";
 
 export type {
   AgentEffect,

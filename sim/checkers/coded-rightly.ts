@@ -1,7 +1,7 @@
 /** A body is compressed only for who can read it, whole, and its head says so. */
-import { headerOf } from "../visitor.ts";
+import { headerOf } from "../actors/visitor.ts";
+import type { LedgerExchange } from "../ledger/exchange.ts";
 import type { Property, ServerEffect } from "./checker.ts";
-import type { LedgerExchange } from "./ledger-exchange.ts";
 
 type Head = Extract<ServerEffect, { readonly type: "respond_head" }>;
 

@@ -1,7 +1,8 @@
 /** What a request needs to be let in, read from the protocol's table of endpoints and from nothing of `core/`. */
-import { fakeSha256 } from "../hash.ts";
-import { DOMAIN } from "../request.ts";
-import { headerOf } from "../visitor.ts";
+
+import { headerOf } from "../actors/visitor.ts";
+import { DOMAIN } from "../scenario/request.ts";
+import { fakeSha256 } from "../tools/hash.ts";
 import type { ServerEvent } from "./checker.ts";
 
 type Opened = Extract<ServerEvent, { readonly type: "exchange_opened" }>;

@@ -2,9 +2,10 @@
  * Of a home's headers the visitor gets those that are for him, unchanged, and none that were for a hop on the way; who may
  * read an answer across sites is the server's to say, and the same for every answer.
  */
-import { extraHeaders } from "../answers.ts";
-import type { Scenario } from "../scenario.ts";
-import { headerOf } from "../visitor.ts";
+
+import { headerOf } from "../actors/visitor.ts";
+import { extraHeaders } from "../scenario/answers.ts";
+import type { Scenario } from "../scenario/scenario.ts";
 import type { Property, Visit } from "./checker.ts";
 
 /** Fields of one connection, and one that a home nominates as such (RFC 9110 section 7.6.1). */

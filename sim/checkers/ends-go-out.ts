@@ -4,9 +4,9 @@
  * else would wake it: whoever waits for the end waits for a deadline.
  */
 import type { ExchangeId } from "../../core/ids.ts";
-import { creditOf, exchangeOf, KIND, readEntries, readGreeting, readNativeFrame } from "../native-wire.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { creditOf, exchangeOf, KIND, readEntries, readGreeting, readNativeFrame } from "../wire/native.ts";
 import type { AgentEffect, AgentEvent, Property, ServerEffect, ServerEvent } from "./checker.ts";
-import type { Ledger } from "./ledger.ts";
 
 /** One direction of an exchange, at the end that sends it. */
 type Sending = { limit: number; sentBytes: number; next: number };

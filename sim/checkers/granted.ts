@@ -4,10 +4,11 @@
  */
 import type { SocketId } from "../../core/ids.ts";
 import type { ServerLimits } from "../../core/limits.ts";
-import { fakeSha256 } from "../hash.ts";
-import { readNativeFrame } from "../native-wire.ts";
-import { ACCESS_TOKEN, accessOf } from "../request.ts";
-import type { HomeSpec } from "../scenario.ts";
+import type { LedgerExchange } from "../ledger/exchange.ts";
+import { ACCESS_TOKEN, accessOf } from "../scenario/request.ts";
+import type { HomeSpec } from "../scenario/scenario.ts";
+import { fakeSha256 } from "../tools/hash.ts";
+import { readNativeFrame } from "../wire/native.ts";
 import {
   ofEachProcess,
   type Property,
@@ -16,7 +17,6 @@ import {
   type SteppedServer,
 } from "./checker.ts";
 import { neededCredential, signatureKey, tokenKey } from "./credential.ts";
-import type { LedgerExchange } from "./ledger-exchange.ts";
 
 type Operation = Extract<ServerEffect, { readonly type: "registry_call" }>["operation"];
 

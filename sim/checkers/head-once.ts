@@ -1,6 +1,7 @@
 /** Status and headers come once, before any byte, and are those of the home's first packet. */
-import { HOME_HEADER } from "../model.ts";
-import { headerOf } from "../visitor.ts";
+
+import { headerOf } from "../actors/visitor.ts";
+import { HOME_HEADER } from "../scenario/model.ts";
 import type { Property } from "./checker.ts";
 
 export const headOnce: Property = {

@@ -3,11 +3,11 @@
  * request goes out on, and not by what another one had said before it.
  */
 import type { SocketId } from "../../core/ids.ts";
-import { fakeSha256 } from "../hash.ts";
-import { headerOf } from "../visitor.ts";
+import { headerOf } from "../actors/visitor.ts";
+import type { LedgerExchange } from "../ledger/exchange.ts";
+import { fakeSha256 } from "../tools/hash.ts";
 import { ofEachProcess, type Property } from "./checker.ts";
 import { neededCredential, tokenKey } from "./credential.ts";
-import type { LedgerExchange } from "./ledger-exchange.ts";
 
 /** What one process was told. */
 class Told {

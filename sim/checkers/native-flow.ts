@@ -6,9 +6,9 @@
  * where there is room for them, and what may go does not wait.
  */
 import type { AgentLimits, ServerLimits, SessionLimits } from "../../core/limits.ts";
-import { creditOf, KIND, type NativeFrame, readGreeting, readNativeFrame } from "../native-wire.ts";
+import { socketNamedIn } from "../ledger/socket.ts";
+import { creditOf, KIND, type NativeFrame, readGreeting, readNativeFrame } from "../wire/native.ts";
 import type { AgentEffect, AgentEvent, Property, ServerEffect, ServerEvent, Violate } from "./checker.ts";
-import { socketNamedIn } from "./ledger-socket.ts";
 import { FlowSession, hearEntries, NOWHERE, sentReset, type Wrong, wrongEntries } from "./native-session.ts";
 import { Waits } from "./native-waits.ts";
 

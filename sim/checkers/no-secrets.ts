@@ -1,5 +1,5 @@
 /** No token is in anything that people read or strangers get: reports, problems, reasons of a close. */
-import { latin1Text } from "../text.ts";
+import { latin1Text } from "../tools/text.ts";
 import type { AgentEffect, Property, ServerEffect } from "./checker.ts";
 
 /** The shape of every token in a run. */

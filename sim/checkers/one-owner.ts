@@ -3,8 +3,8 @@
  * nothing of its successor: no node asks for the row of a tunnel to be deleted that it still serves.
  */
 import type { SocketId } from "../../core/ids.ts";
+import type { LedgerSocket } from "../ledger/socket.ts";
 import type { Property, ServerEffect, SteppedServer, Violate } from "./checker.ts";
-import type { LedgerSocket } from "./ledger-socket.ts";
 
 /** More calls than any run makes at once. */
 const CALLS_MANY = 1_000;

@@ -2,10 +2,11 @@
  * Nobody is turned away without a cause: a tunnel is superseded only by one that is newer by the registry's clock, a token
  * refused only on the registry's word, a limit named only when it is reached.
  */
-import type { Scenario } from "../scenario.ts";
-import { headerOf } from "../visitor.ts";
+
+import { headerOf } from "../actors/visitor.ts";
+import type { LedgerSocket } from "../ledger/socket.ts";
+import type { Scenario } from "../scenario/scenario.ts";
 import type { Property, ServerEffect, ServerEvent, Setting, SteppedServer } from "./checker.ts";
-import type { LedgerSocket } from "./ledger-socket.ts";
 
 const SUPERSEDED = 4001;
 

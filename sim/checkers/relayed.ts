@@ -4,8 +4,8 @@
  */
 import type { SocketId } from "../../core/ids.ts";
 import type { ServerLimits } from "../../core/limits.ts";
+import type { LedgerSocket } from "../ledger/socket.ts";
 import type { Property, ServerEffect, ServerEvent, SteppedServer } from "./checker.ts";
-import type { LedgerSocket } from "./ledger-socket.ts";
 
 type Texts = readonly Extract<ServerEffect, { readonly type: "socket_send_text" }>[];
 type Text = Extract<ServerEvent, { readonly type: "socket_text" }>;

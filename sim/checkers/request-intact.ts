@@ -1,10 +1,11 @@
 /** What a home is asked is what its visitor asked: the same method, path, query, range and accept. */
-import { isForwardingField } from "../forwarding.ts";
-import { readNativeFrame, readRequestHead, type SeenRequestHead } from "../native-wire.ts";
-import { headerOf } from "../visitor.ts";
+
+import { headerOf } from "../actors/visitor.ts";
+import type { LedgerExchange } from "../ledger/exchange.ts";
+import { isForwardingField } from "../scenario/forwarding.ts";
+import { readNativeFrame, readRequestHead, type SeenRequestHead } from "../wire/native.ts";
 import type { Property } from "./checker.ts";
 import { parsedTarget } from "./credential.ts";
-import type { LedgerExchange } from "./ledger-exchange.ts";
 
 type Frame = {
   readonly request_id?: unknown;

@@ -2,7 +2,7 @@
  * A reset is acknowledged, also where the exchange is forgotten or was never known, and whole, however many frames it
  * leaves out: its sender holds the exchange until it knows that it came.
  */
-import { exchangeOf, KIND, numberOf, readEntries } from "../native-wire.ts";
+import { exchangeOf, KIND, numberOf, readEntries } from "../wire/native.ts";
 import type { AgentEffect, AgentEvent, Property, ServerEffect, ServerEvent } from "./checker.ts";
 
 /** One socket at one end, from the welcome on. */

@@ -4,8 +4,8 @@
  * two failures in a row, and longer where another agent took over.
  */
 import type { AgentLimits } from "../../core/limits.ts";
-import { readGreeting } from "../native-wire.ts";
-import type { HomeSpec } from "../scenario.ts";
+import type { HomeSpec } from "../scenario/scenario.ts";
+import { readGreeting } from "../wire/native.ts";
 import type { AgentEffect, AgentEvent, Property } from "./checker.ts";
 
 const SUPERSEDED = 4001;

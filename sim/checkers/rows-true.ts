@@ -3,8 +3,8 @@
  * tunnel, and its row names that; and no row of a living node names a tunnel that is not there.
  */
 import type { SocketId } from "../../core/ids.ts";
+import type { LedgerSocket } from "../ledger/socket.ts";
 import type { Finish, Property, Setting, SteppedServer, Violate } from "./checker.ts";
-import type { LedgerSocket } from "./ledger-socket.ts";
 
 export const rowsTrue: Property = {
   name: "rows_true",

@@ -2,7 +2,7 @@
  * A native session gives its socket no piece while that is full, and nothing at all while it is twice as full, but for where
  * it stands: what comes next never waits long, and a peer who does not read makes nobody hold more than that.
  */
-import { KIND } from "../native-wire.ts";
+import { KIND } from "../wire/native.ts";
 import {
   type AgentEffect,
   type AgentEvent,

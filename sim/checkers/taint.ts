@@ -1,6 +1,7 @@
 /** No byte of one client id or of one visit ever reaches another, visitor sockets included. */
-import { firstDifference, HOME_HEADER, taintKey } from "../model.ts";
-import { headerOf } from "../visitor.ts";
+
+import { headerOf } from "../actors/visitor.ts";
+import { firstDifference, HOME_HEADER, taintKey } from "../scenario/model.ts";
 import type { Property, Visit } from "./checker.ts";
 
 /** Fewer bytes than this may agree with another visit's by chance. */

@@ -2,12 +2,13 @@
  * Bad input and bad luck harm only those whom they hit: a visit that no fault could touch, from the start of the run to its
  * own end, comes to what it comes to in a calm world; where limits are drawn tight, to a limit's failure at the worst.
  */
-import { isAsExpected } from "../expectation.ts";
+
+import { isTight } from "../drawing/limits.ts";
 import { targetOf } from "../faults/index.ts";
-import { isTight } from "../limits.ts";
-import { magicTokenOf } from "../request.ts";
-import { ADDED_VISITS_FROM, type Scenario } from "../scenario.ts";
+import { magicTokenOf } from "../scenario/request.ts";
+import { ADDED_VISITS_FROM, type Scenario } from "../scenario/scenario.ts";
 import type { Property, Setting, Visit } from "./checker.ts";
+import { isAsExpected } from "./expectation.ts";
 
 export const unharmed: Property = {
   name: "unharmed",

@@ -1,7 +1,7 @@
 /** Nobody takes more than the limits allow: requests in flight, sockets, bytes that wait for one who does not read. */
 import type { ServerLimits } from "../../core/limits.ts";
+import type { LedgerSocket } from "../ledger/socket.ts";
 import type { Property, SteppedServer } from "./checker.ts";
-import type { LedgerSocket } from "./ledger-socket.ts";
 
 export const withinLimits: Property = {
   name: "within_limits",

@@ -1,0 +1,192 @@
+/** The checker of native sessions, where it watches credit: whether it is used, and whether there is room for it. */
+import { describe, expect, test } from "vitest";
+import { agentLimits } from "../../../core/limits.ts";
+import type { AgentEffect, AgentEvent, ServerEffect } from "../../../sim/checkers/checker.ts";
+import { nativeFlow } from "../../../sim/checkers/native-flow.ts";
+import { KIND } from "../../../sim/wire/native.ts";
+import {
+  agentHears,
+  agentSends,
+  answer,
+  asked,
+  back,
+  begun,
+  CREDIT,
+  entry,
+  first,
+  frame,
+  opensAt,
+  requestHead,
+  responseHead,
+  second,
+  socket,
+  welcome,
+  welcomed,
+} from "./native-steps.ts";
+import { type AgentStep, exchange, type ServerStep, Shows, tick } from "./steps.ts";
+
+const asksOrigin: AgentEffect = {
+  type: "origin_request",
+  exchange,
+  origin: 0,
+  method: "GET",
+  target: "/",
+  headers: [],
+  body: null,
+  bodyBytes: null,
+  upgrade: false,
+};
+/** An event that is no tick, and changes nothing. */
+const quiet: AgentEvent = { type: "socket_heard", socket };
+const pauses = (paused: boolean): AgentEffect => ({ type: "origin_pause", exchange, paused });
+const allCredit = agentSends(answer(1, CREDIT));
+const more = entry(KIND.credit, 1, 10 * agentLimits.socketBytesMax);
+const ticks: AgentStep[] = [
+  [10, tick],
+  [20, tick],
+];
+
+describe("native_flow, of what waits", () => {
+  test.each<readonly [string, number, AgentStep[]]>([
+    ["a home that is paused, and has credit", 1, [[3, quiet, pauses(true)], ...ticks]],
+    ["a home that was paused", 0, [[3, quiet, pauses(true)], [4, tick, pauses(false)], ...ticks]],
+    ["a home that is paused, and has no credit", 0, [[3, quiet, pauses(true), allCredit], ...ticks]],
+    [
+      "one that got credit again",
+      1,
+      [[3, quiet, pauses(true), allCredit], [4, agentHears(entry(KIND.credit, 1, 200))], ...ticks],
+    ],
+    [
+      "one that got it as the tunnel came back",
+      1,
+      [
+        [3, quiet, pauses(true), allCredit],
+        ...back,
+        [6, agentHears(entry(KIND.resume, 2, 200), second)],
+        ...ticks,
+      ],
+    ],
+    [
+      "one whose tunnel is not back",
+      0,
+      [[3, { type: "socket_closed", socket, code: 1006, reason: "" }, pauses(true)], ...ticks],
+    ],
+    [
+      "one whose exchange the other side forgot",
+      0,
+      [
+        [3, quiet, pauses(true)],
+        ...back,
+        [6, agentHears(frame(KIND.resume, 0, 0, new Uint8Array(0), 0), second)],
+        ...ticks,
+      ],
+    ],
+    [
+      "one whose socket is full",
+      0,
+      [[3, agentHears(more), pauses(true), agentSends(answer(1, agentLimits.socketBytesMax))], ...ticks],
+    ],
+    [
+      "one whose socket is empty again",
+      1,
+      [
+        [3, agentHears(more), pauses(true), agentSends(answer(1, agentLimits.socketBytesMax))],
+        [4, { type: "socket_flushed", socket, bytes: agentLimits.socketBytesMax }],
+        ...ticks,
+      ],
+    ],
+    [
+      "one that goes on slowly",
+      0,
+      [
+        [3, quiet, pauses(true)],
+        [10, tick],
+        [19, tick, agentSends(answer(1, 1))],
+        [20, tick],
+      ],
+    ],
+    ["an end that does not go out", 1, [[3, { type: "origin_ended", exchange, trailers: [] }], ...ticks]],
+    [
+      "an end that does",
+      0,
+      [[3, { type: "origin_ended", exchange, trailers: [] }, agentSends(frame(KIND.piece, 1, 4))], ...ticks],
+    ],
+  ])("%s: %i violations", (_name, violations, steps) => {
+    const asks: AgentStep = [2, agentHears(asked), asksOrigin, agentSends(first)];
+    expect(new Shows(nativeFlow).agent([...welcomed.slice(0, 2), asks, ...steps]).found).toHaveLength(
+      violations,
+    );
+  });
+
+  test("knows a visitor's upload by the number of its exchange", () => {
+    const pause: ServerEffect = { type: "exchange_pause", exchange, paused: true };
+    const steps: ServerStep[] = [
+      [2, { type: "socket_heard", socket }, serverSends(asked), pause],
+      [3, tick],
+      [5, tick],
+    ];
+    expect(new Shows(nativeFlow).server([...begun, ...steps]).found).toHaveLength(1);
+  });
+
+  test("takes no exchange of one server for that of another with the same number", () => {
+    const asks: AgentStep = [2, agentHears(asked), asksOrigin, agentSends(first)];
+    const elsewhere: AgentStep[] = [
+      [3, quiet, pauses(true)],
+      [4, opensAt(second)],
+      [5, agentHears(welcome(), second)],
+      [6, agentHears(asked, second), agentSends(first, second)],
+    ];
+    const steps = [...welcomed.slice(0, 2), asks, ...elsewhere, ...ticks];
+    expect(new Shows(nativeFlow).agent(steps).found).toEqual([]);
+  });
+});
+
+const windows = {
+  windowBytesMin: 50,
+  windowBytes: CREDIT,
+  windowBytesMax: 400,
+  tunnelWindowBytes: 500,
+};
+const serverSends = (bytes: Uint8Array): ServerEffect => ({
+  type: "socket_send_packet",
+  socket,
+  header: bytes,
+  body: [],
+});
+const opensBoth: ServerStep = [
+  2,
+  tick,
+  serverSends(asked),
+  serverSends(frame(KIND.piece, 0, 1, requestHead, 2)),
+];
+const gives = (limit: number, about = 1): ServerStep => [
+  9,
+  tick,
+  serverSends(entry(KIND.credit, 0, limit, about)),
+];
+const answersWhole: ServerStep = [
+  8,
+  { type: "socket_bytes", socket, bytes: frame(KIND.piece, 0, 5, responseHead) },
+];
+
+describe("native_flow, of windows", () => {
+  test.each<readonly [string, number, ServerStep[]]>([
+    ["one that grows to its limit", 0, [opensBoth, gives(400)]],
+    ["one that grows beyond it", 1, [opensBoth, gives(401)]],
+    ["two that grow to what both may have", 0, [opensBoth, gives(300), gives(200, 2)]],
+    ["two that grow beyond it", 1, [opensBoth, gives(300), gives(201, 2)]],
+    ["one that grows where another has ended", 0, [opensBoth, gives(300), answersWhole, gives(400, 2)]],
+    ["one that opens beside one that grew", 1, [[2, tick, serverSends(asked)], gives(400), opensSecond(101)]],
+    ["one that does, with the least", 0, [[2, tick, serverSends(asked)], gives(400), opensSecond(50)]],
+  ])("%s: %i violations", (_name, violations, steps) => {
+    expect(new Shows(nativeFlow, { limits: windows }).server([...begun, ...steps]).found).toHaveLength(
+      violations,
+    );
+  });
+});
+
+function opensSecond(credit: number): ServerStep {
+  const head = requestHead.slice();
+  head[10] = credit;
+  return [10, tick, serverSends(frame(KIND.piece, 0, 1, head, 2))];
+}
