@@ -16,7 +16,8 @@ import { latin1Text } from "../tools/text.ts";
 import { Process } from "../world/process.ts";
 import type { World } from "../world/world.ts";
 import { ClientSocket, type Dialler, dialExchange } from "./dial.ts";
-import type { Home, HomeRequest } from "./home.ts";
+import type { Home } from "./home.ts";
+import type { HomeRequest } from "./home-request.ts";
 import { added, NOTHING_HELD, type SessionHold } from "./session-hold.ts";
 
 export type AgentSettings = {

@@ -1,5 +1,4 @@
 /** Our agent as a program: one process after another, and the state file that outlives them. */
-
 import type { World } from "../world/world.ts";
 import { type AgentDisk, AgentProcess, type AgentSettings } from "./agent-process.ts";
 import type { Dialler } from "./dial.ts";

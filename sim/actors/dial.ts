@@ -1,8 +1,10 @@
 /** How anybody outside reaches a node: the handshake of a WebSocket, and the connection of an HTTP request. */
-import { ExchangeLine, type RequestHead, type VisitorSide } from "../network/exchange-line.ts";
+import { ExchangeLine, type VisitorSide } from "../network/exchange-line.ts";
 import { Link, type LinkEnd, type LinkHandler } from "../network/link.ts";
 import type { HandshakeHead, Path } from "../network/path.ts";
-import type { Host, QueueOrder } from "../network/pipe.ts";
+import type { RequestHead } from "../scenario/request-head.ts";
+import type { QueueOrder } from "../scenario/scenario.ts";
+import type { Host } from "../world/host.ts";
 import type { World } from "../world/world.ts";
 import type { Node } from "./node.ts";
 import type { ServerProcess } from "./server-process.ts";
@@ -40,7 +42,7 @@ export function dialExchange(
         request: options.request,
         visitor: options.visitor,
         host: server.process,
-        arrived: (opened) => server.open(opened),
+        arrived: (opened) => server.connections.open(opened),
       });
       options.onLine(line);
     },
@@ -80,7 +82,7 @@ export class ClientSocket {
             this.#refuse(portal.status, portal.body.replace(ASKED_FOR, target));
             return;
           }
-          const { socket, handler: serverHandler } = server.socketHandler();
+          const { socket, handler: serverHandler } = server.connections.socketHandler();
           const link = new Link(world, {
             path,
             name: `link:${path.name}:${path.made}`,
@@ -92,7 +94,9 @@ export class ClientSocket {
           this.#end = link.client;
           let head: HandshakeHead = { target, headers };
           for (const rewrite of path.rewriters) head = rewrite(head);
-          server.process.run(() => server.requestUpgrade(socket, link.server, head.target, head.headers));
+          server.process.run(() =>
+            server.connections.requestUpgrade(socket, link.server, head.target, head.headers),
+          );
         },
       },
     );

@@ -1,5 +1,5 @@
 /** One answer of a home service: in chunks and at its own pace, as the model says, while the request may still come in. */
-
+import type { HomeCall } from "../record/home-call.ts";
 import {
   answerOf,
   hasTrailers,
@@ -9,11 +9,11 @@ import {
   trailersOf,
 } from "../scenario/model.ts";
 import { bodyOf, REQUEST_TRAILERS } from "../scenario/request.ts";
+import { headerOf } from "../tools/headers.ts";
 import { latin1Text } from "../tools/text.ts";
 import { GOOD_BYE, webSocketFrame } from "../wire/web-socket-frame.ts";
 import type { Agenda, World } from "../world/world.ts";
-import type { Home, HomeCall, HomeClient, HomeQuestion, HomeRequest } from "./home.ts";
-import { headerOf } from "./visitor.ts";
+import type { HomeClient, HomeCondition, HomeQuestion, HomeRequest } from "./home-request.ts";
 
 /** How long a request takes on the private network. */
 export const CONNECT_US = 300;
@@ -25,7 +25,7 @@ const DRY_US = 200_000;
 export class Answer implements HomeRequest {
   readonly #world: World;
   readonly #agenda: Agenda;
-  readonly #home: Home;
+  readonly #home: HomeCondition;
   readonly #call: HomeCall;
   readonly #client: HomeClient;
   readonly #key: number;
@@ -53,7 +53,7 @@ export class Answer implements HomeRequest {
       client,
       request,
     }: {
-      readonly home: Home;
+      readonly home: HomeCondition;
       readonly call: HomeCall;
       readonly client: HomeClient;
       readonly request: HomeQuestion;

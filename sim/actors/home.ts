@@ -1,66 +1,16 @@
 /** The home service behind an agent: takes requests, has them answered, and keeps a record of every call. */
-
-import type { Recorder } from "../report/trace.ts";
+import type { HomeCall } from "../record/home-call.ts";
+import type { Recorder } from "../record/recorder.ts";
 import { AGENTS_FIELD, LIST_HEADERS } from "../scenario/quirks.ts";
 import { bodyOf } from "../scenario/request.ts";
 import type { VisitOperation } from "../scenario/scenario.ts";
 import type { World } from "../world/world.ts";
 import { Answer, CONNECT_US, isSame } from "./home-answer.ts";
-
-/** One request that reached a home. */
-export type HomeCall = {
-  readonly clientId: string;
-  /** The visit that it belongs to; null where nobody's visit asks for that. */
-  readonly visit: VisitOperation | null;
-  readonly method: string;
-  readonly target: string;
-  readonly atUs: number;
-  /** Whether what came of the request body is what the visitor sent, and all of it where it ended. */
-  bodyIntact: boolean;
-  /** Whether the fields that have to come as they are did; also where the agent passes no fields on. */
-  readonly headersIntact: boolean;
-  /** How it ended; null while it runs. */
-  end: "answered" | "aborted" | "failed" | null;
-};
-
-/** What a home tells whoever asked. */
-export type HomeClient = {
-  /** For a recorder. */
-  readonly name: string;
-  /** So much of the request body was taken in. */
-  readonly flushed: (bytes: number) => void;
-  readonly interim: (status: number, headers: readonly string[]) => void;
-  readonly head: (status: number, headers: readonly string[]) => void;
-  readonly body: (bytes: Uint8Array) => void;
-  readonly ended: (trailers: readonly string[]) => void;
-  readonly failed: (fault: "refused" | "broken" | "malformed" | "connect_timeout") => void;
-};
-
-/** A request under way. */
-export type HomeRequest = {
-  readonly abort: () => void;
-  readonly pause: (paused: boolean) => void;
-  /** More of a streamed body, or of an upgraded connection. */
-  readonly send: (bytes: Uint8Array) => void;
-  readonly sendEnd: (trailers: readonly string[]) => void;
-};
-
-/** What an agent asks for. */
-export type HomeQuestion = {
-  readonly method: string;
-  readonly target: string;
-  /** Null from an agent that passes none on. */
-  readonly headers: readonly string[] | null;
-  /** Of one byte to a character. */
-  readonly body: string | "streamed" | null;
-  readonly upgrade?: boolean;
-};
+import type { HomeClient, HomeCondition, HomeQuestion, HomeRequest, HomeTrouble } from "./home-request.ts";
 
 const REFUSED: HomeRequest = { abort: () => {}, pause: () => {}, send: () => {}, sendEnd: () => {} };
 
-export type HomeTrouble = "refused" | "silent" | "broken" | "dry";
-
-export class Home {
+export class Home implements HomeCondition {
   readonly clientId: string;
   readonly calls: HomeCall[] = [];
   /** Connections are refused while above 0. */

@@ -3,7 +3,6 @@
  * in full packets, its unbounded queue sends smaller messages first, it knows no ABORT of its own, and after a reconnect
  * it goes on with the exchanges of the tunnel that it lost.
  */
-
 import type { HomeSpec, PushOperation } from "../scenario/scenario.ts";
 import { latin1Text, utf8Bytes } from "../tools/text.ts";
 import { joined } from "../wire/frame.ts";
@@ -12,7 +11,8 @@ import { SleepyHost } from "../world/host.ts";
 import type { World } from "../world/world.ts";
 import type { AgentProgram } from "./agent.ts";
 import { ClientSocket, type Dialler } from "./dial.ts";
-import type { Home, HomeRequest } from "./home.ts";
+import type { Home } from "./home.ts";
+import type { HomeRequest } from "./home-request.ts";
 import { NOTHING_HELD, type SessionHold } from "./session-hold.ts";
 
 const RETRY_US = 5_000_000;

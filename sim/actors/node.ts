@@ -1,5 +1,4 @@
 /** A node: one server process after another under one address. */
-
 import type { World } from "../world/world.ts";
 import type { FakeRegistry } from "./registry.ts";
 import { ServerProcess, type ServerSettings } from "./server-process.ts";

@@ -10,25 +10,10 @@ import {
   type RegistryOperation,
   type RegistryOutcome,
 } from "../../core/registry.ts";
+import type { ConnectionEntry, RegistryChange } from "../record/registry-row.ts";
 import type { Random } from "../tools/random.ts";
 import { Clock } from "../world/clock.ts";
 import type { Agenda, World } from "../world/world.ts";
-
-export type ConnectionEntry = {
-  readonly tunnel: string;
-  readonly node: string;
-  readonly fence: number;
-  readonly leaseEndsUs: number;
-};
-
-/** One change of one row of `connections`; null stands for no row. */
-export type RegistryChange = {
-  readonly atUs: number;
-  readonly clientId: string;
-  readonly operation: RegistryOperation["type"];
-  readonly before: ConnectionEntry | null;
-  readonly after: ConnectionEntry | null;
-};
 
 type TokenEntry = {
   readonly clientId: string;

@@ -3,8 +3,9 @@
  * take hold of.
  */
 import { agentLimits, type ServerLimits, serverLimits } from "../../core/limits.ts";
-import type { Finish } from "../checkers/checker.ts";
 import { Path } from "../network/path.ts";
+import type { Finish } from "../record/finish.ts";
+import { Visit } from "../record/visit.ts";
 import { answerOf } from "../scenario/model.ts";
 import {
   ACCESS_TOKEN,
@@ -34,7 +35,7 @@ import { MoosicBoxAgent } from "./moosicbox-agent.ts";
 import { Node } from "./node.ts";
 import { FakeRegistry } from "./registry.ts";
 import type { SessionHold } from "./session-hold.ts";
-import { Visit, Visitor, type VisitorMood } from "./visitor.ts";
+import { Visitor, type VisitorMood } from "./visitor.ts";
 import { VisitorSocket } from "./visitor-socket.ts";
 
 /** Longer than any fault sets the registry's clock back. */
@@ -171,7 +172,6 @@ export class Scene {
     // Of who got other bytes than were sent, acknowledgements may be lost for good.
     const tampered = new Set(this.sites.filter((site) => site.wasTampered).map((site) => site.spec.clientId));
     return {
-      world: this.world,
       visits: this.visits.filter((visit) => this.site(visit.operation.home).spec.heals),
       visitorSockets: this.visitorSockets,
       // A server that was told a false end gives no more credit for the true one.
@@ -288,7 +288,7 @@ function heldBy(node: Node, tampered: ReadonlySet<string>): Finish["held"] {
     { process, what: "exchanges", count: exchanges },
     { process, what: "held bytes", count: heldBytes },
     { process, what: "visitor sockets", count: visitorSockets },
-    { process, what: "connections without an owner", count: server.openConnections - tunnels },
+    { process, what: "connections without an owner", count: server.connections.count - tunnels },
     ...heldBySessions(process, server.sessionsHold(tampered)),
   ];
 }

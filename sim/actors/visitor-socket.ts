@@ -1,12 +1,12 @@
 /** A visitor socket: a visitor's own WebSocket to a client id. It says what its operation tells it to, and listens. */
-
-import { attentive } from "../network/pipe.ts";
+import type { SeenVisitorSocket } from "../record/visitor-socket.ts";
 import { handshakeOf } from "../scenario/quirks.ts";
 import type { MessageSpec, SocketOperation } from "../scenario/scenario.ts";
+import { attentive } from "../world/host.ts";
 import type { World } from "../world/world.ts";
 import { ClientSocket, type Dialler } from "./dial.ts";
 
-export class VisitorSocket {
+export class VisitorSocket implements SeenVisitorSocket {
   readonly operation: SocketOperation;
   readonly clientId: string;
   readonly #world: World;

@@ -2,78 +2,13 @@
  * A visitor: makes one HTTP request, reads the answer at its own pace, and may leave at any time. What it saw stays in
  * the `Visit`, for the checkers.
  */
-
-import type { VisitEnd } from "../checkers/checker.ts";
 import type { ExchangeLine } from "../network/exchange-line.ts";
-import { firstDifference, HOME_HEADER, type ModelAnswer, taintKey } from "../scenario/model.ts";
+import type { Visit, VisitEnd } from "../record/visit.ts";
 import { REQUEST_TRAILERS } from "../scenario/request.ts";
-import { type HomeSpec, isNative, type VisitOperation } from "../scenario/scenario.ts";
 import { latin1Bytes } from "../tools/text.ts";
 import { WebSocketReader } from "../wire/web-socket-frame.ts";
 import type { Agenda, World } from "../world/world.ts";
 import { type Dialler, dialExchange } from "./dial.ts";
-
-export class Visit {
-  readonly operation: VisitOperation;
-  readonly clientId: string;
-  /** What its home would answer. */
-  readonly model: ModelAnswer;
-  readonly startedUs: number;
-  /** Who may visit its home. */
-  readonly access: HomeSpec["access"];
-  /** Whether its home's agent speaks the native protocol. */
-  readonly native: boolean;
-  status: number | null = null;
-  headers: readonly string[] = [];
-  trailers: readonly string[] = [];
-  interims = 0;
-  /** Of the home's WebSocket; null where there is none, or before it says good-bye. */
-  closeCode: number | null = null;
-  bytesReceived = 0;
-  /** How it ended; null while it goes on. */
-  end: VisitEnd | null = null;
-  endedUs: number | null = null;
-  /** A fault changed bytes that the server cannot know to be changed: what is seen may differ from the model. */
-  tampered = false;
-  /** It began after its agent had been told things that its server never said, or the other way round. */
-  followsTampering = false;
-  readonly #key: number;
-  #compared: Uint8Array | null = null;
-  #comparedAt = 0;
-  #wrong = -1;
-
-  constructor(
-    operation: VisitOperation,
-    spec: Pick<HomeSpec, "clientId"> & Partial<HomeSpec>,
-    model: ModelAnswer,
-    startedUs: number,
-  ) {
-    this.operation = operation;
-    const { clientId, access } = spec;
-    this.clientId = clientId;
-    this.access = access;
-    this.native = isNative(spec);
-    this.model = model;
-    this.startedUs = startedUs;
-    this.#key = taintKey(spec.clientId, operation.id);
-  }
-
-  /** Index of the first of these bytes, the next of the body, that is not its home's; -1 where all are. */
-  firstWrong(bytes: Uint8Array): number {
-    // Several checkers ask this of each piece.
-    if (bytes !== this.#compared || this.bytesReceived !== this.#comparedAt) {
-      this.#compared = bytes;
-      this.#comparedAt = this.bytesReceived;
-      this.#wrong = firstDifference(this.#key, this.model.bodyOffset + this.bytesReceived, bytes);
-    }
-    return this.#wrong;
-  }
-
-  /** The head came from a home, and not from the server or an agent. */
-  get fromHome(): boolean {
-    return headerOf(this.headers, HOME_HEADER) !== undefined;
-  }
-}
 
 /** What a fault may do to a visitor's behaviour. */
 export type VisitorMood = {
@@ -237,11 +172,4 @@ export class Visitor {
   #trace(text: string): void {
     this.#world.trace?.line(this.#world.nowUs, `visit ${this.visit.operation.id}`, text);
   }
-}
-
-export function headerOf(headers: readonly string[], name: string): string | undefined {
-  for (let index = 0; index + 1 < headers.length; index += 2) {
-    if (headers[index]?.toLowerCase() === name) return headers[index + 1];
-  }
-  return undefined;
 }

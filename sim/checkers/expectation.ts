@@ -1,6 +1,5 @@
 /** What a visit should come to in a world without faults. */
-
-import type { Visit } from "../actors/visitor.ts";
+import type { Visit } from "../record/visit.ts";
 import { isMalformed } from "../scenario/answers.ts";
 import { oddStatuses } from "../scenario/odd-requests.ts";
 import type { AnswerSpec } from "../scenario/scenario.ts";

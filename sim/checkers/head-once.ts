@@ -1,8 +1,7 @@
 /** Status and headers come once, before any byte, and are those of the home's first packet. */
-
-import { headerOf } from "../actors/visitor.ts";
+import type { Property } from "../record/checker.ts";
 import { HOME_HEADER } from "../scenario/model.ts";
-import type { Property } from "./checker.ts";
+import { headerOf } from "../tools/headers.ts";
 
 export const headOnce: Property = {
   name: "head_once",

@@ -1,6 +1,6 @@
 /** A visitor's message that is larger than the limit, in bytes as they cross the wire, closes its socket and goes nowhere. */
+import type { Property } from "../record/checker.ts";
 import { utf8Length } from "../wire/frame.ts";
-import type { Property } from "./checker.ts";
 
 export const messageLimit: Property = {
   name: "message_limit",

@@ -2,7 +2,7 @@
 import type { ServerLimits } from "../../core/limits.ts";
 import type { LedgerExchange } from "../ledger/exchange.ts";
 import type { LedgerSocket } from "../ledger/socket.ts";
-import type { Property } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
 
 export const patience: Property = {
   name: "patience",

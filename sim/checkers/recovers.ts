@@ -1,7 +1,7 @@
 /** A home whose world has healed is reached again: the visit that proves it succeeds. */
-
+import type { Property } from "../record/checker.ts";
+import type { Visit } from "../record/visit.ts";
 import { PROBES_FROM } from "../scenario/scenario.ts";
-import type { Property, Visit } from "./checker.ts";
 import { isAsExpected } from "./expectation.ts";
 
 /** A server and an agent say so when they have as much to do as they may. */

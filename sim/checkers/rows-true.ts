@@ -4,7 +4,10 @@
  */
 import type { SocketId } from "../../core/ids.ts";
 import type { LedgerSocket } from "../ledger/socket.ts";
-import type { Finish, Property, Setting, SteppedServer, Violate } from "./checker.ts";
+import type { Property, Violate } from "../record/checker.ts";
+import type { Finish } from "../record/finish.ts";
+import type { Setting } from "../record/setting.ts";
+import type { SteppedServer } from "../record/stepped.ts";
 
 export const rowsTrue: Property = {
   name: "rows_true",

@@ -13,29 +13,6 @@ import type { Random } from "../tools/random.ts";
 
 const KIB = 1024;
 
-/** What `drawTight` makes so small that ordinary work may reach it. */
-const TIGHT = [
-  "tunnelsMax",
-  "visitorSocketsMax",
-  "exchangesMax",
-  "tunnelExchangesMax",
-  "requestBodyBytesMax",
-  "responseHeaderBytesMax",
-  "visitorMessageBytesMax",
-  "parkedPacketsMax",
-  "parkedBytesMax",
-  "heldBytesHard",
-  "heldBytesTotal",
-  "responseBufferBytesMax",
-  "registryCallsMax",
-  "tunnelSendBytesMax",
-  "visitorSendBytesMax",
-  "waitingMax",
-] as const satisfies readonly (keyof ServerLimits)[];
-
-/** The smallest that the other draws make of them. */
-const LOOSE: ServerLimits = { ...serverLimits, requestBodyBytesMax: 64 * KIB };
-
 export function drawServerLimits(random: Random, calm: boolean): ServerLimits {
   const pingMs = random.between(1_000, 5_000);
   const registryCallMs = random.between(500, 2_000);
@@ -102,11 +79,6 @@ function drawSessionLimits(random: Random, calm: boolean): SessionLimits {
     helloMs: random.between(2_000, 10_000),
     interimsMax: random.pick([1, 4, 16]),
   };
-}
-
-/** Whether ordinary work may reach one of the limits. */
-export function isTight(limits: ServerLimits): boolean {
-  return TIGHT.some((name) => limits[name] < LOOSE[name]);
 }
 
 /** Each of these is reached by ordinary work now and then. */

@@ -4,12 +4,12 @@
  */
 import { agentLimits, assertAgentLimits, assertServerLimits, serverLimits } from "../../core/limits.ts";
 import { faultKinds, targetOf } from "../faults/index.ts";
-import type { PathSettings } from "../network/path.ts";
 import type {
   AnswerSpec,
   Fault,
   HomeSpec,
   Operation,
+  PathSettings,
   RequestSpec,
   Scenario,
   SocketOperation,

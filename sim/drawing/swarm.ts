@@ -4,10 +4,16 @@
  * everything never does (Groce et al., Swarm Testing, 2012).
  */
 import { type FaultKind, faultKinds } from "../faults/index.ts";
-import type { PathSettings } from "../network/path.ts";
 import { PROXIES } from "../scenario/forwarding.ts";
 import { PLAYER_ORIGIN } from "../scenario/quirks.ts";
-import type { Fault, HomeSpec, Operation, Scenario, VisitOperation } from "../scenario/scenario.ts";
+import type {
+  Fault,
+  HomeSpec,
+  Operation,
+  PathSettings,
+  Scenario,
+  VisitOperation,
+} from "../scenario/scenario.ts";
 import { formatSeed, Random, type Seed } from "../tools/random.ts";
 import { drawAgentLimits, drawServerLimits } from "./limits.ts";
 import { drawOperations } from "./operations.ts";

@@ -1,5 +1,4 @@
 /** Frames that are damaged, doubled or not what they should be, on their way out of an agent; and lost pings and pongs. */
-
 import type { FilteredLink, Lane } from "../network/path.ts";
 import type { Random } from "../tools/random.ts";
 import { bytesFrame, type SocketFrame, textFrame, voidFrame } from "../wire/frame.ts";

@@ -1,5 +1,4 @@
 /** What stands between an agent and its server and does not leave handshakes as they are. */
-
 import type { HandshakeHead } from "../network/path.ts";
 import type { HomeSpec } from "../scenario/scenario.ts";
 import type { SocketFrame } from "../wire/frame.ts";

@@ -1,5 +1,4 @@
 /** Every kind of fault there is, by name. */
-
 import type { Scene } from "../actors/scene.ts";
 import type { Fault } from "../scenario/scenario.ts";
 import { agentFaults } from "./agent.ts";

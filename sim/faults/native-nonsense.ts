@@ -1,5 +1,4 @@
 /** Frames that break the rules of the native protocol, or keep to them and make no sense. */
-
 import type { Direction } from "../network/path.ts";
 import { isNative } from "../scenario/scenario.ts";
 import type { Random } from "../tools/random.ts";

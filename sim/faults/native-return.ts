@@ -1,5 +1,4 @@
 /** What can meet an agent of the native protocol that has lost its tunnel and is on its way back to its session. */
-
 import type { Path } from "../network/path.ts";
 import { isNative } from "../scenario/scenario.ts";
 import { KIND } from "../wire/native.ts";

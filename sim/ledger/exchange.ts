@@ -1,9 +1,9 @@
 /** One exchange in a ledger: what came for it and what went out, byte by byte, and what its agent still owes. */
+import type { ServerEvent } from "../../core/events.ts";
 import type { ExchangeId, SocketId } from "../../core/ids.ts";
-import { headerOf } from "../actors/visitor.ts";
-import type { ServerEvent } from "../checkers/checker.ts";
-import { type Place, placeOf } from "../checkers/credential.ts";
+import { headerOf } from "../tools/headers.ts";
 import type { NativeFrame } from "../wire/native.ts";
+import { type Place, placeOf } from "./place.ts";
 import { type SeenPacket, sameContent } from "./seen-packet.ts";
 
 type Opened = Extract<ServerEvent, { readonly type: "exchange_opened" }>;

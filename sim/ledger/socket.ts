@@ -1,7 +1,8 @@
 /** One socket in a ledger: an agent's tunnel or a visitor's, and how far it is. */
+import type { ServerEffect } from "../../core/effects.ts";
+import type { ServerEvent } from "../../core/events.ts";
 import type { SocketId } from "../../core/ids.ts";
-import { headerOf } from "../actors/visitor.ts";
-import type { ServerEffect, ServerEvent } from "../checkers/checker.ts";
+import { headerOf } from "../tools/headers.ts";
 
 export type LedgerSocket = {
   readonly id: SocketId;

@@ -3,23 +3,12 @@
  * carry them: a response body is read at the visitor's pace, a request body only once the node asks for it, and a
  * connection that breaks is told apart from a message that ends.
  */
+import type { RequestHead } from "../scenario/request-head.ts";
 import { copyOf } from "../tools/bytes.ts";
+import { attentive, type Host } from "../world/host.ts";
 import type { Agenda, World } from "../world/world.ts";
 import type { Connection, Direction, Path } from "./path.ts";
-import { attentive, type Host, Pipe } from "./pipe.ts";
-
-export type RequestHead = {
-  readonly method: string;
-  readonly target: string;
-  readonly headers: readonly string[];
-  readonly hasBody: boolean;
-  /** A WebSocket handshake that may be a home service's: raw bytes flow both ways after its 101. */
-  readonly upgrade?: boolean;
-  /** Address of the TCP peer; that of most where left out. */
-  readonly peer?: string;
-  /** The body comes only after `100 Continue`. */
-  readonly expectsContinue?: boolean;
-};
+import { Pipe } from "./pipe.ts";
 
 /** What the server's end tells the node. */
 export type NodeSide = {

@@ -4,10 +4,12 @@
  * Each end behaves like the shipped adapter: it answers pings, echoes a close frame, reports `closed` exactly once and
  * last, and gives up a closing handshake that the peer does not finish.
  */
+import type { QueueOrder } from "../scenario/scenario.ts";
 import { bytesFrame, controlFrame, joined, type SocketFrame, textFrame } from "../wire/frame.ts";
+import type { Host } from "../world/host.ts";
 import type { Agenda, World } from "../world/world.ts";
 import type { Connection, Direction, Path } from "./path.ts";
-import { type Host, Pipe, type QueueOrder } from "./pipe.ts";
+import { Pipe } from "./pipe.ts";
 
 /** What an end tells its owner; the facts of `SocketEvent`. */
 export type LinkHandler = {

@@ -4,17 +4,9 @@
  * A path outlives the connections that are made over it, so a fault on it also meets the connection that replaces the
  * one it broke. Conditions are counted, not switched: two faults may hold the same lane, and the later release frees it.
  */
+import type { PathSettings } from "../scenario/scenario.ts";
 import type { SocketFrame } from "../wire/frame.ts";
 import type { Agenda, World } from "../world/world.ts";
-
-export type PathSettings = {
-  readonly latencyUs: number;
-  /** Each frame takes up to this much longer; frames never overtake one another. */
-  readonly jitterUs: number;
-  readonly bytesPerMs: number;
-  /** What fits between a sender and a reader who does not read. */
-  readonly windowBytes: number;
-};
 
 /** Replaces a frame by any number of others; null leaves it as it is. */
 export type FrameFilter = (frame: SocketFrame, link: FilteredLink) => readonly SocketFrame[] | null;

@@ -2,23 +2,12 @@
  * One direction of one connection: a sender's buffer, a line that carries one frame at a time, and a reader who may not
  * be reading. Frames leave the buffer in its order and arrive in the order in which they left.
  */
-
-import type { Recorder } from "../report/trace.ts";
+import type { Recorder } from "../record/recorder.ts";
+import type { QueueOrder } from "../scenario/scenario.ts";
 import type { Random } from "../tools/random.ts";
+import type { Host } from "../world/host.ts";
 import type { Agenda, World } from "../world/world.ts";
 import type { Direction, Path } from "./path.ts";
-
-/** Who reads: a process that may be stalled, or anybody else. `name` is for a recorder. */
-export type Host = { readonly name: string; readonly run: (task: () => void) => void };
-
-/** A host that always has time. */
-export const attentive: Host = { name: "", run: (task) => task() };
-
-/**
- * `smaller_first` is the send queue of the deployed agents: smaller messages overtake larger ones, equal sizes stay in
- * order. What ends a connection goes last in either.
- */
-export type QueueOrder = "fifo" | "smaller_first";
 
 type Sized = { readonly size: number; readonly kind: string };
 

@@ -1,6 +1,6 @@
 /** What the command line prints: a failure with the command that repeats it, and the numbers of a run. */
 import { faultKinds } from "../faults/index.ts";
-import type { Trial, Verdict } from "../run/trial.ts";
+import type { Trial, Verdict } from "../record/outcome.ts";
 import type { Scenario } from "../scenario/scenario.ts";
 import type { Tally } from "./tally.ts";
 import { redact } from "./trace.ts";

@@ -1,6 +1,5 @@
 /** Sums over many trials. */
-import type { Trial } from "../run/trial.ts";
-import type { BatchResult } from "../run/worker.ts";
+import type { Execution, Trial } from "../record/outcome.ts";
 
 export class Tally {
   seeds = 0;
@@ -34,7 +33,13 @@ export class Tally {
     if (trial.verdict !== "passed") this.failures.push(trial);
   }
 
-  addTime({ cpuMs, executions }: BatchResult): void {
+  addTime({
+    cpuMs,
+    executions,
+  }: {
+    readonly cpuMs: number;
+    readonly executions: readonly Execution[];
+  }): void {
     this.cpuMs += cpuMs;
     for (const { trial } of executions) {
       this.steps += trial.steps;

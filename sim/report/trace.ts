@@ -2,30 +2,12 @@
  * The readable record of a run: one line per event, effect, frame, fault and result. Kept only when asked for. Whatever
  * has the shape of a token is redacted here, so that no trace ever shows one.
  */
+import type { Recorder } from "../record/recorder.ts";
 import { fakeSha256 } from "../tools/hash.ts";
 
 const TOKEN = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const TEXT_LENGTH_MAX = 160;
 const BYTES_SHOWN = 16;
-
-/** What a run tells whoever records it. Nobody listens unless asked to, and listening changes nothing. */
-export type Recorder = {
-  /** A fact in words: faults, visits, results. `who` is a place or a kind of fact. */
-  readonly line: (nowUs: number, who: string, text: string) => void;
-  readonly event: (nowUs: number, step: number, process: string, event: object) => void;
-  /** Ordered by the step whose event was told last. */
-  readonly effect: (nowUs: number, process: string, effect: object) => void;
-  /** A process runs from now on; a server's wire ids begin at `idBase`. */
-  readonly started: (nowUs: number, process: string, idBase: number | null) => void;
-  readonly ended: (nowUs: number, process: string) => void;
-  /**
-   * A message leaves one place for another; `to` is empty where only the arrival tells. The object is the message's
-   * identity: what is sent twice may arrive twice.
-   */
-  readonly sent: (nowUs: number, from: string, to: string, message: object) => void;
-  /** Told before the receiver hears of it; never, where the message is lost. */
-  readonly arrived: (nowUs: number, message: object, at?: string) => void;
-};
 
 export class TraceRecorder implements Recorder {
   readonly #sink: (line: string) => void;

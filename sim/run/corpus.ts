@@ -1,7 +1,8 @@
 /** The scenarios of past failures: each broke a checker once, and passes since. */
 import { readdirSync } from "node:fs";
+import type { Trial } from "../record/outcome.ts";
 import { readScenarioFile, type ScenarioFile } from "../scenario/scenario-file.ts";
-import { type Trial, tryScenario } from "./trial.ts";
+import { tryScenario } from "./trial.ts";
 
 const FOLDER = new URL("../corpus/", import.meta.url);
 

@@ -5,8 +5,9 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { type Mixture, mixtureOf, scenarioOf } from "../drawing/swarm.ts";
+import type { Trial } from "../record/outcome.ts";
 import { formatSeed, parseSeed, type Seed } from "../tools/random.ts";
-import { execute, type Trial } from "./trial.ts";
+import { execute } from "./trial.ts";
 
 export type Golden = { readonly seed: string; readonly mixture: Mixture; readonly hash: string };
 

@@ -5,11 +5,12 @@
  */
 import { fileURLToPath } from "node:url";
 import { scenarioOf } from "../drawing/swarm.ts";
+import type { Trial } from "../record/outcome.ts";
 import type { Scenario } from "../scenario/scenario.ts";
 import { formatSeed, parseSeed, type Seed, seedPlus } from "../tools/random.ts";
 import type { Mutant } from "./mutants.ts";
 import { Scratch } from "./scratch.ts";
-import { type Trial, tryScenario } from "./trial.ts";
+import { tryScenario } from "./trial.ts";
 
 export type HuntOptions = {
   readonly first: Seed;

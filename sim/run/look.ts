@@ -1,6 +1,6 @@
 /** One scenario looked at closely: a seed's, or one that was written to a file. */
-
 import { scenarioOf } from "../drawing/swarm.ts";
+import type { Trial } from "../record/outcome.ts";
 import { EXIT_CODES, formatFailure, formatScenario, formatTrial, type Repeat } from "../report/report.ts";
 import { TraceRecorder } from "../report/trace.ts";
 import type { Scenario } from "../scenario/scenario.ts";
@@ -10,7 +10,7 @@ import { commitName } from "./commit.ts";
 import { writePicture } from "./picture.ts";
 import { run } from "./run.ts";
 import { failsLike, shrink } from "./shrink.ts";
-import { type Trial, tryScenario } from "./trial.ts";
+import { tryScenario } from "./trial.ts";
 
 export type LookOptions = {
   readonly seed: Seed;

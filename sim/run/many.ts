@@ -1,5 +1,5 @@
 /** Many seeds at once: a search for failures, and the run that every change has to pass. */
-
+import type { Trial, Verdict } from "../record/outcome.ts";
 import { EXIT_CODES, formatFailure, formatTally } from "../report/report.ts";
 import { Tally } from "../report/tally.ts";
 import { formatSeed, type Seed } from "../tools/random.ts";
@@ -8,7 +8,6 @@ import { tryCorpus } from "./corpus.ts";
 import { missing } from "./gate.ts";
 import { readGolden, tryGolden } from "./golden.ts";
 import { search } from "./search.ts";
-import type { Trial, Verdict } from "./trial.ts";
 
 export type ManyOptions = {
   readonly first: Seed;

@@ -1,5 +1,4 @@
 /** Where two runs of one scenario part, although nothing in a run may depend on anything but its scenario. */
-
 import { TraceRecorder } from "../report/trace.ts";
 import type { Scenario } from "../scenario/scenario.ts";
 import { run } from "./run.ts";

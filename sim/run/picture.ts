@@ -1,12 +1,13 @@
 /** A picture of a run: one page that shows what happened where and when, made for whoever opens a bug report. */
 import { writeFileSync } from "node:fs";
-import type { Property } from "../checkers/checker.ts";
+import type { Property } from "../record/checker.ts";
+import type { RunResult } from "../record/outcome.ts";
 import { pictureData } from "../report/html/data.ts";
 import { type Headline, renderPage } from "../report/html/page.ts";
 import { PictureRecorder } from "../report/html/record.ts";
 import { redact } from "../report/trace.ts";
 import type { Scenario } from "../scenario/scenario.ts";
-import { type RunOptions, type RunResult, run } from "./run.ts";
+import { type RunOptions, run } from "./run.ts";
 
 export type PictureOptions = {
   /** The flag that names what ran: `--seed 42` or `--replay FILE`. */

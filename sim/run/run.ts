@@ -1,14 +1,14 @@
 /** Runs a scenario: faults first, then the chosen core of the world heals and has to settle. */
-
 import { agentLimits, serverLimits } from "../../core/limits.ts";
 import { Scene, type Site } from "../actors/scene.ts";
-import type { Property } from "../checkers/checker.ts";
 import { isAsExpected } from "../checkers/expectation.ts";
 import { properties } from "../checkers/index.ts";
 import { Faults, targetOf } from "../faults/index.ts";
-import type { Recorder } from "../report/trace.ts";
+import type { Property } from "../record/checker.ts";
+import type { RunResult } from "../record/outcome.ts";
+import type { Recorder } from "../record/recorder.ts";
 import { type Fault, PROBES_FROM, type Scenario, type VisitOperation } from "../scenario/scenario.ts";
-import { type Violation, World } from "../world/world.ts";
+import { World } from "../world/world.ts";
 
 export type RunOptions = {
   readonly trace?: Recorder | null;
@@ -18,24 +18,6 @@ export type RunOptions = {
   readonly checkpoints?: boolean;
   /** The properties to check; all of them where left out. */
   readonly properties?: readonly Property[];
-};
-
-export type RunResult = {
-  readonly outcome: "passed" | "safety" | "liveness";
-  readonly violations: readonly Violation[];
-  /** Of every event, effect and draw. */
-  readonly hash: string;
-  /** Steps of all machines: core events. */
-  readonly steps: number;
-  readonly virtualMs: number;
-  readonly faultCounts: ReadonlyMap<string, number>;
-  readonly sometimes: ReadonlyMap<string, number>;
-  /** How often each property judged something. */
-  readonly judgements: World["judgements"];
-  readonly checkpoints: readonly number[];
-  readonly visits: number;
-  /** Visits that came to what they should come to. */
-  readonly visitsAsExpected: number;
 };
 
 /** An agent is connected again this long after the healing. A deployed one notices a lost connection later than ours. */
@@ -51,6 +33,7 @@ export function run(scenario: Scenario, options: RunOptions = {}): RunResult {
     scenario,
     serverLimits: { ...serverLimits, ...scenario.serverLimits },
     agentLimits: { ...agentLimits, ...scenario.agentLimits },
+    targetOf,
   });
   const scene = new Scene(world, scenario);
   const faults = new Faults(scene);

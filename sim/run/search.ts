@@ -4,9 +4,10 @@
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { scenarioOf } from "../drawing/swarm.ts";
+import type { Execution } from "../record/outcome.ts";
 import { Tally } from "../report/tally.ts";
 import { parseSeed, type Seed, seedPlus } from "../tools/random.ts";
-import { compare, type Execution } from "./trial.ts";
+import { compare } from "./trial.ts";
 import type { Batch, BatchResult } from "./worker.ts";
 
 export type SearchOptions = {

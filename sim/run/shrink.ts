@@ -9,8 +9,9 @@
 import { integer } from "fast-check";
 import { knobsOf } from "../drawing/knobs.ts";
 import { isLegal, passes } from "../drawing/reductions.ts";
+import type { Trial } from "../record/outcome.ts";
 import type { Scenario } from "../scenario/scenario.ts";
-import { type Trial, tryScenario } from "./trial.ts";
+import { tryScenario } from "./trial.ts";
 
 export type ShrinkOptions = {
   /** Scenarios tried at most. */

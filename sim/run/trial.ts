@@ -1,33 +1,8 @@
 /** One trial of a scenario: run once or, for the determinism gate, twice. The result is plain data that crosses processes. */
-
+import type { Execution, RunResult, Trial } from "../record/outcome.ts";
 import type { Scenario } from "../scenario/scenario.ts";
 import { parting } from "./parting.ts";
-import { type RunResult, run } from "./run.ts";
-
-/** How a trial came out, worst first where it is several. */
-export type Verdict = "passed" | "safety" | "liveness" | "nondeterminism" | "crash";
-
-export type Trial = {
-  readonly name: string;
-  readonly verdict: Verdict;
-  /** What broke: the checker's name and message. */
-  readonly what: string;
-  readonly message: string;
-  readonly step: number;
-  readonly atMs: number;
-  readonly hash: string;
-  readonly steps: number;
-  readonly virtualMs: number;
-  readonly visits: number;
-  readonly visitsAsExpected: number;
-  readonly faultFree: boolean;
-  readonly faultCounts: readonly (readonly [string, number])[];
-  readonly sometimes: readonly (readonly [string, number])[];
-  readonly judgements: RunResult["judgements"];
-};
-
-/** A trial with what it takes to compare it with another one of the same scenario. */
-export type Execution = { readonly trial: Trial; readonly checkpoints: Uint32Array };
+import { run } from "./run.ts";
 
 export function tryScenario(scenario: Scenario, doublecheck: boolean): Trial {
   const first = execute(scenario);

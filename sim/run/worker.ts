@@ -1,8 +1,8 @@
 /** A worker process: tries the seeds that it is sent, batch by batch, and sends back what came of them. */
-
 import { scenarioOf } from "../drawing/swarm.ts";
+import type { Execution } from "../record/outcome.ts";
 import { parseSeed, seedPlus } from "../tools/random.ts";
-import { type Execution, execute } from "./trial.ts";
+import { execute } from "./trial.ts";
 
 export type Batch = {
   readonly first: string;

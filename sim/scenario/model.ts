@@ -2,7 +2,6 @@
  * The small model that checkers believe: what a home answers to an operation, byte by byte. It is a function of the
  * scenario alone and shares nothing with the machines under test.
  */
-
 import { newBytes } from "../tools/bytes.ts";
 import { latin1Text, utf8Bytes } from "../tools/text.ts";
 import { extraHeaders } from "./answers.ts";

@@ -1,5 +1,5 @@
 /** Requests that no home ever sees: what the server answers by itself, and mostly refuses. */
-import type { RequestHead } from "../network/exchange-line.ts";
+import type { RequestHead } from "./request-head.ts";
 
 /** A request that the server answers itself, and mostly refuses. */
 export type OddRequest = keyof typeof odd;

@@ -1,5 +1,5 @@
 /** What is unusual about a tunnelled request or a visitor socket, each under a name that a scenario lists. */
-import type { RequestHead } from "../network/exchange-line.ts";
+import type { RequestHead } from "./request-head.ts";
 
 /** Changes how a tunnelled request is put, and nothing of what it comes to. */
 export type RequestQuirk =

@@ -1,10 +1,10 @@
 /** What a visit sends: target, headers and body of its operation, with the credentials of the simulated world. */
-import type { RequestHead } from "../network/exchange-line.ts";
 import { fakeSha256, tokenNamed } from "../tools/hash.ts";
 import { FORWARDINGS, PEERS } from "./forwarding.ts";
 import { requestBodyOf } from "./model.ts";
 import { type Known, oddHead } from "./odd-requests.ts";
 import { OTHER_ORIGIN, PLAYER_ORIGIN, withQuirk } from "./quirks.ts";
+import type { RequestHead } from "./request-head.ts";
 import type { Credential, HomeSpec, Scenario, VisitOperation } from "./scenario.ts";
 
 /** Homes have names below this one. */

@@ -5,8 +5,6 @@
  * and the rest still does what it did.
  */
 import type { AgentLimits, ServerLimits } from "../../core/limits.ts";
-import type { PathSettings } from "../network/path.ts";
-import type { QueueOrder } from "../network/pipe.ts";
 import type { Seed } from "../tools/random.ts";
 import type { AnswerQuirk } from "./answers.ts";
 import type { OddRequest } from "./odd-requests.ts";
@@ -62,6 +60,22 @@ export type HomeSpec = {
   readonly heals: boolean;
   /** Its agent was set up wrongly: with no access token or another one, or with a client token that has expired. */
   readonly misfit?: "no_access" | "wrong_access" | "expired_client" | "expired_client_no_access";
+};
+
+/**
+ * `smaller_first` is the send queue of the deployed agents: smaller messages overtake larger ones, equal sizes stay in
+ * order. What ends a connection goes last in either.
+ */
+export type QueueOrder = "fifo" | "smaller_first";
+
+/** The network between one place and the server. */
+export type PathSettings = {
+  readonly latencyUs: number;
+  /** Each frame takes up to this much longer; frames never overtake one another. */
+  readonly jitterUs: number;
+  readonly bytesPerMs: number;
+  /** What fits between a sender and a reader who does not read. */
+  readonly windowBytes: number;
 };
 
 export type Operation = VisitOperation | SocketOperation | PushOperation;
@@ -202,6 +216,9 @@ export type PushOperation = {
 export const ADDED_VISITS_FROM = 1_000_000;
 /** Ids of visits that prove, after the healing, that a home is reached again. */
 export const PROBES_FROM = 2_000_000;
+
+/** What `Fault.target` counts: homes, nodes or operations; `world` faults have one target, 0. */
+export type FaultTarget = "home" | "node" | "visit" | "world";
 
 /** One fault: what goes wrong, where, from when to when, and how. */
 export type Fault = {

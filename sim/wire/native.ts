@@ -2,7 +2,6 @@
  * Frames of the native protocol as the simulator knows them, written from the protocol's description and apart from
  * `core/wire` and `core/session`: faults take them apart, and checkers read them.
  */
-
 import { latin1Text } from "../tools/text.ts";
 
 export const KIND = {

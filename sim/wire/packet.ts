@@ -2,7 +2,6 @@
  * The MoosicBox packet as the simulator knows it, written from the protocol's table and apart from `core/wire`: model
  * agents speak it, faults take it apart, and checkers read it.
  */
-
 import { copyOf, newBytes } from "../tools/bytes.ts";
 import { utf8Bytes } from "../tools/text.ts";
 

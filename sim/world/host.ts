@@ -1,7 +1,13 @@
-/** A process that is a model and no machine: it may be asleep, and what comes meanwhile waits; it may be dead. */
-import type { Host } from "../network/pipe.ts";
+/** Who takes what comes from outside: at once, or when it is awake again. */
 import type { Agenda, World } from "./world.ts";
 
+/** Who reads: a process that may be stalled, or anybody else. `name` is for a recorder. */
+export type Host = { readonly name: string; readonly run: (task: () => void) => void };
+
+/** A host that always has time. */
+export const attentive: Host = { name: "", run: (task) => task() };
+
+/** A process that is a model and no machine: it may be asleep, and what comes meanwhile waits; it may be dead. */
 export class SleepyHost implements Host {
   readonly name: string;
   readonly #world: World;

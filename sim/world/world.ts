@@ -5,21 +5,12 @@
  * function of its scenario. Entries are ordered by virtual time, then by a tie key, then by age: what happens at the same
  * instant happens in an order that the seed chose, and always in that order.
  */
-import { type Checker, type Property, Watch } from "../checkers/checker.ts";
+import type { Checker, Property, Violation } from "../record/checker.ts";
 import type { Mark } from "../record/marks.ts";
-import type { Recorder } from "../report/trace.ts";
+import type { Recorder } from "../record/recorder.ts";
+import { Watch } from "../record/watch.ts";
 import { TraceHash } from "../tools/hash.ts";
 import { Random, type Seed, scramble } from "../tools/random.ts";
-
-export type Violation = {
-  readonly kind: "safety" | "liveness";
-  /** The checker's name. */
-  readonly name: string;
-  readonly message: string;
-  /** Steps of machines taken before. */
-  readonly step: number;
-  readonly atMs: number;
-};
 
 /** More entries than this at one instant mean that nothing but the queue moves. */
 const ENTRIES_PER_INSTANT_MAX = 200_000;

@@ -2,8 +2,9 @@
  * Records a run for the picture: moments, which are what happened at one place at one instant, and the messages between
  * them. Whatever is told at the same place and time belongs to one moment, save that each step is a moment of its own.
  */
+import type { Recorder } from "../../record/recorder.ts";
 import type { Fault, Scenario } from "../../scenario/scenario.ts";
-import { type Recorder, redact } from "../trace.ts";
+import { redact } from "../trace.ts";
 import { effectLabel, eventLabel, isQuiet, stepLabel } from "./labels.ts";
 import { describeBytes, describeMessage, describeText, type Family } from "./messages.ts";
 import { Places, WORLD } from "./places.ts";

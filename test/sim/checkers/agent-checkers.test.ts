@@ -1,15 +1,17 @@
 /** Checkers that watch an agent: each is shown steps that keep its property and steps that break it. */
 import { describe, expect, test } from "vitest";
+import type { AgentEffect } from "../../../core/effects.ts";
+import type { AgentEvent } from "../../../core/events.ts";
 import type { CallId, ExchangeId, SocketId } from "../../../core/ids.ts";
 import { agentLimits } from "../../../core/limits.ts";
-import { Visit } from "../../../sim/actors/visitor.ts";
 import { agentDeadlines } from "../../../sim/checkers/agent-deadlines.ts";
 import { agentOrders } from "../../../sim/checkers/agent-orders.ts";
 import { agentPace } from "../../../sim/checkers/agent-pace.ts";
 import { agentWhole } from "../../../sim/checkers/agent-whole.ts";
-import type { AgentEffect, AgentEvent, Property } from "../../../sim/checkers/checker.ts";
 import { returnsInTime } from "../../../sim/checkers/returns-in-time.ts";
 import { unharmed } from "../../../sim/checkers/unharmed.ts";
+import type { Property } from "../../../sim/record/checker.ts";
+import { Visit } from "../../../sim/record/visit.ts";
 import { answerOf } from "../../../sim/scenario/model.ts";
 import { homeNamed, visit as visitOperation } from "../scenarios.ts";
 import { type AgentStep, packetBytes, Shows, tick } from "./steps.ts";

@@ -1,13 +1,10 @@
 /** Each checker, shown a world that keeps its property and one that breaks it. */
 import { describe, expect, test } from "vitest";
 import type { ExchangeId } from "../../../core/ids.ts";
-import type { HomeCall } from "../../../sim/actors/home.ts";
-import { Visit } from "../../../sim/actors/visitor.ts";
 import type { VisitorSocket } from "../../../sim/actors/visitor-socket.ts";
 import { atMostOnce } from "../../../sim/checkers/at-most-once.ts";
 import { authorized } from "../../../sim/checkers/authorized.ts";
 import { bodyPrefix } from "../../../sim/checkers/body-prefix.ts";
-import { type Checker, type Finish, type Property, Watch } from "../../../sim/checkers/checker.ts";
 import { cleanEnd } from "../../../sim/checkers/clean-end.ts";
 import { headOnce } from "../../../sim/checkers/head-once.ts";
 import { outcomeOnce } from "../../../sim/checkers/outcome-once.ts";
@@ -16,9 +13,13 @@ import { recovers } from "../../../sim/checkers/recovers.ts";
 import { settles } from "../../../sim/checkers/settles.ts";
 import { taint } from "../../../sim/checkers/taint.ts";
 import { Ledger } from "../../../sim/ledger/ledger.ts";
+import type { Checker, Property } from "../../../sim/record/checker.ts";
+import type { Finish } from "../../../sim/record/finish.ts";
+import type { HomeCall } from "../../../sim/record/home-call.ts";
+import { Visit } from "../../../sim/record/visit.ts";
+import { Watch } from "../../../sim/record/watch.ts";
 import { answerOf, taintedBytes, taintKey } from "../../../sim/scenario/model.ts";
 import { PROBES_FROM, type SocketOperation, type VisitOperation } from "../../../sim/scenario/scenario.ts";
-import { World } from "../../../sim/world/world.ts";
 import { visit as visitOperation } from "../scenarios.ts";
 
 /** The checker of a property, and the violations that it reports. */
@@ -45,9 +46,7 @@ function bodyOf(visit: Visit, from: number, length: number): Uint8Array {
 }
 
 function finish(parts: Partial<Finish>): Finish {
-  const world = new World({ seed: { high: 0, low: 1 } });
   return {
-    world,
     visits: [],
     visitorSockets: [],
     homeCalls: [],

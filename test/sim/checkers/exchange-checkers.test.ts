@@ -1,7 +1,6 @@
 /** Checkers that watch a server's exchanges: each is shown steps that keep its property and steps that break it. */
 import { describe, expect, test } from "vitest";
 import { abortSent } from "../../../sim/checkers/abort-sent.ts";
-import type { Property } from "../../../sim/checkers/checker.ts";
 import { codedRightly } from "../../../sim/checkers/coded-rightly.ts";
 import { counters } from "../../../sim/checkers/counters.ts";
 import { deadlines } from "../../../sim/checkers/deadlines.ts";
@@ -14,6 +13,7 @@ import { requestIntact } from "../../../sim/checkers/request-intact.ts";
 import { timersOwned } from "../../../sim/checkers/timers-owned.ts";
 import { toldAgain } from "../../../sim/checkers/told-again.ts";
 import { withinLimits } from "../../../sim/checkers/within-limits.ts";
+import type { Property } from "../../../sim/record/checker.ts";
 import {
   aborts,
   asks,

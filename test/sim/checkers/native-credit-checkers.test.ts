@@ -1,7 +1,8 @@
 /** The checker of native sessions, where it watches credit: whether it is used, and whether there is room for it. */
 import { describe, expect, test } from "vitest";
+import type { AgentEffect, ServerEffect } from "../../../core/effects.ts";
+import type { AgentEvent } from "../../../core/events.ts";
 import { agentLimits } from "../../../core/limits.ts";
-import type { AgentEffect, AgentEvent, ServerEffect } from "../../../sim/checkers/checker.ts";
 import { nativeFlow } from "../../../sim/checkers/native-flow.ts";
 import { KIND } from "../../../sim/wire/native.ts";
 import {

@@ -1,8 +1,9 @@
 /** Checkers of how native sessions end things: a response, a request, a server's work, and what a home is sent. */
 import { describe, expect, test } from "vitest";
+import type { AgentEffect, ServerEffect } from "../../../core/effects.ts";
+import type { AgentEvent, ServerEvent } from "../../../core/events.ts";
 import type { ExchangeId, SocketId } from "../../../core/ids.ts";
 import { agentLimits, serverLimits } from "../../../core/limits.ts";
-import type { AgentEffect, AgentEvent, ServerEffect, ServerEvent } from "../../../sim/checkers/checker.ts";
 import { drainTold } from "../../../sim/checkers/drain-told.ts";
 import { endsGoOut } from "../../../sim/checkers/ends-go-out.ts";
 import { originFed } from "../../../sim/checkers/origin-fed.ts";

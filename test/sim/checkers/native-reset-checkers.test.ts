@@ -1,8 +1,9 @@
 /** The checker of what becomes of a reset: its sender is told that it came, whole, and in time. */
 import { describe, expect, test } from "vitest";
+import type { AgentEffect, ServerEffect } from "../../../core/effects.ts";
+import type { AgentEvent } from "../../../core/events.ts";
 import type { SocketId } from "../../../core/ids.ts";
 import { agentLimits } from "../../../core/limits.ts";
-import type { AgentEffect, AgentEvent, ServerEffect } from "../../../sim/checkers/checker.ts";
 import { resetsAcknowledged } from "../../../sim/checkers/resets-acknowledged.ts";
 import { greeting, KIND } from "../../../sim/wire/native.ts";
 import { type AgentStep, type ServerStep, Shows, tick, upgrade } from "./steps.ts";

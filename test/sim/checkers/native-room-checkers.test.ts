@@ -1,8 +1,8 @@
 /** Checkers of what a native session may put on its socket, and of whom a home's present mode lets in. */
 import { describe, expect, test } from "vitest";
+import type { AgentEffect, ServerEffect } from "../../../core/effects.ts";
 import type { SocketId } from "../../../core/ids.ts";
 import { agentLimits } from "../../../core/limits.ts";
-import type { AgentEffect, ServerEffect } from "../../../sim/checkers/checker.ts";
 import { modeKept } from "../../../sim/checkers/mode-kept.ts";
 import { socketRoom } from "../../../sim/checkers/socket-room.ts";
 import { DOMAIN } from "../../../sim/scenario/request.ts";

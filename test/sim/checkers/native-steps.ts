@@ -1,7 +1,8 @@
 /** Steps of native sessions written by hand: frames of both ends, and how a session begins and comes back. */
+import type { AgentEffect, ServerEffect } from "../../../core/effects.ts";
+import type { AgentEvent, ServerEvent } from "../../../core/events.ts";
 import type { SocketId } from "../../../core/ids.ts";
 import { agentLimits } from "../../../core/limits.ts";
-import type { AgentEffect, AgentEvent, ServerEffect, ServerEvent } from "../../../sim/checkers/checker.ts";
 import { greeting, KIND } from "../../../sim/wire/native.ts";
 import { type AgentStep, type ServerStep, tick, upgrade } from "./steps.ts";
 

@@ -1,14 +1,17 @@
 /** Checkers that watch a server's steps: each is shown steps that keep its property and steps that break it. */
 import { describe, expect, test } from "vitest";
+import type { ServerEffect } from "../../../core/effects.ts";
+import type { ServerEvent } from "../../../core/events.ts";
 import type { CallId, ExchangeId, SocketId } from "../../../core/ids.ts";
 import { agentLimits, serverLimits } from "../../../core/limits.ts";
-import type { Property, ServerEffect, ServerEvent } from "../../../sim/checkers/checker.ts";
 import { contradictions } from "../../../sim/checkers/contradictions.ts";
 import { drains } from "../../../sim/checkers/drains.ts";
 import { listens } from "../../../sim/checkers/listens.ts";
 import { messageLimit } from "../../../sim/checkers/message-limit.ts";
 import { patience } from "../../../sim/checkers/patience.ts";
-import { Ledger } from "../../../sim/ledger/ledger.ts";
+import { targetOf } from "../../../sim/faults/index.ts";
+import { LedgerWriter } from "../../../sim/ledger/writer.ts";
+import type { Property } from "../../../sim/record/checker.ts";
 import { encodeSimPacket } from "../../../sim/wire/packet.ts";
 import { busyScenario } from "../scenarios.ts";
 
@@ -35,15 +38,15 @@ function violationsOf(property: Property, steps: readonly Step[]): string[] {
     (_kind, message) => found.push(message),
     () => {},
   );
-  const ledger = new Ledger(ID_BASE);
+  const writer = new LedgerWriter(ID_BASE);
   const snapshot = () => {
     throw new Error("these checkers look at the ledger alone");
   };
-  checker.begun?.({ scenario: busyScenario(), serverLimits: limits, agentLimits });
+  checker.begun?.({ scenario: busyScenario(), serverLimits: limits, agentLimits, targetOf });
   for (const [nowMs, event, ...effects] of steps) {
-    ledger.take(nowMs, event, effects, effects.length);
+    writer.take(nowMs, event, effects, effects.length);
     checker.serverStep?.(
-      { name: "node-0", nowMs, ledger, snapshot, heldBytes: 0 },
+      { name: "node-0", nowMs, ledger: writer.ledger, snapshot, heldBytes: 0 },
       event,
       effects,
       effects.length,

@@ -1,7 +1,7 @@
 /** Checkers that watch a server's sockets and its registry: each is shown steps that keep its property and steps that break it. */
 import { describe, expect, test } from "vitest";
+import type { ServerEffect } from "../../../core/effects.ts";
 import { callsPaced } from "../../../sim/checkers/calls-paced.ts";
-import type { Property, ServerEffect } from "../../../sim/checkers/checker.ts";
 import { granted } from "../../../sim/checkers/granted.ts";
 import { heartbeat } from "../../../sim/checkers/heartbeat.ts";
 import { neighbours } from "../../../sim/checkers/neighbours.ts";
@@ -12,6 +12,7 @@ import { relayed } from "../../../sim/checkers/relayed.ts";
 import { rowsTrue } from "../../../sim/checkers/rows-true.ts";
 import { tokensKept } from "../../../sim/checkers/tokens-kept.ts";
 import { upkeep } from "../../../sim/checkers/upkeep.ts";
+import type { Property } from "../../../sim/record/checker.ts";
 import { fakeSha256, tokenNamed } from "../../../sim/tools/hash.ts";
 import {
   answered,

@@ -1,21 +1,16 @@
 /** Steps of machines written by hand, to show to a checker what it has to let pass and what it has to find. */
+import type { AgentEffect, ServerEffect } from "../../../core/effects.ts";
+import type { AgentEvent, ServerEvent } from "../../../core/events.ts";
 import type { CallId, ExchangeId, SocketId } from "../../../core/ids.ts";
 import { agentLimits, type ServerLimits, serverLimits } from "../../../core/limits.ts";
-import type {
-  AgentEffect,
-  AgentEvent,
-  Checker,
-  Finish,
-  Property,
-  ServerEffect,
-  ServerEvent,
-  ServerSizes,
-  SteppedServer,
-} from "../../../sim/checkers/checker.ts";
-import { Ledger } from "../../../sim/ledger/ledger.ts";
+import { targetOf } from "../../../sim/faults/index.ts";
+import type { Ledger } from "../../../sim/ledger/ledger.ts";
+import { LedgerWriter } from "../../../sim/ledger/writer.ts";
+import type { Checker, Property } from "../../../sim/record/checker.ts";
+import type { Finish } from "../../../sim/record/finish.ts";
+import type { ServerSizes, SteppedServer } from "../../../sim/record/stepped.ts";
 import type { Scenario } from "../../../sim/scenario/scenario.ts";
 import { encodeSimPacket } from "../../../sim/wire/packet.ts";
-import { World } from "../../../sim/world/world.ts";
 import { busyScenario } from "../scenarios.ts";
 
 export type ServerStep = readonly [nowMs: number, event: ServerEvent, ...effects: ServerEffect[]];
@@ -40,6 +35,7 @@ export class Shows {
   readonly found: string[] = [];
   readonly checker: Checker;
   readonly servers = new Map<string, SteppedServer>();
+  readonly #writers = new Map<string, LedgerWriter>();
   readonly #sizes: Partial<ServerSizes>;
 
   constructor(property: Property, { limits = {}, scenario = {}, sizes = {} }: Shown = {}) {
@@ -52,13 +48,16 @@ export class Shows {
       scenario: busyScenario([], scenario),
       serverLimits: { ...serverLimits, ...limits },
       agentLimits,
+      targetOf,
     });
   }
 
   server(steps: readonly ServerStep[], name = "node-0"): this {
-    const ledger = this.servers.get(name)?.ledger ?? new Ledger(ID_BASE);
+    const writer = this.#writers.get(name) ?? new LedgerWriter(ID_BASE);
+    this.#writers.set(name, writer);
+    const { ledger } = writer;
     for (const [nowMs, event, ...effects] of steps) {
-      ledger.take(nowMs, event, effects, effects.length);
+      writer.take(nowMs, event, effects, effects.length);
       const sizes = { ...sizesOf(ledger), ...this.#sizes };
       const server = { name, nowMs, ledger, snapshot: () => sizes, heldBytes: sizes.heldBytes };
       this.servers.set(name, server);
@@ -76,7 +75,6 @@ export class Shows {
 
   finish(parts: Partial<Finish> = {}): this {
     this.checker.finished?.({
-      world: new World({ seed: { high: 0, low: 1 } }),
       visits: [],
       visitorSockets: [],
       homeCalls: [],

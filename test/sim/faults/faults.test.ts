@@ -1,9 +1,10 @@
 /** Every kind of fault bites: it fires, and the machines or the visitors see what it is meant to make them see. */
 import { describe, expect, test } from "vitest";
-import type { Property } from "../../../sim/checkers/checker.ts";
 import { properties } from "../../../sim/checkers/index.ts";
 import { faultKinds } from "../../../sim/faults/index.ts";
-import { type RunResult, run } from "../../../sim/run/run.ts";
+import type { Property } from "../../../sim/record/checker.ts";
+import type { RunResult } from "../../../sim/record/outcome.ts";
+import { run } from "../../../sim/run/run.ts";
 import type { Fault, Scenario } from "../../../sim/scenario/scenario.ts";
 import { TraceHash } from "../../../sim/tools/hash.ts";
 import { Random } from "../../../sim/tools/random.ts";

@@ -2,9 +2,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ExchangeLine } from "../../../sim/network/exchange-line.ts";
 import { Link, type LinkHandler } from "../../../sim/network/link.ts";
-import { Path, type PathSettings } from "../../../sim/network/path.ts";
-import { attentive, type QueueOrder } from "../../../sim/network/pipe.ts";
+import { Path } from "../../../sim/network/path.ts";
+import type { PathSettings, QueueOrder } from "../../../sim/scenario/scenario.ts";
 import { voidFrame } from "../../../sim/wire/frame.ts";
+import { attentive } from "../../../sim/world/host.ts";
 import { World } from "../../../sim/world/world.ts";
 
 const PATH: PathSettings = { latencyUs: 1_000, jitterUs: 0, bytesPerMs: 1_000, windowBytes: 4_000 };

@@ -2,8 +2,9 @@ import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { Trial } from "../../../sim/record/outcome.ts";
 import { formatFailure } from "../../../sim/report/report.ts";
-import { type Trial, tryScenario } from "../../../sim/run/trial.ts";
+import { tryScenario } from "../../../sim/run/trial.ts";
 import {
   formatScenarioFile,
   readScenarioFile,

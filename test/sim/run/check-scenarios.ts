@@ -1,11 +1,12 @@
 /** fast-check over whole runs: draws scenarios whose faults are of some kinds only, and reports a failure small. */
 import { check, property } from "fast-check";
 import type { FaultKind } from "../../../sim/faults/fault.ts";
+import type { Trial } from "../../../sim/record/outcome.ts";
 import { formatFailure } from "../../../sim/report/report.ts";
 import { ScenarioArbitrary } from "../../../sim/run/arbitrary.ts";
 import { commitName } from "../../../sim/run/commit.ts";
 import { writeFailure } from "../../../sim/run/look.ts";
-import { type Trial, tryScenario } from "../../../sim/run/trial.ts";
+import { tryScenario } from "../../../sim/run/trial.ts";
 import type { Scenario } from "../../../sim/scenario/scenario.ts";
 
 const SCENARIOS = 25;

@@ -3,9 +3,10 @@ import { describe, expect, test } from "vitest";
 import { properties } from "../../../sim/checkers/index.ts";
 import { faultKinds } from "../../../sim/faults/index.ts";
 import { MARKS } from "../../../sim/record/marks.ts";
+import type { Trial } from "../../../sim/record/outcome.ts";
 import { Tally } from "../../../sim/report/tally.ts";
 import { missing } from "../../../sim/run/gate.ts";
-import { type Trial, tryScenario } from "../../../sim/run/trial.ts";
+import { tryScenario } from "../../../sim/run/trial.ts";
 import { busyScenario } from "../scenarios.ts";
 
 /** A trial of a seed that reached everything there is. */

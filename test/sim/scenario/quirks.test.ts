@@ -1,7 +1,7 @@
 /** Requests, handshakes and answers that are unusual come to what they should, each with nothing else going on. */
 import { describe, expect, test } from "vitest";
-import type { Visit } from "../../../sim/actors/visitor.ts";
 import { isAsExpected } from "../../../sim/checkers/expectation.ts";
+import type { Visit } from "../../../sim/record/visit.ts";
 import { TraceRecorder } from "../../../sim/report/trace.ts";
 import { run } from "../../../sim/run/run.ts";
 import { HARMLESS_ANSWERS, MALFORMED_ANSWERS } from "../../../sim/scenario/answers.ts";

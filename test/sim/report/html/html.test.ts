@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Script } from "node:vm";
 import { describe, expect, test } from "vitest";
-import type { Property } from "../../../../sim/checkers/checker.ts";
+import type { Property } from "../../../../sim/record/checker.ts";
 import { viewerScript } from "../../../../sim/report/html/page.ts";
 import { type Message, PictureRecorder } from "../../../../sim/report/html/record.ts";
 import { drawPicture } from "../../../../sim/run/picture.ts";

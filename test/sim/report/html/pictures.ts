@@ -1,6 +1,6 @@
 /** What the tests of the picture draw, and how they read the page. */
 import { gunzipSync } from "node:zlib";
-import type { Property } from "../../../../sim/checkers/checker.ts";
+import type { Property } from "../../../../sim/record/checker.ts";
 import type { PictureData } from "../../../../sim/report/html/data.ts";
 import type { Fault, Scenario } from "../../../../sim/scenario/scenario.ts";
 import { busyScenario, visit } from "../../scenarios.ts";
