@@ -105,3 +105,10 @@ export const begun: ServerStep[] = [
 ];
 export const resumes: ServerStep = [3, hello("a", second), welcomes("b", true, second)];
 export const third = 3 as SocketId;
+
+export const serverSends = (bytes: Uint8Array): ServerEffect => ({
+  type: "socket_send_packet",
+  socket,
+  header: bytes,
+  body: [],
+});

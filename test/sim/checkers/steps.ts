@@ -88,6 +88,18 @@ export class Shows {
   }
 }
 
+export type Case = readonly [name: string, violations: number, steps: readonly ServerStep[]];
+
+export function judge(
+  property: Property,
+  steps: readonly ServerStep[],
+  shown?: ConstructorParameters<typeof Shows>[1],
+) {
+  return new Shows(property, shown).server(steps).found.length;
+}
+
+export const ping: ServerEffect = { type: "socket_ping", socket: tunnel };
+
 function sizesOf({ exchanges, sockets, tunnels, heldBytes }: Ledger): ServerSizes {
   const counters = {
     outcomes: new Map(),

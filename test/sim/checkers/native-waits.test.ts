@@ -1,4 +1,3 @@
-/** The checker of native sessions, where it watches credit: whether it is used, and whether there is room for it. */
 import { describe, expect, test } from "vitest";
 import type { AgentEffect, ServerEffect } from "../../../core/effects.ts";
 import type { AgentEvent } from "../../../core/events.ts";
@@ -17,9 +16,8 @@ import {
   first,
   frame,
   opensAt,
-  requestHead,
-  responseHead,
   second,
+  serverSends,
   socket,
   welcome,
   welcomed,
@@ -37,11 +35,13 @@ const asksOrigin: AgentEffect = {
   bodyBytes: null,
   upgrade: false,
 };
+
 /** An event that is no tick, and changes nothing. */
 const quiet: AgentEvent = { type: "socket_heard", socket };
 const pauses = (paused: boolean): AgentEffect => ({ type: "origin_pause", exchange, paused });
 const allCredit = agentSends(answer(1, CREDIT));
 const more = entry(KIND.credit, 1, 10 * agentLimits.socketBytesMax);
+
 const ticks: AgentStep[] = [
   [10, tick],
   [20, tick],
@@ -141,53 +141,3 @@ describe("native_flow, of what waits", () => {
     expect(new Shows(nativeFlow).agent(steps).found).toEqual([]);
   });
 });
-
-const windows = {
-  windowBytesMin: 50,
-  windowBytes: CREDIT,
-  windowBytesMax: 400,
-  tunnelWindowBytes: 500,
-};
-const serverSends = (bytes: Uint8Array): ServerEffect => ({
-  type: "socket_send_packet",
-  socket,
-  header: bytes,
-  body: [],
-});
-const opensBoth: ServerStep = [
-  2,
-  tick,
-  serverSends(asked),
-  serverSends(frame(KIND.piece, 0, 1, requestHead, 2)),
-];
-const gives = (limit: number, about = 1): ServerStep => [
-  9,
-  tick,
-  serverSends(entry(KIND.credit, 0, limit, about)),
-];
-const answersWhole: ServerStep = [
-  8,
-  { type: "socket_bytes", socket, bytes: frame(KIND.piece, 0, 5, responseHead) },
-];
-
-describe("native_flow, of windows", () => {
-  test.each<readonly [string, number, ServerStep[]]>([
-    ["one that grows to its limit", 0, [opensBoth, gives(400)]],
-    ["one that grows beyond it", 1, [opensBoth, gives(401)]],
-    ["two that grow to what both may have", 0, [opensBoth, gives(300), gives(200, 2)]],
-    ["two that grow beyond it", 1, [opensBoth, gives(300), gives(201, 2)]],
-    ["one that grows where another has ended", 0, [opensBoth, gives(300), answersWhole, gives(400, 2)]],
-    ["one that opens beside one that grew", 1, [[2, tick, serverSends(asked)], gives(400), opensSecond(101)]],
-    ["one that does, with the least", 0, [[2, tick, serverSends(asked)], gives(400), opensSecond(50)]],
-  ])("%s: %i violations", (_name, violations, steps) => {
-    expect(new Shows(nativeFlow, { limits: windows }).server([...begun, ...steps]).found).toHaveLength(
-      violations,
-    );
-  });
-});
-
-function opensSecond(credit: number): ServerStep {
-  const head = requestHead.slice();
-  head[10] = credit;
-  return [10, tick, serverSends(frame(KIND.piece, 0, 1, head, 2))];
-}

@@ -1,4 +1,3 @@
-/** The checker of what becomes of a reset: its sender is told that it came, whole, and in time. */
 import { describe, expect, test } from "vitest";
 import type { AgentEffect, ServerEffect } from "../../../core/effects.ts";
 import type { AgentEvent } from "../../../core/events.ts";
@@ -9,6 +8,7 @@ import { greeting, KIND } from "../../../sim/wire/native.ts";
 import { type AgentStep, type ServerStep, Shows, tick, upgrade } from "./steps.ts";
 
 const socket = 1 as SocketId;
+
 /** By then it should have been said. */
 const LATE = 1_000;
 
@@ -23,16 +23,20 @@ function frame(kind: number, number = 0, payload: readonly number[] = []): Uint8
 }
 
 const hears = (bytes: Uint8Array) => ({ type: "socket_bytes", socket, bytes }) as const satisfies AgentEvent;
+
 const sends = (header: Uint8Array, bodyBytes = 0): AgentEffect & ServerEffect => ({
   type: "socket_send_packet",
   socket,
   header,
   body: [new Uint8Array(bodyBytes)],
 });
+
 const reset = (number: number) => hears(frame(KIND.reset, number, [...Buffer.from("ended")]));
+
 /** So many frames of exchange 1 came, or of another one. */
 const acknowledges = (received: number, exchange = 1) =>
   sends(frame(KIND.credit, 0, [0, 0, 0, 0, 0, exchange, 0, 0, 0, received, 0, 0, 0, 0, 0, 0]));
+
 const welcome = greeting(KIND.welcome, { ticket: "t", resumed: false, graceMs: 1 });
 
 describe("resets_acknowledged", () => {
