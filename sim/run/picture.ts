@@ -4,7 +4,7 @@ import type { Property } from "../record/checker.ts";
 import type { RunResult } from "../record/outcome.ts";
 import { pictureData } from "../report/html/data.ts";
 import { type Headline, renderPage } from "../report/html/page.ts";
-import { PictureRecorder } from "../report/html/record.ts";
+import { PictureRecorder } from "../report/html/recorder.ts";
 import { redact } from "../report/trace.ts";
 import type { Scenario } from "../scenario/scenario.ts";
 import { type RunOptions, run } from "./run.ts";

@@ -1,6 +1,6 @@
 /** What was recorded as plain data for the page's script, in short rows: a run has tens of thousands of them. */
 import type { LaneKind } from "./places.ts";
-import type { FaultRecord, Item, Life, Message, Moment, PictureRecorder } from "./record.ts";
+import type { FaultRecord, Item, Life, Message, Moment, PictureRecorder } from "./recorder.ts";
 
 /** Microseconds everywhere; `-1` stands for nothing where an index is expected. */
 export type PictureData = {

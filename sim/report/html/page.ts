@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { targetOf } from "../../faults/index.ts";
 import type { Scenario } from "../../scenario/scenario.ts";
 import type { PictureData } from "./data.ts";
-import type { FaultRecord } from "./record.ts";
+import type { FaultRecord } from "./recorder.ts";
 
 export type Headline = {
   /** Which scenario it was. */

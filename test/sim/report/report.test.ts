@@ -1,19 +1,12 @@
-import { rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Trial } from "../../../sim/record/outcome.ts";
 import { formatFailure } from "../../../sim/report/report.ts";
 import { tryScenario } from "../../../sim/run/trial.ts";
-import {
-  formatScenarioFile,
-  readScenarioFile,
-  writeScenarioFile,
-} from "../../../sim/scenario/scenario-file.ts";
 import { busyScenario } from "../scenarios.ts";
 
 const TOKEN = "01234567-89ab-4cde-8f01-23456789abcd";
 const passed = tryScenario(busyScenario([], { operations: [], faultyMs: 1, settleMs: 1 }), false);
+
 const failed: Trial = {
   ...passed,
   name: "seed 42",
@@ -24,6 +17,7 @@ const failed: Trial = {
   atMs: 4_567,
   faultCounts: [["link_reset", 2]],
 };
+
 const flag = "--seed 42";
 
 describe("a failure report", () => {
@@ -55,27 +49,5 @@ describe("a failure report", () => {
     const report = formatFailure({ ...failed, message: `the trace shows ${TOKEN}` }, { flag, commit: "" });
     expect(report).not.toContain(TOKEN);
     expect(report).toContain("<token:");
-  });
-});
-
-describe("a scenario file", () => {
-  const content = { note: "what broke", expected: "clean_end", scenario: busyScenario() };
-
-  test("keeps the scenario as it is", () => {
-    const path = writeScenarioFile(`test ${process.pid}`, content);
-    expect(readScenarioFile(path)).toEqual({ version: 1, ...content });
-    rmSync(path);
-  });
-
-  test.each([
-    ["another version", formatScenarioFile(content).replace('"version": 1', '"version": 2')],
-    ["no scenario", '{"version":1}'],
-    ["no JSON", "{"],
-    ["nothing", "null"],
-  ])("is refused with one line where there is %s", (name, text) => {
-    const path = join(tmpdir(), `culvert-sim-test-${process.pid}-${name.replace(" ", "-")}.json`);
-    writeFileSync(path, text);
-    expect(() => readScenarioFile(path)).toThrow(`${path} is no scenario file of version 1`);
-    rmSync(path);
   });
 });

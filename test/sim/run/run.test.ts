@@ -1,13 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { scenarioOf } from "../../../sim/drawing/swarm.ts";
-import { faultKinds } from "../../../sim/faults/index.ts";
 import { TraceRecorder } from "../../../sim/report/trace.ts";
 import { run } from "../../../sim/run/run.ts";
-import { tryScenario } from "../../../sim/run/trial.ts";
-import { formatSeed } from "../../../sim/tools/random.ts";
 import { busyScenario } from "../scenarios.ts";
 
 const seedOf = (low: number) => ({ high: 0, low });
+
 const linesOf = (scenario: Parameters<typeof run>[0]) => {
   const lines: string[] = [];
   run(scenario, { trace: new TraceRecorder((line) => lines.push(line)) });
@@ -77,57 +75,4 @@ describe("a run", () => {
     expect(firings([garbage])).toEqual(firings([elsewhere, garbage]));
     expect(firings([garbage]).length).toBeGreaterThan(10);
   });
-});
-
-describe("a seed", () => {
-  test("draws a scenario of plain data", () => {
-    const scenario = scenarioOf(seedOf(5));
-    expect(JSON.parse(JSON.stringify(scenario))).toEqual(scenario);
-    expect(scenario.name).toBe(`seed ${formatSeed(seedOf(5))}`);
-  });
-
-  test("mixes faults its own way: none, one kind, some or all", () => {
-    const kinds = Array.from(
-      { length: 300 },
-      (_, low) => new Set(scenarioOf(seedOf(low)).faults.map((fault) => fault.kind)),
-    );
-    const sizes = kinds.map((set) => set.size);
-    expect(sizes.filter((size) => size === 0).length).toBeGreaterThan(5);
-    expect(sizes.filter((size) => size === 1).length).toBeGreaterThan(5);
-    // All that have somebody to hit: some suit no home of the scenario.
-    expect(sizes.filter((size) => size > faultKinds.length * 0.7).length).toBeGreaterThan(5);
-    const all = new Set(kinds.flatMap((set) => [...set]));
-    expect(all.size).toBe(faultKinds.length);
-  });
-
-  test("passes all checkers", () => {
-    for (let low = 100; low < 140; low++) {
-      const trial = tryScenario(scenarioOf(seedOf(low)), false);
-      expect({ name: trial.name, verdict: trial.verdict, message: trial.message }).toEqual({
-        name: trial.name,
-        verdict: "passed",
-        message: "",
-      });
-    }
-  });
-
-  test("without faults succeeds in everything", () => {
-    let found = 0;
-    for (let low = 0; found < 4; low++) {
-      const scenario = scenarioOf(seedOf(low));
-      if (scenario.faults.length > 0) continue;
-      found++;
-      const result = run(scenario);
-      expect([result.outcome, result.visitsAsExpected]).toEqual(["passed", result.visits]);
-    }
-  });
-});
-
-test("a trial tells a crash of the simulator from a violation", () => {
-  const nowhere = { id: 0, kind: "no such fault", fromMs: 1, toMs: 1, target: 0, parameters: {} };
-  expect(tryScenario(busyScenario([nowhere]), false)).toMatchObject({ verdict: "crash", what: "crash" });
-});
-
-test("a trial that is doublechecked passes where both runs are the same", () => {
-  expect(tryScenario(busyScenario(), true)).toMatchObject({ verdict: "passed" });
 });

@@ -1,13 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { redact, TraceRecorder } from "../../../sim/report/trace.ts";
-import { fakeSha256, TraceHash, tokenNamed } from "../../../sim/tools/hash.ts";
+import { fakeSha256, TraceHash } from "../../../sim/tools/hash.ts";
 
 const digestOf = (value: unknown) => {
   const hash = new TraceHash();
   hash.value(value);
   return hash.digest();
 };
+
+function replacer(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return `${value}n`;
+  return typeof value === "number" && !Number.isFinite(value)
+    ? String(value)
+    : Object.is(value, -0)
+      ? "-0"
+      : value;
+}
 
 describe("the trace hash", () => {
   test("is the same for equal values and another for different ones", () => {
@@ -84,28 +92,3 @@ test("the fake of SHA-256 has its shape and no collision among a hundred thousan
   expect(digests.size).toBe(100_000);
   expect(fakeSha256("x")).toMatch(/^[0-9a-f]{64}$/);
 });
-
-test("a trace shows no token, in whatever text it stands", () => {
-  const lines: string[] = [];
-  const recorder = new TraceRecorder((line) => lines.push(line));
-  const token = tokenNamed("secret");
-  recorder.line(1_500_000, "visit 1", `GET /ws?signature=${token}`);
-  recorder.event(0, 1, "node", {
-    type: "exchange_opened",
-    headers: ["authorization", `Bearer ${token}`],
-    nested: { token },
-  });
-  recorder.effect(0, "node", { type: "respond", body: new Uint8Array([1, 2]) });
-  expect(lines.join("\n")).not.toContain(token);
-  expect(lines[0]).toBe(`   1.500000 visit 1    GET /ws?signature=${redact(token)}`);
-  expect(redact(token)).toMatch(/^<token:[0-9a-f]{4}>$/);
-});
-
-function replacer(_key: string, value: unknown): unknown {
-  if (typeof value === "bigint") return `${value}n`;
-  return typeof value === "number" && !Number.isFinite(value)
-    ? String(value)
-    : Object.is(value, -0)
-      ? "-0"
-      : value;
-}
