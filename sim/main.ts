@@ -1,12 +1,12 @@
 /** The simulator's command line: one seed looked at closely, or many seeds looked through. */
 import { parseArgs } from "node:util";
-import { commitHash } from "./commit.ts";
-import { refreshGolden } from "./golden.ts";
-import { type LookOptions, lookAt } from "./look.ts";
-import { runGate, runMany } from "./many.ts";
-import { runMutants } from "./mutate.ts";
-import { parseSeed, type Seed } from "./random.ts";
-import { readScenarioFile } from "./scenario-file.ts";
+import { commitHash } from "./run/commit.ts";
+import { refreshGolden } from "./run/golden.ts";
+import { type LookOptions, lookAt } from "./run/look.ts";
+import { runGate, runMany } from "./run/many.ts";
+import { runMutants } from "./run/mutate.ts";
+import { readScenarioFile } from "./scenario/scenario-file.ts";
+import { parseSeed, type Seed } from "./tools/random.ts";
 
 const HELP = `npm run sim -- [options]
 

@@ -1,5 +1,5 @@
 /** An agent that still owes something to an exchange that is over is told to stop, in the same step. */
-import type { Property } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
 
 export const abortSent: Property = {
   name: "abort_sent",

@@ -2,8 +2,11 @@
  * An agent waits for nobody longer than its limits: neither for its home's answer nor for a server that is gone. And it
  * drops no server for a silence that was its own.
  */
+import type { AgentEffect } from "../../core/effects.ts";
+import type { AgentEvent } from "../../core/events.ts";
 import type { AgentLimits } from "../../core/limits.ts";
-import { type AgentEffect, type AgentEvent, ofEachProcess, type Property } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
+import { ofEachProcess } from "./of-each-process.ts";
 
 type Origin = {
   headed: boolean;

@@ -2,8 +2,11 @@
  * An agent's orders name live things only, and its packets are what the protocol says: numbered from 1 without a gap, with
  * one last, none after the last or an ABORT, none above the size limit. What lost its tunnel is aborted at the origin.
  */
-import { type AgentEffect, type AgentEvent, ofEachProcess, type Property } from "./checker.ts";
-import { seenPacket } from "./packet.ts";
+import type { AgentEffect } from "../../core/effects.ts";
+import type { AgentEvent } from "../../core/events.ts";
+import { seenPacket } from "../ledger/seen-packet.ts";
+import type { Property } from "../record/checker.ts";
+import { ofEachProcess } from "./of-each-process.ts";
 
 /** What one agent's process has going. */
 type Going = {

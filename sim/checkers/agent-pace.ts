@@ -1,6 +1,7 @@
 /** The pace of the tunnel is the pace of the home: above the high mark no answer is read, at the low mark all are again. */
+import type { AgentEffect } from "../../core/effects.ts";
 import type { AgentLimits } from "../../core/limits.ts";
-import type { AgentEffect, Property } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
 
 type Pace = {
   /** It speaks the native protocol, whose streams have a pace of their own. */

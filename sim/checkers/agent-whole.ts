@@ -1,7 +1,10 @@
 /** What an agent passes on as whole is all that its home sent, to the byte, and all that the home said it would send. */
-import { headerOf } from "../visitor.ts";
-import { type AgentEffect, type AgentEvent, ofEachProcess, type Property } from "./checker.ts";
-import { seenPacket } from "./packet.ts";
+import type { AgentEffect } from "../../core/effects.ts";
+import type { AgentEvent } from "../../core/events.ts";
+import { seenPacket } from "../ledger/seen-packet.ts";
+import type { Property } from "../record/checker.ts";
+import { headerOf } from "../tools/headers.ts";
+import { ofEachProcess } from "./of-each-process.ts";
 
 type Passing = {
   readonly requestId: number;

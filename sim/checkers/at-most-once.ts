@@ -1,6 +1,8 @@
 /** A request that is not idempotent (RFC 9110 section 9.2.2) reaches the home at most once, and unaltered: over resumptions, any. */
-import { type HomeSpec, isNative } from "../scenario.ts";
-import type { HomeCall, Property, Visit } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
+import type { HomeCall } from "../record/home-call.ts";
+import type { Visit } from "../record/visit.ts";
+import { type HomeSpec, isNative } from "../scenario/scenario.ts";
 
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 

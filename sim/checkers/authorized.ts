@@ -1,6 +1,6 @@
 /** Nothing reaches a home, and no answer of a home a visitor, without a valid token of that client id. */
-import type { Scenario, VisitOperation } from "../scenario.ts";
-import type { Property } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
+import type { Scenario, VisitOperation } from "../scenario/scenario.ts";
 
 const REFUSED = new Set(["none", "wrong", "foreign", "expired", "access"]);
 

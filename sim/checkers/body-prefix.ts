@@ -1,7 +1,8 @@
 /** The bytes that a visitor sees are a prefix of the model's body. */
-import { HOME_HEADER } from "../model.ts";
-import { headerOf } from "../visitor.ts";
-import type { Property, Visit } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
+import type { Visit } from "../record/visit.ts";
+import { HOME_HEADER } from "../scenario/model.ts";
+import { headerOf } from "../tools/headers.ts";
 
 export const bodyPrefix: Property = {
   name: "body_prefix",

@@ -1,5 +1,6 @@
 /** A registry in trouble is not hammered: of one call, each attempt comes a while after the one before. */
-import type { Property, ServerEffect } from "./checker.ts";
+import type { ServerEffect } from "../../core/effects.ts";
+import type { Property } from "../record/checker.ts";
 
 type Operation = Extract<ServerEffect, { readonly type: "registry_call" }>["operation"];
 

@@ -1,5 +1,5 @@
 /** A response that ends cleanly is whole: a part of a body is never taken for all of it. */
-import type { Property } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
 
 /** RFC 6455's registry of close codes. */
 const SERVICE_RESTART = 1012;

@@ -1,7 +1,8 @@
 /** A body is compressed only for who can read it, whole, and its head says so. */
-import { headerOf } from "../visitor.ts";
-import type { Property, ServerEffect } from "./checker.ts";
-import type { LedgerExchange } from "./ledger-exchange.ts";
+import type { ServerEffect } from "../../core/effects.ts";
+import type { LedgerExchange } from "../ledger/exchange.ts";
+import type { Property } from "../record/checker.ts";
+import { headerOf } from "../tools/headers.ts";
 
 type Head = Extract<ServerEffect, { readonly type: "respond_head" }>;
 

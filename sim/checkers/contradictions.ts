@@ -1,6 +1,6 @@
 /** An agent that says two things about one packet is believed in neither: the exchange ends there and then. */
-import type { Property } from "./checker.ts";
-import type { SeenPacket } from "./packet.ts";
+import type { SeenPacket } from "../ledger/seen-packet.ts";
+import type { Property } from "../record/checker.ts";
 
 /** A server remembers this many packets that it passed on, at the least. */
 const REMEMBERED = 32;

@@ -1,5 +1,8 @@
 /** What a server says of itself is so: its sizes are those of the sets they count, its sums those of what happened. */
-import { ofEachProcess, type Property, type ServerEffect, type SteppedServer } from "./checker.ts";
+import type { ServerEffect } from "../../core/effects.ts";
+import type { Property } from "../record/checker.ts";
+import type { SteppedServer } from "../record/stepped.ts";
+import { ofEachProcess } from "./of-each-process.ts";
 
 /** Sums over the life of one process. */
 type Sums = {

@@ -3,8 +3,8 @@
  * is not given up before.
  */
 import type { ServerLimits } from "../../core/limits.ts";
-import type { Property } from "./checker.ts";
-import type { LedgerExchange } from "./ledger-exchange.ts";
+import type { LedgerExchange } from "../ledger/exchange.ts";
+import type { Property } from "../record/checker.ts";
 
 /** Two timers, one after the other, may both be late, most of all while everything happens on a coarse grid. */
 const LATE_MS = 500;

@@ -2,8 +2,8 @@
  * What came in order goes out at once, byte for byte as much; a response whose last packet has come is ended in the same
  * step; and a packet that comes a second time, the same, changes nothing.
  */
-import type { Property } from "./checker.ts";
-import type { LedgerExchange } from "./ledger-exchange.ts";
+import type { LedgerExchange } from "../ledger/exchange.ts";
+import type { Property } from "../record/checker.ts";
 
 export const delivered: Property = {
   name: "delivered",

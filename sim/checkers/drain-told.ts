@@ -2,8 +2,9 @@
  * Who is asked to stop tells the other end of each native session, on each socket that carries it from then on, and before
  * anything else but where it stands: an agent that was not told waits with its homes' answers for a server that lets nobody in again.
  */
-import { KIND, readGreeting } from "../native-wire.ts";
-import type { AgentEffect, Property, ServerEffect } from "./checker.ts";
+import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
+import type { Property } from "../record/checker.ts";
+import { KIND, readGreeting } from "../wire/native.ts";
 
 export const drainTold: Property = {
   name: "drain_told",

@@ -3,8 +3,8 @@
  * time for it, it sends every socket away, also those in their handshake and those that still come, and ends when its rows
  * are deleted.
  */
-import type { Property } from "./checker.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Property } from "../record/checker.ts";
 
 /** What is still to be said and done takes no longer where the others are there. */
 const CLOSING_MS = 6_000;

@@ -2,10 +2,11 @@
  * Of a home's headers the visitor gets those that are for him, unchanged, and none that were for a hop on the way; who may
  * read an answer across sites is the server's to say, and the same for every answer.
  */
-import { extraHeaders } from "../answers.ts";
-import type { Scenario } from "../scenario.ts";
-import { headerOf } from "../visitor.ts";
-import type { Property, Visit } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
+import type { Visit } from "../record/visit.ts";
+import { extraHeaders } from "../scenario/answers.ts";
+import type { Scenario } from "../scenario/scenario.ts";
+import { headerOf } from "../tools/headers.ts";
 
 /** Fields of one connection, and one that a home nominates as such (RFC 9110 section 7.6.1). */
 const HOP_BY_HOP = ["connection", "keep-alive", "transfer-encoding", "upgrade", "x-hop"];

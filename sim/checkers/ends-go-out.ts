@@ -3,10 +3,12 @@
  * there is credit and a socket with room, what is left of it goes out in the same step, its last frame included. Nothing
  * else would wake it: whoever waits for the end waits for a deadline.
  */
+import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
+import type { AgentEvent, ServerEvent } from "../../core/events.ts";
 import type { ExchangeId } from "../../core/ids.ts";
-import { creditOf, exchangeOf, KIND, readEntries, readGreeting, readNativeFrame } from "../native-wire.ts";
-import type { AgentEffect, AgentEvent, Property, ServerEffect, ServerEvent } from "./checker.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Property } from "../record/checker.ts";
+import { creditOf, exchangeOf, KIND, readEntries, readGreeting, readNativeFrame } from "../wire/native.ts";
 
 /** One direction of an exchange, at the end that sends it. */
 type Sending = { limit: number; sentBytes: number; next: number };

@@ -2,21 +2,19 @@
  * A server lets in on the registry's word and on nothing else: no request goes on, no socket is served, before its token was
  * found valid; while the registry fails, only tokens that it accepted a short while ago are good. An error grants nothing.
  */
+import type { ServerEffect } from "../../core/effects.ts";
+import type { ServerEvent } from "../../core/events.ts";
 import type { SocketId } from "../../core/ids.ts";
 import type { ServerLimits } from "../../core/limits.ts";
-import { fakeSha256 } from "../hash.ts";
-import { readNativeFrame } from "../native-wire.ts";
-import { ACCESS_TOKEN, accessOf } from "../request.ts";
-import type { HomeSpec } from "../scenario.ts";
-import {
-  ofEachProcess,
-  type Property,
-  type ServerEffect,
-  type ServerEvent,
-  type SteppedServer,
-} from "./checker.ts";
+import type { LedgerExchange } from "../ledger/exchange.ts";
+import type { Property } from "../record/checker.ts";
+import type { SteppedServer } from "../record/stepped.ts";
+import { ACCESS_TOKEN, accessOf } from "../scenario/request.ts";
+import type { HomeSpec } from "../scenario/scenario.ts";
+import { fakeSha256 } from "../tools/hash.ts";
+import { readNativeFrame } from "../wire/native.ts";
 import { neededCredential, signatureKey, tokenKey } from "./credential.ts";
-import type { LedgerExchange } from "./ledger-exchange.ts";
+import { ofEachProcess } from "./of-each-process.ts";
 
 type Operation = Extract<ServerEffect, { readonly type: "registry_call" }>["operation"];
 

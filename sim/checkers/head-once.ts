@@ -1,7 +1,7 @@
 /** Status and headers come once, before any byte, and are those of the home's first packet. */
-import { HOME_HEADER } from "../model.ts";
-import { headerOf } from "../visitor.ts";
-import type { Property } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
+import { HOME_HEADER } from "../scenario/model.ts";
+import { headerOf } from "../tools/headers.ts";
 
 export const headOnce: Property = {
   name: "head_once",

@@ -3,7 +3,7 @@
  * is dropped: not for a silence that was the server's own.
  */
 import type { ServerLimits } from "../../core/limits.ts";
-import type { Property } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
 
 export const heartbeat: Property = {
   name: "heartbeat",

@@ -1,7 +1,7 @@
 /** A server holds what it was given and has not passed on, to the byte, and never more than its limits allow. */
 import type { ServerLimits } from "../../core/limits.ts";
-import type { Property } from "./checker.ts";
-import type { LedgerExchange } from "./ledger-exchange.ts";
+import type { LedgerExchange } from "../ledger/exchange.ts";
+import type { Property } from "../record/checker.ts";
 
 export const heldBytes: Property = {
   name: "held_bytes",

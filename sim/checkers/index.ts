@@ -1,5 +1,5 @@
 /** All properties that a run is checked for, each in a file of its own; `never_throws` and `livelock` are the world's. */
-
+import type { Property } from "../record/checker.ts";
 import { abortSent } from "./abort-sent.ts";
 import { agentDeadlines } from "./agent-deadlines.ts";
 import { agentOrders } from "./agent-orders.ts";
@@ -9,7 +9,6 @@ import { atMostOnce } from "./at-most-once.ts";
 import { authorized } from "./authorized.ts";
 import { bodyPrefix } from "./body-prefix.ts";
 import { callsPaced } from "./calls-paced.ts";
-import type { Property } from "./checker.ts";
 import { cleanEnd } from "./clean-end.ts";
 import { codedRightly } from "./coded-rightly.ts";
 import { contradictions } from "./contradictions.ts";

@@ -1,5 +1,5 @@
 /** Silence proves nothing to who does not listen: a tunnel is not dropped while it is paused. */
-import type { Property } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
 
 export const listens: Property = {
   name: "listens",

@@ -1,5 +1,5 @@
 /** A server's effects name live things only, each in a state that allows them: nothing is ordered for what is over. */
-import type { Property } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
 
 export const liveThings: Property = {
   name: "live_things",

@@ -1,6 +1,6 @@
 /** A visitor's message that is larger than the limit, in bytes as they cross the wire, closes its socket and goes nowhere. */
-import { utf8Length } from "../frame.ts";
-import type { Property } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
+import { utf8Length } from "../wire/frame.ts";
 
 export const messageLimit: Property = {
   name: "message_limit",

@@ -3,11 +3,12 @@
  * request goes out on, and not by what another one had said before it.
  */
 import type { SocketId } from "../../core/ids.ts";
-import { fakeSha256 } from "../hash.ts";
-import { headerOf } from "../visitor.ts";
-import { ofEachProcess, type Property } from "./checker.ts";
+import type { LedgerExchange } from "../ledger/exchange.ts";
+import type { Property } from "../record/checker.ts";
+import { fakeSha256 } from "../tools/hash.ts";
+import { headerOf } from "../tools/headers.ts";
 import { neededCredential, tokenKey } from "./credential.ts";
-import type { LedgerExchange } from "./ledger-exchange.ts";
+import { ofEachProcess } from "./of-each-process.ts";
 
 /** What one process was told. */
 class Told {

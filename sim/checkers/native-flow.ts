@@ -5,10 +5,12 @@
  * twice in a session, and a peer that leaves out a number, or goes beyond its credit, is left at once. Windows grow only
  * where there is room for them, and what may go does not wait.
  */
+import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
+import type { AgentEvent, ServerEvent } from "../../core/events.ts";
 import type { AgentLimits, ServerLimits, SessionLimits } from "../../core/limits.ts";
-import { creditOf, KIND, type NativeFrame, readGreeting, readNativeFrame } from "../native-wire.ts";
-import type { AgentEffect, AgentEvent, Property, ServerEffect, ServerEvent, Violate } from "./checker.ts";
-import { socketNamedIn } from "./ledger-socket.ts";
+import { socketNamedIn } from "../ledger/socket.ts";
+import type { Property, Violate } from "../record/checker.ts";
+import { creditOf, KIND, type NativeFrame, readGreeting, readNativeFrame } from "../wire/native.ts";
 import { FlowSession, hearEntries, NOWHERE, sentReset, type Wrong, wrongEntries } from "./native-session.ts";
 import { Waits } from "./native-waits.ts";
 

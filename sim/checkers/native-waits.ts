@@ -2,7 +2,8 @@
  * What waits at one end of the native protocol although it may go: a source is paused because its queue is full, or has
  * ended and its last frame has not gone out, and there is credit, and room on the socket.
  */
-import type { AgentEffect, AgentEvent, ServerEffect, ServerEvent } from "./checker.ts";
+import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
+import type { AgentEvent, ServerEvent } from "../../core/events.ts";
 import { type Flow, type FlowSession, NOWHERE } from "./native-session.ts";
 
 /** One source, seen at the end of a tick, when all that is due was done. */

@@ -1,6 +1,7 @@
 /** A visitor who does not read delays nobody else on the tunnel by more than a second. */
-import type { Property, SteppedServer } from "./checker.ts";
-import type { LedgerSocket } from "./ledger-socket.ts";
+import type { LedgerSocket } from "../ledger/socket.ts";
+import type { Property } from "../record/checker.ts";
+import type { SteppedServer } from "../record/stepped.ts";
 
 const DELAY_MS_MAX = 1_000;
 

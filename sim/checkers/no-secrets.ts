@@ -1,6 +1,7 @@
 /** No token is in anything that people read or strangers get: reports, problems, reasons of a close. */
-import { latin1Text } from "../text.ts";
-import type { AgentEffect, Property, ServerEffect } from "./checker.ts";
+import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
+import type { Property } from "../record/checker.ts";
+import { latin1Text } from "../tools/text.ts";
 
 /** The shape of every token in a run. */
 const TOKEN = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/;

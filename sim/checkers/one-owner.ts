@@ -2,9 +2,11 @@
  * A client id has one live tunnel at a node at most, the newest. A tunnel that is over takes its row with it, and changes
  * nothing of its successor: no node asks for the row of a tunnel to be deleted that it still serves.
  */
+import type { ServerEffect } from "../../core/effects.ts";
 import type { SocketId } from "../../core/ids.ts";
-import type { Property, ServerEffect, SteppedServer, Violate } from "./checker.ts";
-import type { LedgerSocket } from "./ledger-socket.ts";
+import type { LedgerSocket } from "../ledger/socket.ts";
+import type { Property, Violate } from "../record/checker.ts";
+import type { SteppedServer } from "../record/stepped.ts";
 
 /** More calls than any run makes at once. */
 const CALLS_MANY = 1_000;

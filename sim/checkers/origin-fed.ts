@@ -3,7 +3,10 @@
  * end, nothing behind the end, and of an upgrade nothing before the 101. What comes earlier, a home that does not upgrade
  * would read as a second request, which no server has looked at.
  */
-import { type AgentEffect, type AgentEvent, ofEachProcess, type Property } from "./checker.ts";
+import type { AgentEffect } from "../../core/effects.ts";
+import type { AgentEvent } from "../../core/events.ts";
+import type { Property } from "../record/checker.ts";
+import { ofEachProcess } from "./of-each-process.ts";
 
 /** A request that takes more than it came with. */
 type Fed = {

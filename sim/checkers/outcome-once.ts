@@ -1,5 +1,7 @@
 /** Each exchange has exactly one outcome, and nothing is ordered for it after its end. */
-import { ofEachProcess, type Property, type ServerEffect } from "./checker.ts";
+import type { ServerEffect } from "../../core/effects.ts";
+import type { Property } from "../record/checker.ts";
+import { ofEachProcess } from "./of-each-process.ts";
 
 type Seen = { ended: boolean; finished: boolean; closed: boolean };
 

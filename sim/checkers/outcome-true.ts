@@ -1,6 +1,6 @@
 /** What a server reports of an exchange is what happened: its status, its bytes, and that it was complete where it was. */
-import type { Property } from "./checker.ts";
-import type { LedgerExchange } from "./ledger-exchange.ts";
+import type { LedgerExchange } from "../ledger/exchange.ts";
+import type { Property } from "../record/checker.ts";
 
 export const outcomeTrue: Property = {
   name: "outcome_true",

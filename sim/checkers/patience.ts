@@ -1,8 +1,8 @@
 /** Nobody waits longer for the registry and then for a lost home than the limits for that, however slowly they fail. */
 import type { ServerLimits } from "../../core/limits.ts";
-import type { Property } from "./checker.ts";
-import type { LedgerExchange } from "./ledger-exchange.ts";
-import type { LedgerSocket } from "./ledger-socket.ts";
+import type { LedgerExchange } from "../ledger/exchange.ts";
+import type { LedgerSocket } from "../ledger/socket.ts";
+import type { Property } from "../record/checker.ts";
 
 export const patience: Property = {
   name: "patience",

@@ -1,5 +1,5 @@
 /** When all work is done, everything is back at zero: nothing that was held for it stays behind. */
-import type { Property } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
 
 export const quiescence: Property = {
   name: "quiescence",

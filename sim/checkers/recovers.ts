@@ -1,7 +1,8 @@
 /** A home whose world has healed is reached again: the visit that proves it succeeds. */
-import { isAsExpected } from "../expectation.ts";
-import { PROBES_FROM } from "../scenario.ts";
-import type { Property, Visit } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
+import type { Visit } from "../record/visit.ts";
+import { PROBES_FROM } from "../scenario/scenario.ts";
+import { isAsExpected } from "./expectation.ts";
 
 /** A server and an agent say so when they have as much to do as they may. */
 const BUSY: readonly (number | null)[] = [429, 503];

@@ -2,10 +2,14 @@
  * Nobody is turned away without a cause: a tunnel is superseded only by one that is newer by the registry's clock, a token
  * refused only on the registry's word, a limit named only when it is reached.
  */
-import type { Scenario } from "../scenario.ts";
-import { headerOf } from "../visitor.ts";
-import type { Property, ServerEffect, ServerEvent, Setting, SteppedServer } from "./checker.ts";
-import type { LedgerSocket } from "./ledger-socket.ts";
+import type { ServerEffect } from "../../core/effects.ts";
+import type { ServerEvent } from "../../core/events.ts";
+import type { LedgerSocket } from "../ledger/socket.ts";
+import type { Property } from "../record/checker.ts";
+import type { Setting } from "../record/setting.ts";
+import type { SteppedServer } from "../record/stepped.ts";
+import type { Scenario } from "../scenario/scenario.ts";
+import { headerOf } from "../tools/headers.ts";
 
 const SUPERSEDED = 4001;
 

@@ -2,10 +2,13 @@
  * Messages of visitor sockets: a question goes to the agent of the client id as it was asked, an answer to who asked, and
  * what an agent says unasked to the sockets it names, all of them its own.
  */
+import type { ServerEffect } from "../../core/effects.ts";
+import type { ServerEvent } from "../../core/events.ts";
 import type { SocketId } from "../../core/ids.ts";
 import type { ServerLimits } from "../../core/limits.ts";
-import type { Property, ServerEffect, ServerEvent, SteppedServer } from "./checker.ts";
-import type { LedgerSocket } from "./ledger-socket.ts";
+import type { LedgerSocket } from "../ledger/socket.ts";
+import type { Property } from "../record/checker.ts";
+import type { SteppedServer } from "../record/stepped.ts";
 
 type Texts = readonly Extract<ServerEffect, { readonly type: "socket_send_text" }>[];
 type Text = Extract<ServerEvent, { readonly type: "socket_text" }>;

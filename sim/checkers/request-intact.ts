@@ -1,10 +1,10 @@
 /** What a home is asked is what its visitor asked: the same method, path, query, range and accept. */
-import { isForwardingField } from "../forwarding.ts";
-import { readNativeFrame, readRequestHead, type SeenRequestHead } from "../native-wire.ts";
-import { headerOf } from "../visitor.ts";
-import type { Property } from "./checker.ts";
-import { parsedTarget } from "./credential.ts";
-import type { LedgerExchange } from "./ledger-exchange.ts";
+import type { LedgerExchange } from "../ledger/exchange.ts";
+import { parsedTarget } from "../ledger/place.ts";
+import type { Property } from "../record/checker.ts";
+import { isForwardingField } from "../scenario/forwarding.ts";
+import { headerOf } from "../tools/headers.ts";
+import { readNativeFrame, readRequestHead, type SeenRequestHead } from "../wire/native.ts";
 
 type Frame = {
   readonly request_id?: unknown;

@@ -2,8 +2,10 @@
  * A reset is acknowledged, also where the exchange is forgotten or was never known, and whole, however many frames it
  * leaves out: its sender holds the exchange until it knows that it came.
  */
-import { exchangeOf, KIND, numberOf, readEntries } from "../native-wire.ts";
-import type { AgentEffect, AgentEvent, Property, ServerEffect, ServerEvent } from "./checker.ts";
+import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
+import type { AgentEvent, ServerEvent } from "../../core/events.ts";
+import type { Property } from "../record/checker.ts";
+import { exchangeOf, KIND, numberOf, readEntries } from "../wire/native.ts";
 
 /** One socket at one end, from the welcome on. */
 type Line = {

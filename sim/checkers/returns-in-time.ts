@@ -3,10 +3,12 @@
  * limit for what it met; an attempt that gets no answer is given up in time. Nor does it hammer: it waits a little after
  * two failures in a row, and longer where another agent took over.
  */
+import type { AgentEffect } from "../../core/effects.ts";
+import type { AgentEvent } from "../../core/events.ts";
 import type { AgentLimits } from "../../core/limits.ts";
-import { readGreeting } from "../native-wire.ts";
-import type { HomeSpec } from "../scenario.ts";
-import type { AgentEffect, AgentEvent, Property } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
+import type { HomeSpec } from "../scenario/scenario.ts";
+import { readGreeting } from "../wire/native.ts";
 
 const SUPERSEDED = 4001;
 const PROTOCOL_ERROR = 1002;

@@ -3,8 +3,11 @@
  * tunnel, and its row names that; and no row of a living node names a tunnel that is not there.
  */
 import type { SocketId } from "../../core/ids.ts";
-import type { Finish, Property, Setting, SteppedServer, Violate } from "./checker.ts";
-import type { LedgerSocket } from "./ledger-socket.ts";
+import type { LedgerSocket } from "../ledger/socket.ts";
+import type { Property, Violate } from "../record/checker.ts";
+import type { Finish } from "../record/finish.ts";
+import type { Setting } from "../record/setting.ts";
+import type { SteppedServer } from "../record/stepped.ts";
 
 export const rowsTrue: Property = {
   name: "rows_true",

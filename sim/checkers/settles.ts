@@ -1,7 +1,7 @@
 /** Every visit ends within the time that the healed world is given, and without faults it succeeds. */
-
-import { isAsExpected } from "../expectation.ts";
-import type { Property, Visit } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
+import type { Visit } from "../record/visit.ts";
+import { isAsExpected } from "./expectation.ts";
 
 export const settles: Property = {
   name: "settles",

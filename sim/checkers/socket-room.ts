@@ -2,16 +2,12 @@
  * A native session gives its socket no piece while that is full, and nothing at all while it is twice as full, but for where
  * it stands: what comes next never waits long, and a peer who does not read makes nobody hold more than that.
  */
-import { KIND } from "../native-wire.ts";
-import {
-  type AgentEffect,
-  type AgentEvent,
-  ofEachProcess,
-  type Property,
-  type ServerEffect,
-  type ServerEvent,
-  type SteppedProcess,
-} from "./checker.ts";
+import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
+import type { AgentEvent, ServerEvent } from "../../core/events.ts";
+import type { Property } from "../record/checker.ts";
+import type { SteppedProcess } from "../record/stepped.ts";
+import { KIND } from "../wire/native.ts";
+import { ofEachProcess } from "./of-each-process.ts";
 
 /** One socket at one end, in bytes that were ordered and have not left. */
 type Room = {

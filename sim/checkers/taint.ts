@@ -1,7 +1,8 @@
 /** No byte of one client id or of one visit ever reaches another, visitor sockets included. */
-import { firstDifference, HOME_HEADER, taintKey } from "../model.ts";
-import { headerOf } from "../visitor.ts";
-import type { Property, Visit } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
+import type { Visit } from "../record/visit.ts";
+import { firstDifference, HOME_HEADER, taintKey } from "../scenario/model.ts";
+import { headerOf } from "../tools/headers.ts";
 
 /** Fewer bytes than this may agree with another visit's by chance. */
 const TELLING_BYTES = 6;

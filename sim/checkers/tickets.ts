@@ -2,9 +2,12 @@
  * A session is taken up by nobody but who was shown its latest ticket, or the one before it while nobody can know that the
  * latest was received; each is good once, and for its own client id. And nobody who shows a good one in time is turned away.
  */
-import { KIND, readGreeting } from "../native-wire.ts";
-import { ofEachProcess, type Property, type ServerEffect, type ServerEvent } from "./checker.ts";
-import type { Ledger } from "./ledger.ts";
+import type { ServerEffect } from "../../core/effects.ts";
+import type { ServerEvent } from "../../core/events.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Property } from "../record/checker.ts";
+import { KIND, readGreeting } from "../wire/native.ts";
+import { ofEachProcess } from "./of-each-process.ts";
 
 /** Of one client id at one process. */
 type Shown = {

@@ -1,5 +1,7 @@
 /** A server has no timer without an owner: there are never more than live things could have. */
-import { ofEachProcess, type Property, type SteppedServer } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
+import type { SteppedServer } from "../record/stepped.ts";
+import { ofEachProcess } from "./of-each-process.ts";
 
 /** Of so many steps the first is looked at. */
 const STEPS_PER_COUNT = 4;

@@ -2,11 +2,12 @@
  * A token that a server hands out is one that the registry has: it was stored, for that client id, before it was shown. And
  * none is stored but for who asks for it: a HEAD does not.
  */
-import { fakeSha256 } from "../hash.ts";
-import { latin1Text } from "../text.ts";
-import type { Property, ServerEffect } from "./checker.ts";
-import { parsedTarget } from "./credential.ts";
-import type { Ledger } from "./ledger.ts";
+import type { ServerEffect } from "../../core/effects.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { parsedTarget } from "../ledger/place.ts";
+import type { Property } from "../record/checker.ts";
+import { fakeSha256 } from "../tools/hash.ts";
+import { latin1Text } from "../tools/text.ts";
 
 const TOKEN = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/;
 

@@ -1,6 +1,6 @@
 /** An agent that goes on sending for an exchange that is over, or never was, is told to stop: again, but not each time. */
 import type { ServerLimits } from "../../core/limits.ts";
-import type { Property } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
 
 export const toldAgain: Property = {
   name: "told_again",

@@ -2,12 +2,13 @@
  * Bad input and bad luck harm only those whom they hit: a visit that no fault could touch, from the start of the run to its
  * own end, comes to what it comes to in a calm world; where limits are drawn tight, to a limit's failure at the worst.
  */
-import { isAsExpected } from "../expectation.ts";
-import { targetOf } from "../faults/index.ts";
-import { isTight } from "../limits.ts";
-import { magicTokenOf } from "../request.ts";
-import { ADDED_VISITS_FROM, type Scenario } from "../scenario.ts";
-import type { Property, Setting, Visit } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
+import type { Setting } from "../record/setting.ts";
+import type { Visit } from "../record/visit.ts";
+import { magicTokenOf } from "../scenario/request.ts";
+import { ADDED_VISITS_FROM, type FaultTarget, type Scenario } from "../scenario/scenario.ts";
+import { isTight } from "../scenario/tight-limits.ts";
+import { isAsExpected } from "./expectation.ts";
 
 export const unharmed: Property = {
   name: "unharmed",
@@ -32,7 +33,7 @@ export const unharmed: Property = {
       },
       finished: ({ visits }) => {
         if (setting === null) return;
-        const touchedMs = setting.scenario.homes.map((_, home) => firstTouchMs(setting?.scenario, home));
+        const touchedMs = firstTouchesMs(setting);
         for (const visit of visits) {
           const { id, home, request } = visit.operation;
           const endedMs = (visit.endedUs ?? Number.POSITIVE_INFINITY) / 1000;
@@ -58,18 +59,24 @@ function tellingPart(method: string, target: string): string {
   return `${method} ${/[?&](?:visit|magicToken)=([^&]+)/.exec(target)?.[1] ?? ""}`;
 }
 
-/** When the first fault begins that could touch visits of the home. */
-function firstTouchMs(scenario: Scenario | undefined, home: number): number {
-  let firstMs = Number.POSITIVE_INFINITY;
-  for (const fault of scenario?.faults ?? []) {
-    if (scenario !== undefined && touches(scenario, fault.kind, fault.target, home))
-      firstMs = Math.min(firstMs, fault.fromMs);
-  }
-  return firstMs;
+/** When the first fault begins that could touch visits of each home. */
+function firstTouchesMs({ scenario, targetOf }: Setting): number[] {
+  return scenario.homes.map((_, home) => {
+    let firstMs = Number.POSITIVE_INFINITY;
+    for (const { kind, target, fromMs } of scenario.faults) {
+      if (touches(scenario, targetOf(kind), target, home)) firstMs = Math.min(firstMs, fromMs);
+    }
+    return firstMs;
+  });
 }
 
-function touches({ homes, operations }: Scenario, kind: string, target: number, home: number): boolean {
-  switch (targetOf(kind)) {
+function touches(
+  { homes, operations }: Scenario,
+  counted: FaultTarget,
+  target: number,
+  home: number,
+): boolean {
+  switch (counted) {
     case "home":
       return target === home;
     case "node":

@@ -1,5 +1,6 @@
 /** A server keeps its rows alive and the registry tidy: leases are renewed, and what has expired is swept, on time. */
-import { ofEachProcess, type Property } from "./checker.ts";
+import type { Property } from "../record/checker.ts";
+import { ofEachProcess } from "./of-each-process.ts";
 
 export const upkeep: Property = {
   name: "upkeep",

@@ -1,7 +1,8 @@
 /** Nobody takes more than the limits allow: requests in flight, sockets, bytes that wait for one who does not read. */
 import type { ServerLimits } from "../../core/limits.ts";
-import type { Property, SteppedServer } from "./checker.ts";
-import type { LedgerSocket } from "./ledger-socket.ts";
+import type { LedgerSocket } from "../ledger/socket.ts";
+import type { Property } from "../record/checker.ts";
+import type { SteppedServer } from "../record/stepped.ts";
 
 export const withinLimits: Property = {
   name: "within_limits",

@@ -1,9 +1,9 @@
 /** Agents that do not keep to the protocol: what a filter between the program and its connection can make of good packets. */
-import type { AgentProgram } from "../agent.ts";
-import { bytesFrame, type SocketFrame, textFrame, voidFrame } from "../frame.ts";
-import type { FilteredLink } from "../path.ts";
-import { type HomeSpec, isNative } from "../scenario.ts";
-import { altered, encodeSimPacket, readSimPacket, SIM_PACKET_HEADER_BYTES } from "../wire.ts";
+import type { AgentProgram } from "../actors/agent.ts";
+import type { FilteredLink } from "../network/path.ts";
+import { type HomeSpec, isNative } from "../scenario/scenario.ts";
+import { bytesFrame, type SocketFrame, textFrame, voidFrame } from "../wire/frame.ts";
+import { altered, encodeSimPacket, readSimPacket, SIM_PACKET_HEADER_BYTES } from "../wire/packet.ts";
 import { type FaultContext, type FaultKind, noParameters, nothing } from "./fault.ts";
 import { filter } from "./frames.ts";
 import { drawPermille, repeat } from "./network.ts";

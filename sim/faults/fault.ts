@@ -2,13 +2,10 @@
  * What a kind of fault is. It hits one target, acts from one time to another, and what it needs to know was drawn when
  * the scenario was made, so that a scenario says all about it.
  */
-import type { Random } from "../random.ts";
-import type { Fault, HomeSpec } from "../scenario.ts";
-import type { Scene, Site } from "../scene.ts";
-import type { Agenda, World } from "../world.ts";
-
-/** What `Fault.target` counts: homes, nodes or operations; `world` faults have one target, 0. */
-export type FaultTarget = "home" | "node" | "visit" | "world";
+import type { Scene, Site } from "../actors/scene.ts";
+import type { Fault, FaultTarget, HomeSpec } from "../scenario/scenario.ts";
+import type { Random } from "../tools/random.ts";
+import type { Agenda, World } from "../world/world.ts";
 
 export type FaultKind = {
   readonly name: string;

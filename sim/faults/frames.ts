@@ -1,8 +1,8 @@
 /** Frames that are damaged, doubled or not what they should be, on their way out of an agent; and lost pings and pongs. */
-import { bytesFrame, type SocketFrame, textFrame, voidFrame } from "../frame.ts";
-import type { FilteredLink, Lane } from "../path.ts";
-import type { Random } from "../random.ts";
-import { altered, readSimPacket } from "../wire.ts";
+import type { FilteredLink, Lane } from "../network/path.ts";
+import type { Random } from "../tools/random.ts";
+import { bytesFrame, type SocketFrame, textFrame, voidFrame } from "../wire/frame.ts";
+import { altered, readSimPacket } from "../wire/packet.ts";
 import type { FaultKind } from "./fault.ts";
 import { drawPermille } from "./network.ts";
 

@@ -1,7 +1,7 @@
 /** What stands between an agent and its server and does not leave handshakes as they are. */
-import type { SocketFrame } from "../frame.ts";
-import type { HandshakeHead } from "../path.ts";
-import type { HomeSpec } from "../scenario.ts";
+import type { HandshakeHead } from "../network/path.ts";
+import type { HomeSpec } from "../scenario/scenario.ts";
+import type { SocketFrame } from "../wire/frame.ts";
 import { type FaultContext, type FaultKind, noParameters, nothing } from "./fault.ts";
 import { filter } from "./frames.ts";
 

@@ -1,7 +1,6 @@
 /** Every kind of fault there is, by name. */
-
-import type { Fault } from "../scenario.ts";
-import type { Scene } from "../scene.ts";
+import type { Scene } from "../actors/scene.ts";
+import type { Fault } from "../scenario/scenario.ts";
 import { agentFaults } from "./agent.ts";
 import { FaultContext, type FaultKind } from "./fault.ts";
 import { frameFaults } from "./frames.ts";

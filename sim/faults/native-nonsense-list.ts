@@ -1,5 +1,5 @@
 /** What breaks the rules of the native protocol, written out: heads, sections, whole frames. */
-import { KIND, NATIVE_HEADER_BYTES } from "../native-wire.ts";
+import { KIND, NATIVE_HEADER_BYTES } from "../wire/native.ts";
 
 export const HEAD = 1;
 export const INTERIM = 2;

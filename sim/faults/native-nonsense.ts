@@ -1,5 +1,8 @@
 /** Frames that break the rules of the native protocol, or keep to them and make no sense. */
-import { bytesFrame, type SocketFrame, textFrame } from "../frame.ts";
+import type { Direction } from "../network/path.ts";
+import { isNative } from "../scenario/scenario.ts";
+import type { Random } from "../tools/random.ts";
+import { bytesFrame, type SocketFrame, textFrame } from "../wire/frame.ts";
 import {
   alteredEntries,
   KIND,
@@ -8,10 +11,7 @@ import {
   type NativeFrame,
   readNativeFrame,
   readRequestHead,
-} from "../native-wire.ts";
-import type { Direction } from "../path.ts";
-import type { Random } from "../random.ts";
-import { isNative } from "../scenario.ts";
+} from "../wire/native.ts";
 import { type FaultKind, nothing } from "./fault.ts";
 import { filter } from "./frames.ts";
 import {

@@ -1,7 +1,7 @@
 /** What can meet an agent of the native protocol that has lost its tunnel and is on its way back to its session. */
-import { KIND } from "../native-wire.ts";
-import type { Path } from "../path.ts";
-import { isNative } from "../scenario.ts";
+import type { Path } from "../network/path.ts";
+import { isNative } from "../scenario/scenario.ts";
+import { KIND } from "../wire/native.ts";
 import { type FaultKind, noParameters } from "./fault.ts";
 import { filter } from "./frames.ts";
 

@@ -1,12 +1,12 @@
 /** What can go wrong with tunnels of the native protocol, frame by frame, and with the sessions that outlive them. */
-import { ClientSocket } from "../dial.ts";
-import { bytesFrame, controlFrame, type SocketFrame, voidFrame } from "../frame.ts";
-import { alteredEntries, greeting, KIND, readGreeting, readNativeFrame } from "../native-wire.ts";
-import type { Direction, FilteredLink } from "../path.ts";
-import { attentive } from "../pipe.ts";
-import type { Random } from "../random.ts";
-import { signatureTokenOf } from "../request.ts";
-import { isNative } from "../scenario.ts";
+import { ClientSocket } from "../actors/dial.ts";
+import type { Direction, FilteredLink } from "../network/path.ts";
+import { signatureTokenOf } from "../scenario/request.ts";
+import { isNative } from "../scenario/scenario.ts";
+import type { Random } from "../tools/random.ts";
+import { bytesFrame, controlFrame, type SocketFrame, voidFrame } from "../wire/frame.ts";
+import { alteredEntries, greeting, KIND, readGreeting, readNativeFrame } from "../wire/native.ts";
+import { attentive } from "../world/host.ts";
 import { type FaultContext, type FaultKind, nothing } from "./fault.ts";
 import { filter } from "./frames.ts";
 import { encoded, NOBODYS } from "./native-nonsense.ts";

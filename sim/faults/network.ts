@@ -1,6 +1,6 @@
 /** What networks do to connections: end them, lose them, hold them, slow them down, refuse them. */
-import type { Direction } from "../path.ts";
-import type { Random } from "../random.ts";
+import type { Direction } from "../network/path.ts";
+import type { Random } from "../tools/random.ts";
 import { type FaultContext, type FaultKind, noParameters, nothing } from "./fault.ts";
 
 export const networkFaults: readonly FaultKind[] = [

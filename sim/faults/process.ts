@@ -1,6 +1,6 @@
 /** Processes that die, at any point, and come back; and homes' own services in trouble. */
-import type { HomeTrouble } from "../home.ts";
-import type { Random } from "../random.ts";
+import type { HomeTrouble } from "../actors/home-request.ts";
+import type { Random } from "../tools/random.ts";
 import { type FaultContext, type FaultKind, noParameters, nothing } from "./fault.ts";
 
 /** Of a step that has several effects, how many are still obeyed. */

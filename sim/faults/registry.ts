@@ -1,7 +1,7 @@
 /** What databases do: be gone, be slow, say nothing, fail before or after the commit, forget, read old rows. */
 import type { RegistryOperation } from "../../core/registry.ts";
-import type { Random } from "../random.ts";
-import type { Interference } from "../registry.ts";
+import type { Interference } from "../actors/registry.ts";
+import type { Random } from "../tools/random.ts";
 import type { FaultContext, FaultKind } from "./fault.ts";
 import { drawPermille } from "./network.ts";
 

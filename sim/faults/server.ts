@@ -1,8 +1,8 @@
 /** Servers that do not keep to the protocol, as an agent sees it, and what stands between an agent and its server. */
-import { ASKED_FOR } from "../dial.ts";
-import { bytesFrame, type SocketFrame, textFrame } from "../frame.ts";
-import type { Random } from "../random.ts";
-import { isNative } from "../scenario.ts";
+import { ASKED_FOR } from "../actors/dial.ts";
+import { isNative } from "../scenario/scenario.ts";
+import type { Random } from "../tools/random.ts";
+import { bytesFrame, type SocketFrame, textFrame } from "../wire/frame.ts";
 import { type FaultKind, nothing } from "./fault.ts";
 import { filter } from "./frames.ts";
 import { drawPermille } from "./network.ts";

@@ -1,5 +1,5 @@
 /** Visitors who leave, dawdle, stop, or come all at once. */
-import { ADDED_VISITS_FROM, type VisitOperation } from "../scenario.ts";
+import { ADDED_VISITS_FROM, type VisitOperation } from "../scenario/scenario.ts";
 import { type FaultContext, type FaultKind, noParameters, nothing } from "./fault.ts";
 
 const ADDED_PER_FAULT = 100;

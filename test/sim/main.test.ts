@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { rmSync } from "node:fs";
 import { expect, test } from "vitest";
-import { readScenarioFile, writeScenarioFile } from "../../sim/scenario-file.ts";
+import { readScenarioFile, writeScenarioFile } from "../../sim/scenario/scenario-file.ts";
 import { busyScenario } from "./scenarios.ts";
 
 const MAIN = new URL("../../sim/main.ts", import.meta.url).pathname;

@@ -1,5 +1,5 @@
 /** Scenarios written by hand, for tests: a calm world with enough going on in it for any fault to meet somebody. */
-import type { Fault, HomeSpec, Operation, Scenario, VisitOperation } from "../../sim/scenario.ts";
+import type { Fault, HomeSpec, Operation, Scenario, VisitOperation } from "../../sim/scenario/scenario.ts";
 
 export const PATH = { latencyUs: 5_000, jitterUs: 0, bytesPerMs: 20_000, windowBytes: 65_536 };
 

@@ -1,7 +1,7 @@
 /** Runs seeds for nothing but what they reach; that they pass is the business of others. */
 import { expect, test } from "vitest";
-import { run } from "../../../sim/run.ts";
-import { scenarioOf } from "../../../sim/swarm.ts";
+import { scenarioOf } from "../../../sim/drawing/swarm.ts";
+import { run } from "../../../sim/run/run.ts";
 
 const SEEDS = Number(process.env.SEEDS ?? 1_000);
 

@@ -1,0 +1,278 @@
+/**
+ * One process of our agent: the real state machine of `core/agent.ts`, with what its adapters do: the WebSocket, the calls
+ * to the server's HTTP interface, the requests to the home and the state file.
+ */
+import type { AgentConfig } from "../../core/agent/config.ts";
+import { type AgentState, agentDeadlineMs, checkAgent, createAgent, stepAgent } from "../../core/agent.ts";
+import type { AgentEffect } from "../../core/effects.ts";
+import type { AgentEvent } from "../../core/events.ts";
+import type { CallId, ExchangeId, SocketId } from "../../core/ids.ts";
+import type { AgentLimits } from "../../core/limits.ts";
+import { agentReportMarks } from "../record/marks.ts";
+import { accessOf } from "../scenario/request.ts";
+import { type HomeSpec, isNative } from "../scenario/scenario.ts";
+import { copyOf } from "../tools/bytes.ts";
+import { latin1Text } from "../tools/text.ts";
+import { Process } from "../world/process.ts";
+import type { World } from "../world/world.ts";
+import { ClientSocket, type Dialler, dialExchange } from "./dial.ts";
+import type { Home } from "./home.ts";
+import type { HomeRequest } from "./home-request.ts";
+import { added, NOTHING_HELD, type SessionHold } from "./session-hold.ts";
+
+export type AgentSettings = {
+  /** Of its process; unique in a run. */
+  readonly name: string;
+  readonly spec: HomeSpec;
+  readonly accessToken: string | null;
+  /** The token that the registry knows from before the run; null makes the agent register. */
+  readonly clientToken: string | null;
+  readonly limits: AgentLimits;
+};
+
+/** What outlives an agent's process: the state file. */
+export type AgentDisk = { clientToken: string | null };
+
+const ORIGINS = [
+  { prefix: "/files", authority: "files.test" },
+  { prefix: "/library/3", authority: "third.test" },
+];
+
+/** One that has them all in one place under a name of its own has nothing but what visitors mean to ask for. */
+function originsOf({ hostHeader }: HomeSpec): AgentConfig["origins"] {
+  const places = hostHeader === "fixed" ? ["/library", "/auth/"] : ["/"];
+  return [...places.map((prefix) => ({ prefix, authority: "origin.test" })), ...ORIGINS];
+}
+
+function hostOf({ hostHeader }: HomeSpec): Pick<AgentConfig, "hostHeader" | "headers"> {
+  if (hostHeader === undefined) return { hostHeader: { type: "origin" }, headers: [] };
+  const headers = ["X-Set", "by the agent"];
+  if (hostHeader === "visitor") return { hostHeader: { type: "visitor" }, headers };
+  return { hostHeader: { type: "fixed", value: "fixed.test" }, headers };
+}
+
+const PROTOCOLS = "sec-websocket-protocol";
+
+export class AgentProcess {
+  readonly process: Process<AgentEvent, AgentEffect>;
+  losesPower = false;
+  readonly #world: World;
+  readonly #dialler: Dialler;
+  readonly #home: Home;
+  readonly #spec: HomeSpec;
+  readonly #disk: AgentDisk;
+  readonly #state: AgentState;
+  readonly #sockets = new Map<SocketId, ClientSocket>();
+  readonly #requests = new Map<ExchangeId, HomeRequest>();
+
+  constructor(
+    world: World,
+    dialler: Dialler,
+    home: Home,
+    options: {
+      readonly name: string;
+      readonly settings: AgentSettings;
+      readonly disk: AgentDisk;
+      readonly onGone: () => void;
+    },
+  ) {
+    const { name, settings, disk } = options;
+    this.#world = world;
+    this.#dialler = dialler;
+    this.#home = home;
+    this.#spec = settings.spec;
+    this.#disk = disk;
+    const state = createAgent({
+      clientId: settings.spec.clientId,
+      clientToken: disk.clientToken,
+      accessToken: settings.accessToken,
+      protocol: settings.spec.protocol ?? "moosicbox",
+      access: accessOf(settings.spec),
+      origins: originsOf(settings.spec),
+      ...hostOf(settings.spec),
+      limits: settings.limits,
+      seed: world.random(`jitter:${name}`).next(),
+    });
+    this.#state = state;
+    this.process = new Process<AgentEvent, AgentEffect>(world, {
+      name,
+      machine: {
+        step: (nowMs, event, out) => stepAgent(state, nowMs, event, out),
+        deadlineMs: () => agentDeadlineMs(state),
+        check: () => checkAgent(state),
+      },
+      tick: { type: "tick" },
+      perform: (effect) => this.#perform(effect),
+      onStep: (event, effects, count) => world.watch.agentStep(this.process, event, effects, count),
+      onDead: () => {
+        this.#onDead();
+        options.onGone();
+      },
+    });
+  }
+
+  get sessionHolds(): SessionHold {
+    const { session } = this.#state;
+    return session === null ? NOTHING_HELD : added(NOTHING_HELD, session.wire);
+  }
+
+  #perform(effect: AgentEffect): void {
+    switch (effect.type) {
+      case "socket_connect":
+        this.#connect(effect);
+        break;
+      case "socket_send_text":
+        this.#sockets.get(effect.socket)?.sendText(effect.text);
+        break;
+      case "socket_send_packet":
+        this.#sockets.get(effect.socket)?.sendBytes([effect.header, ...effect.body]);
+        break;
+      case "socket_ping":
+        this.#sockets.get(effect.socket)?.ping();
+        break;
+      case "socket_close":
+        this.#sockets.get(effect.socket)?.close(effect.code, effect.reason);
+        break;
+      case "socket_terminate":
+        this.#sockets.get(effect.socket)?.terminate();
+        break;
+      case "api_call":
+        this.#callServer(effect.call, effect.target, effect.token);
+        break;
+      case "origin_request":
+        this.#askHome(effect);
+        break;
+      case "origin_send":
+        this.#requests.get(effect.exchange)?.send(copyOf(effect.bytes));
+        break;
+      case "origin_send_end":
+        this.#requests.get(effect.exchange)?.sendEnd(effect.trailers);
+        break;
+      case "origin_abort":
+        this.#abortHome(effect.exchange);
+        break;
+      case "origin_release":
+        // Whoever still needed them would send these instead, and be seen.
+        effect.bytes.fill(0xdd);
+        break;
+      case "origin_pause":
+        if (effect.paused) this.#world.sometimes("an agent stops reading its home");
+        this.#requests.get(effect.exchange)?.pause(effect.paused);
+        break;
+      case "state_save":
+        this.#disk.clientToken = effect.clientToken;
+        break;
+      case "stopped":
+        this.#world.sometimes(effect.failure === null ? "an agent drained" : "an agent gave up");
+        this.process.kill();
+        break;
+      case "report":
+        this.#world.sometimes(agentReportMarks[effect.report.type]);
+        break;
+    }
+  }
+
+  #connect({
+    socket,
+    target,
+    headers,
+    protocols,
+  }: Extract<AgentEffect, { readonly type: "socket_connect" }>): void {
+    const dispatch = (event: AgentEvent) => this.process.dispatch(event);
+    const client = new ClientSocket(this.#dialler, {
+      target,
+      headers: protocols.length === 0 ? headers : [...headers, PROTOCOLS, protocols.join(", ")],
+      order: this.#spec.queue,
+      host: this.process,
+      handler: {
+        opened: (protocol) => dispatch({ type: "socket_opened", socket, protocol }),
+        refused: (status, body) => dispatch({ type: "socket_refused", socket, status, body }),
+        text: (text) => dispatch({ type: "socket_text", socket, text }),
+        bytes: (bytes) => dispatch({ type: "socket_bytes", socket, bytes }),
+        heard: () => dispatch({ type: "socket_heard", socket }),
+        flushed: (bytes) => dispatch({ type: "socket_flushed", socket, bytes }),
+        closed: (code, reason) => {
+          this.#sockets.delete(socket);
+          dispatch({ type: "socket_closed", socket, code, reason });
+        },
+      },
+    });
+    this.#sockets.set(socket, client);
+  }
+
+  #callServer(call: CallId, target: string, token: string): void {
+    const report = (event: AgentEvent) => this.process.run(() => this.process.dispatch(event));
+    const portal = this.#dialler.path.portal();
+    let status = 0;
+    let body = "";
+    dialExchange(this.#dialler, {
+      request: {
+        method: "POST",
+        target,
+        headers: ["host", "tunnel.example", "authorization", `Bearer ${token}`],
+        hasBody: false,
+      },
+      visitor: {
+        interim: () => {},
+        head: (answered) => {
+          status = answered;
+        },
+        body: (bytes) => {
+          body += latin1Text(bytes);
+        },
+        ended: (how) => {
+          if (how === "complete") report({ type: "api_answered", call, ...(portal ?? { status, body }) });
+          else report({ type: "api_failed", call, reason: "the connection broke" });
+        },
+      },
+      refused: () => report({ type: "api_failed", call, reason: "connection refused" }),
+      onLine: () => {},
+    });
+  }
+
+  #askHome(effect: Extract<AgentEffect, { type: "origin_request" }>): void {
+    const { exchange, body } = effect;
+    const report = (event: AgentEvent) => {
+      this.process.run(() => {
+        if (this.#requests.has(exchange)) this.process.dispatch(event);
+      });
+    };
+    const request = this.#home.request(
+      {
+        ...effect,
+        // MoosicBox's protocol has no place for them; what is in the list is the agent's own.
+        headers: isNative(this.#spec) ? effect.headers : null,
+        body: body instanceof Uint8Array ? latin1Text(body) : body,
+      },
+      {
+        name: this.process.name,
+        flushed: (bytes) => report({ type: "origin_flushed", exchange, bytes }),
+        interim: (status, headers) => report({ type: "origin_interim", exchange, status, headers }),
+        head: (status, headers) => report({ type: "origin_head", exchange, status, headers }),
+        body: (bytes) => report({ type: "origin_body", exchange, bytes }),
+        ended: (trailers) => this.#endHome(exchange, { type: "origin_ended", exchange, trailers }),
+        failed: (fault) => this.#endHome(exchange, { type: "origin_failed", exchange, fault }),
+      },
+    );
+    this.#requests.set(exchange, request);
+  }
+
+  #endHome(exchange: ExchangeId, event: AgentEvent): void {
+    this.process.run(() => {
+      if (this.#requests.delete(exchange)) this.process.dispatch(event);
+    });
+  }
+
+  #abortHome(exchange: ExchangeId): void {
+    this.#requests.get(exchange)?.abort();
+    this.#endHome(exchange, { type: "origin_failed", exchange, fault: "broken" });
+  }
+
+  #onDead(): void {
+    for (const socket of this.#sockets.values()) {
+      if (this.losesPower) socket.vanish();
+      else socket.hangUp();
+    }
+    for (const request of this.#requests.values()) request.abort();
+  }
+}

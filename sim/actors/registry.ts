@@ -1,0 +1,327 @@
+/**
+ * The fake registry: the tables, the rules of `core/registry.ts`, one clock, and the whole history of every row.
+ *
+ * A call travels there, is committed at one instant, and its answer travels back. Faults act between those points, so
+ * a lost write, a stale read or a commit whose answer says "error" is a real history and not a made-up answer.
+ */
+import {
+  ACCESS_LENGTH_MAX,
+  type RegistryFault,
+  type RegistryOperation,
+  type RegistryOutcome,
+} from "../../core/registry.ts";
+import type { ConnectionEntry, RegistryChange } from "../record/registry-row.ts";
+import type { Random } from "../tools/random.ts";
+import { Clock } from "../world/clock.ts";
+import type { Agenda, World } from "../world/world.ts";
+
+type TokenEntry = {
+  readonly clientId: string;
+  readonly expiresUs: number | null;
+  /** When it was stored, by the world's clock. */
+  readonly storedUs: number;
+};
+
+/** What a fault does to one call. Each `null` or 0 leaves that point alone. */
+export type Interference = {
+  readonly kind: string;
+  /** Added on the way there, or on the way back. */
+  readonly delayUs?: number;
+  readonly answerDelayUs?: number;
+  /** The call never gets an answer. */
+  readonly hangs?: boolean;
+  /** Fails before anything is done. */
+  readonly failBefore?: RegistryFault;
+  /** Fails after the commit: the change is made all the same. */
+  readonly failAfter?: RegistryFault;
+  /** The change is confirmed and then forgotten. */
+  readonly losesWrite?: boolean;
+  /** Reads from a replica that lags: rows before their last change, no token of the last seconds. */
+  readonly readsStale?: boolean;
+  /** Its answer changes places with the next one. */
+  readonly swaps?: boolean;
+};
+
+/** A fault decides what happens to each call; null leaves it alone. */
+export type Interferer = (operation: RegistryOperation, node: string) => Interference | null;
+
+type Call = {
+  readonly node: string;
+  readonly operation: RegistryOperation;
+  readonly answer: (outcome: RegistryOutcome) => void;
+  readonly interference: Interference | null;
+  readonly way: Way;
+};
+
+/** The streams of one node's calls for one client id: nobody else's calls change what they draw. */
+type Way = { readonly random: Random; readonly agenda: Agenda };
+
+/** The registry's wall clock at the start of a run: some day in 2025. */
+const EPOCH_US = 1_750_000_000_000_000;
+/** In characters, as in MySQL. */
+const NAME_LENGTH_MAX = 64;
+
+export class FakeRegistry {
+  readonly clock: Clock;
+  readonly interferers = new Set<Interferer>();
+  readonly history: RegistryChange[] = [];
+  readonly connections = new Map<string, ConnectionEntry>();
+  readonly #tokens = new Map<string, TokenEntry>();
+  /** Each row's value before its last change, for stale reads. */
+  readonly #previous = new Map<string, ConnectionEntry | null>();
+  readonly #world: World;
+  readonly #ways = new Map<string, Way>();
+  readonly #latencyUs: number;
+  #lastFence = 0;
+  readonly #heldBack: (() => void)[] = [];
+
+  constructor(world: World, latencyUs: number) {
+    this.#world = world;
+    this.#latencyUs = latencyUs;
+    this.clock = new Clock(world.nowUs, EPOCH_US);
+  }
+
+  /** The registry's own time. */
+  get nowUs(): number {
+    return this.clock.read(this.#world.nowUs);
+  }
+
+  /** Puts a token there before the run. */
+  seed(
+    kind: "client_access" | "signature" | "magic",
+    tokenHash: string,
+    token: { readonly clientId: string; readonly lifetimeMs: number | null },
+  ): void {
+    const expiresUs = token.lifetimeMs === null ? null : this.nowUs + token.lifetimeMs * 1000;
+    this.#tokens.set(`${kind}:${tokenHash}`, {
+      clientId: token.clientId,
+      expiresUs,
+      storedUs: Number.NEGATIVE_INFINITY,
+    });
+  }
+
+  call(node: string, operation: RegistryOperation, answer: (outcome: RegistryOutcome) => void): void {
+    const interference = this.#interfere(operation, node);
+    const call: Call = { node, operation, answer, interference, way: this.#wayOf(node, operation) };
+    this.#world.trace?.sent(this.#world.nowUs, node, REGISTRY, call);
+    const { agenda } = call.way;
+    agenda.after(this.#tripUs(call.way) + (interference?.delayUs ?? 0), () => this.#arrive(call));
+  }
+
+  /** The rows that a request may be routed by: those whose lease has not lapsed. */
+  ownerOf(clientId: string): ConnectionEntry | null {
+    const entry = this.connections.get(clientId);
+    return entry === undefined || entry.leaseEndsUs < this.nowUs ? null : entry;
+  }
+
+  /** All of these, by client id. */
+  rows(): Map<string, ConnectionEntry> {
+    return new Map([...this.connections].filter(([clientId]) => this.ownerOf(clientId) !== null));
+  }
+
+  #interfere(operation: RegistryOperation, node: string): Interference | null {
+    for (const interferer of this.interferers) {
+      const interference = interferer(operation, node);
+      if (interference === null) continue;
+      this.#world.faultFired(interference.kind);
+      return interference;
+    }
+    return null;
+  }
+
+  #wayOf(node: string, operation: RegistryOperation): Way {
+    const name = `registry:${node}:${"clientId" in operation ? operation.clientId : operation.type}`;
+    const known = this.#ways.get(name);
+    if (known !== undefined) return known;
+    const way = { random: this.#world.random(name), agenda: this.#world.agenda(name) };
+    this.#ways.set(name, way);
+    return way;
+  }
+
+  #tripUs({ random }: Way): number {
+    return Math.floor(this.#latencyUs / 2) + random.below(Math.floor(this.#latencyUs / 2) + 1);
+  }
+
+  #arrive(call: Call): void {
+    const { interference } = call;
+    this.#world.trace?.arrived(this.#world.nowUs, call);
+    if (interference?.failBefore !== undefined) {
+      this.#reply(call, { type: "failed", fault: interference.failBefore });
+      return;
+    }
+    const outcome = this.#commit(call.operation, interference);
+    if (interference?.hangs === true) return;
+    if (interference?.failAfter !== undefined) {
+      this.#reply(call, { type: "failed", fault: interference.failAfter });
+    } else if (interference?.swaps === true) {
+      this.#holdBack(call, outcome);
+    } else {
+      this.#reply(call, outcome);
+    }
+  }
+
+  #reply(call: Call, outcome: RegistryOutcome): void {
+    const delayUs = call.interference?.answerDelayUs ?? 0;
+    this.#world.trace?.sent(this.#world.nowUs, REGISTRY, call.node, outcome);
+    call.way.agenda.after(this.#tripUs(call.way) + delayUs, () => {
+      this.#answer(call, outcome);
+      this.#releaseHeldBack();
+    });
+  }
+
+  /** The answer waits until another call was answered first. */
+  #holdBack(call: Call, outcome: RegistryOutcome): void {
+    this.#world.trace?.sent(this.#world.nowUs, REGISTRY, call.node, outcome);
+    this.#heldBack.push(() => this.#answer(call, outcome));
+    call.way.agenda.after(SWAP_WAIT_US, () => this.#releaseHeldBack());
+  }
+
+  #answer(call: Call, outcome: RegistryOutcome): void {
+    this.#world.trace?.arrived(this.#world.nowUs, outcome);
+    call.answer(outcome);
+  }
+
+  #releaseHeldBack(): void {
+    for (const answer of this.#heldBack.splice(0)) answer();
+  }
+
+  #commit(operation: RegistryOperation, interference: Interference | null): RegistryOutcome {
+    switch (operation.type) {
+      case "check_token": {
+        const entry = this.#readToken(`${operation.kind}:${operation.tokenHash}`, interference);
+        return {
+          type: "token_checked",
+          valid: entry?.clientId === operation.clientId,
+          fence: this.#fence(),
+        };
+      }
+      case "find_magic_token": {
+        const entry = this.#readToken(`magic:${operation.tokenHash}`, interference);
+        return { type: "magic_token_found", clientId: entry?.clientId ?? null };
+      }
+      case "insert_token":
+        return this.#insertToken(operation, interference);
+      case "upsert_connection":
+        return this.#upsert(operation, interference);
+      case "delete_connection":
+        if (this.connections.get(operation.clientId)?.tunnel === operation.tunnel) {
+          this.#write(operation.clientId, null, operation.type, interference);
+        }
+        return { type: "connection_deleted" };
+      case "renew_leases":
+        return this.#renew(operation, interference);
+      case "sweep":
+        this.#sweep(interference);
+        return { type: "swept" };
+    }
+  }
+
+  #insertToken(
+    operation: Extract<RegistryOperation, { type: "insert_token" }>,
+    interference: Interference | null,
+  ): RegistryOutcome {
+    if (!isStorable(operation.clientId)) return { type: "failed", fault: "refused" };
+    const key = `${operation.kind}:${operation.tokenHash}`;
+    if (!this.#tokens.has(key) && interference?.losesWrite !== true) {
+      const { lifetimeMs } = operation;
+      const expiresUs = lifetimeMs === null ? null : this.nowUs + lifetimeMs * 1000;
+      this.#tokens.set(key, { clientId: operation.clientId, expiresUs, storedUs: this.#world.nowUs });
+    }
+    return { type: "token_inserted" };
+  }
+
+  #upsert(
+    operation: Extract<RegistryOperation, { type: "upsert_connection" }>,
+    interference: Interference | null,
+  ): RegistryOutcome {
+    const { clientId, tunnel, node, fence, leaseMs, access } = operation;
+    const fits = [clientId, tunnel, node].every(isStorable) && access.length <= ACCESS_LENGTH_MAX;
+    if (!fits) return { type: "failed", fault: "refused" };
+    const row = this.connections.get(clientId);
+    if (row !== undefined && row.fence > fence) return { type: "connection_upserted", current: false };
+    const entry = { tunnel, node, fence, leaseEndsUs: this.nowUs + leaseMs * 1000 };
+    this.#write(clientId, entry, operation.type, interference);
+    return { type: "connection_upserted", current: true };
+  }
+
+  #renew(
+    operation: Extract<RegistryOperation, { type: "renew_leases" }>,
+    interference: Interference | null,
+  ): RegistryOutcome {
+    const rows: { clientId: string; tunnel: string }[] = [];
+    for (const [clientId, row] of this.connections) {
+      const read = this.#read(clientId, interference);
+      if (read?.node === operation.node) rows.push({ clientId, tunnel: read.tunnel });
+      if (row.node !== operation.node) continue;
+      const leaseEndsUs = this.nowUs + operation.leaseMs * 1000;
+      this.#write(clientId, { ...row, leaseEndsUs }, operation.type, interference);
+    }
+    rows.sort((a, b) => (a.clientId < b.clientId ? -1 : 1));
+    return { type: "leases_renewed", rows };
+  }
+
+  #sweep(interference: Interference | null): void {
+    for (const [key, entry] of this.#tokens) {
+      if (entry.expiresUs !== null && entry.expiresUs <= this.nowUs) this.#tokens.delete(key);
+    }
+    for (const [clientId, row] of this.connections) {
+      if (row.leaseEndsUs < this.nowUs) this.#write(clientId, null, "sweep", interference);
+    }
+  }
+
+  #read(clientId: string, interference: Interference | null): ConnectionEntry | null {
+    if (interference?.readsStale === true) {
+      const previous = this.#previous.get(clientId);
+      if (previous !== undefined) return previous;
+    }
+    return this.connections.get(clientId) ?? null;
+  }
+
+  #write(
+    clientId: string,
+    after: ConnectionEntry | null,
+    operation: RegistryOperation["type"],
+    interference: Interference | null,
+  ): void {
+    if (interference?.losesWrite === true) return;
+    const before = this.connections.get(clientId) ?? null;
+    this.#previous.set(clientId, before);
+    if (after === null) this.connections.delete(clientId);
+    else this.connections.set(clientId, after);
+    const change: RegistryChange = { atUs: this.#world.nowUs, clientId, operation, before, after };
+    this.history.push(change);
+    this.#world.trace?.line(change.atUs, REGISTRY, `${clientId}: ${nameOf(before)} becomes ${nameOf(after)}`);
+    this.#world.watch.registryChanged(change);
+  }
+
+  /** The unexpired token of that key, as far as the reader can see. */
+  #readToken(key: string, interference: Interference | null): TokenEntry | null {
+    const entry = this.#tokens.get(key);
+    if (entry === undefined || (entry.expiresUs !== null && entry.expiresUs <= this.nowUs)) return null;
+    if (interference?.readsStale === true && entry.storedUs > this.#world.nowUs - REPLICA_LAG_US) return null;
+    return entry;
+  }
+
+  /** The clock in microseconds, and never the same number twice. */
+  #fence(): number {
+    this.#lastFence = Math.max(this.#lastFence + 1, this.nowUs);
+    return this.#lastFence;
+  }
+}
+
+/** A call whose answer should change places waits this long for another one. */
+const SWAP_WAIT_US = 50_000;
+const REPLICA_LAG_US = 10_000_000;
+/** Its name as a place, for a recorder. */
+const REGISTRY = "registry";
+
+function nameOf(row: ConnectionEntry | null): string {
+  return row === null ? "no row" : `tunnel ${row.tunnel} of ${row.node}`;
+}
+
+/** Whether a column keeps it unchanged. */
+function isStorable(name: string): boolean {
+  // A character is one code unit or two, so the short ones need no counting.
+  if (!name.isWellFormed() || name.length > 2 * NAME_LENGTH_MAX) return false;
+  return name.length <= NAME_LENGTH_MAX || [...name].length <= NAME_LENGTH_MAX;
+}

@@ -1,0 +1,175 @@
+/**
+ * One server process: the real state machine of `core/server.ts`, with its connections, and what the shipped registry
+ * adapter does.
+ */
+import type { ServerEffect } from "../../core/effects.ts";
+import type { ServerEvent } from "../../core/events.ts";
+import { ID_BASE_BYTES, idBaseFrom } from "../../core/ids.ts";
+import type { ServerLimits } from "../../core/limits.ts";
+import {
+  checkServer,
+  createServer,
+  type ServerState,
+  serverDeadlineMs,
+  serverSnapshot,
+  stepServer,
+} from "../../core/server.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { LedgerWriter } from "../ledger/writer.ts";
+import { serverReportMarks } from "../record/marks.ts";
+import type { ServerSizes, SteppedServer } from "../record/stepped.ts";
+import { DOMAIN } from "../scenario/request.ts";
+import { fakeSha256 } from "../tools/hash.ts";
+import { Process } from "../world/process.ts";
+import type { World } from "../world/world.ts";
+import type { FakeRegistry } from "./registry.ts";
+import { ServerConnections } from "./server-connections.ts";
+import { added, NOTHING_HELD, type SessionHold } from "./session-hold.ts";
+
+export type ServerSettings = {
+  readonly accessToken: string;
+  readonly corsOrigins: readonly string[] | null;
+  readonly trustedProxies: readonly string[];
+  readonly pathRouting: boolean;
+  readonly limits: ServerLimits;
+};
+
+export class ServerProcess implements SteppedServer {
+  readonly process: Process<ServerEvent, ServerEffect>;
+  /** False while it takes no new connection. */
+  listening = true;
+  /** Its WebSocket adapter takes no larger message. */
+  readonly messageBytesMax: number;
+  /** With the machine goes the kernel: peers are told nothing. */
+  losesPower = false;
+  readonly connections: ServerConnections;
+  readonly ledger: Ledger;
+  readonly #idBase: number;
+  readonly #state: ServerState;
+  /** After the last step; null until somebody asks. */
+  #sizes: ServerSizes | null = null;
+  readonly #world: World;
+  readonly #registry: FakeRegistry;
+  readonly #onGone: () => void;
+
+  constructor(
+    world: World,
+    registry: FakeRegistry,
+    name: string,
+    settings: ServerSettings,
+    onGone: () => void,
+  ) {
+    this.#world = world;
+    this.#registry = registry;
+    const random = world.random(`server:${name}`);
+    this.#onGone = onGone;
+    this.messageBytesMax = settings.limits.tunnelMessageBytesMax;
+    this.#idBase = idBaseFrom(random.bytes(ID_BASE_BYTES));
+    const writer = new LedgerWriter(this.#idBase);
+    this.ledger = writer.ledger;
+    this.#state = createServer({
+      node: name,
+      idBase: this.#idBase,
+      accessToken: settings.accessToken,
+      corsOrigins: settings.corsOrigins,
+      domain: DOMAIN,
+      pathRouting: settings.pathRouting,
+      queryTokens: true,
+      trustedProxies: settings.trustedProxies,
+      build: "simulated",
+      limits: settings.limits,
+      sha256: fakeSha256,
+    });
+    const state = this.#state;
+    this.process = new Process<ServerEvent, ServerEffect>(world, {
+      name,
+      machine: {
+        step: (nowMs, event, out) => stepServer(state, nowMs, event, out),
+        deadlineMs: () => serverDeadlineMs(state),
+        check: () => checkServer(state),
+      },
+      tick: { type: "tick" },
+      perform: (effect) => this.#perform(effect),
+      onStep: (event, effects, count) => {
+        this.#sizes = null;
+        this.ledger.sleptMs = this.process.sleptMs;
+        writer.take(this.nowMs, event, effects, count);
+        world.watch.serverStep(this, event, effects, count);
+      },
+      onDead: () => this.#onDead(),
+    });
+    this.connections = new ServerConnections(world, random, (event) => this.process.dispatch(event));
+  }
+
+  start(): void {
+    this.#world.trace?.started(this.#world.nowUs, this.process.name, this.#idBase);
+    this.process.dispatch({ type: "tick" });
+  }
+
+  get name(): string {
+    return this.process.name;
+  }
+
+  get nowMs(): number {
+    return this.process.nowMs;
+  }
+
+  get heldBytes(): number {
+    return this.#state.heldBytes;
+  }
+
+  snapshot(): ServerSizes {
+    if (this.#sizes !== null) return this.#sizes;
+    const { tunnels, visitorSockets, exchanges, heldBytes, waiting, sessions, counters } = serverSnapshot(
+      this.#state,
+    );
+    const timersArmed = this.#state.timers.heap.length;
+    this.#sizes = { tunnels, visitorSockets, exchanges, heldBytes, waiting, sessions, timersArmed, counters };
+    return this.#sizes;
+  }
+
+  /** What the sessions of native agents still hold, but for those of some client ids: all zero when all is settled. */
+  sessionsHold(but: ReadonlySet<string>): SessionHold {
+    let hold = NOTHING_HELD;
+    for (const [clientId, { link }] of this.#state.sessions) if (!but.has(clientId)) hold = added(hold, link);
+    return hold;
+  }
+
+  drain(): void {
+    this.#dispatch({ type: "drain_requested" });
+  }
+
+  #dispatch(event: ServerEvent): void {
+    this.process.dispatch(event);
+  }
+
+  #perform(effect: ServerEffect): void {
+    switch (effect.type) {
+      case "registry_call": {
+        const { call, operation } = effect;
+        this.#registry.call(this.process.name, operation, (outcome) =>
+          this.process.run(() => this.#dispatch({ type: "registry_answered", call, outcome })),
+        );
+        break;
+      }
+      case "listener_close":
+        this.listening = false;
+        break;
+      case "drained":
+        this.#world.sometimes("a drain is finished");
+        this.process.kill();
+        break;
+      case "report":
+        this.#world.sometimes(serverReportMarks[effect.report.type]);
+        break;
+      default:
+        this.connections.perform(effect);
+    }
+  }
+
+  #onDead(): void {
+    this.listening = false;
+    this.connections.end(this.losesPower);
+    this.#onGone();
+  }
+}

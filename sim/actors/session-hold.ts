@@ -1,0 +1,19 @@
+/** What a session of the native protocol holds, at either end. When all work is settled it is nothing, and all windows are whole. */
+import { heldBytes, type Session } from "../../core/session/state.ts";
+
+export type SessionHold = {
+  readonly streams: number;
+  /** Credit that was given and not given back. */
+  readonly windowBytes: number;
+  readonly heldBytes: number;
+};
+
+export const NOTHING_HELD: SessionHold = { streams: 0, windowBytes: 0, heldBytes: 0 };
+
+export function added(hold: SessionHold, session: Session): SessionHold {
+  return {
+    streams: hold.streams + session.streams.size,
+    windowBytes: hold.windowBytes + session.windowsBytes,
+    heldBytes: hold.heldBytes + heldBytes(session),
+  };
+}

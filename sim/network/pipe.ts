@@ -1,0 +1,176 @@
+/**
+ * One direction of one connection: a sender's buffer, a line that carries one frame at a time, and a reader who may not
+ * be reading. Frames leave the buffer in its order and arrive in the order in which they left.
+ */
+import type { Recorder } from "../record/recorder.ts";
+import type { QueueOrder } from "../scenario/scenario.ts";
+import type { Random } from "../tools/random.ts";
+import type { Host } from "../world/host.ts";
+import type { Agenda, World } from "../world/world.ts";
+import type { Direction, Path } from "./path.ts";
+
+type Sized = { readonly size: number; readonly kind: string };
+
+export class Pipe<F extends Sized> {
+  readonly #world: World;
+  readonly #agenda: Agenda;
+  readonly #path: Path;
+  readonly #direction: Direction;
+  readonly #random: Random;
+  readonly #order: QueueOrder;
+  readonly #server: Host;
+  readonly #reader: Host;
+  readonly #sent: (frame: F) => void;
+  readonly #arrived: (frame: F) => void;
+  #queue: F[] = [];
+  #underWay: F[] = [];
+  /** On the line: the only one there. */
+  #leaving: F | null = null;
+  #inbox: F[] = [];
+  #paused = false;
+  #dead = false;
+  #lost = false;
+  /** Left the sender and were not read yet. */
+  #unreadBytes = 0;
+  #lastArrivalUs = 0;
+
+  constructor(options: {
+    readonly world: World;
+    readonly agenda: Agenda;
+    readonly path: Path;
+    readonly direction: Direction;
+    readonly random: Random;
+    readonly order: QueueOrder;
+    /** At the server's end, whichever way the pipe leads. */
+    readonly server: Host;
+    readonly reader: Host;
+    /** The frame has left the sender's buffer. */
+    readonly sent: (frame: F) => void;
+    readonly arrived: (frame: F) => void;
+  }) {
+    this.#world = options.world;
+    this.#agenda = options.agenda;
+    this.#path = options.path;
+    this.#direction = options.direction;
+    this.#random = options.random;
+    this.#order = options.order;
+    this.#server = options.server;
+    this.#reader = options.reader;
+    this.#sent = options.sent;
+    this.#arrived = options.arrived;
+  }
+
+  /** Nothing is buffered, under way or unread. */
+  get idle(): boolean {
+    return this.#dead || (this.#queue.length === 0 && this.#leaving === null && this.#unreadBytes === 0);
+  }
+
+  send(frame: F): void {
+    if (this.#dead) return;
+    if (this.#world.trace !== null) this.#recordSent(this.#world.trace, frame);
+    if (this.#order === "smaller_first" && this.#queue.length > 0) this.#insert(frame);
+    else this.#queue.push(frame);
+    this.#pump();
+  }
+
+  /** Forgets what has not left the sender's buffer yet. */
+  dropUnsent(): void {
+    this.#queue = [];
+  }
+
+  /** The reader stops reading, or goes on. */
+  pause(paused: boolean): void {
+    this.#paused = paused;
+    // What is resumed is read in a later turn of the loop; until then it may be paused again.
+    if (!paused && this.#inbox.length > 0) this.#agenda.after(0, () => this.#readInbox());
+  }
+
+  /** From now on everything vanishes on the way; the sender's window fills and nobody is told. */
+  lose(): void {
+    this.#lost = true;
+  }
+
+  /** Ends the pipe: nothing in it will be heard of again. */
+  kill(): void {
+    this.#dead = true;
+    this.#queue = [];
+    this.#underWay = [];
+    this.#inbox = [];
+  }
+
+  #recordSent(recorder: Recorder, frame: F): void {
+    const client = this.#path.name;
+    const server = this.#server.name;
+    if (this.#direction === "up") recorder.sent(this.#world.nowUs, client, server, frame);
+    else recorder.sent(this.#world.nowUs, server, client, frame);
+  }
+
+  #insert(frame: F): void {
+    const rank = rankOf(frame);
+    let low = 0;
+    let high = this.#queue.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const other = this.#queue[middle];
+      if (other !== undefined && rankOf(other) <= rank) low = middle + 1;
+      else high = middle;
+    }
+    this.#queue.splice(low, 0, frame);
+  }
+
+  #pump(): void {
+    const first = this.#queue[0];
+    if (this.#leaving !== null || this.#dead || first === undefined) return;
+    const { windowBytes } = this.#path.settings;
+    if (this.#unreadBytes > 0 && this.#unreadBytes + first.size > windowBytes) return;
+    this.#queue.shift();
+    this.#leaving = first;
+    this.#agenda.after(this.#path.transferUs(first.size), this.#onSent);
+  }
+
+  readonly #onSent = (): void => {
+    const frame = this.#leaving;
+    if (this.#dead || frame === null) return;
+    this.#leaving = null;
+    this.#unreadBytes += frame.size;
+    const { settings } = this.#path;
+    const lane = this.#path.lane(this.#direction);
+    const tripUs = settings.latencyUs + lane.extraUs + this.#random.below(settings.jitterUs + 1);
+    this.#lastArrivalUs = Math.max(this.#lastArrivalUs, this.#world.nowUs + tripUs);
+    this.#underWay.push(frame);
+    this.#agenda.at(this.#lastArrivalUs, this.#onTrip);
+    this.#sent(frame);
+    this.#pump();
+  };
+
+  readonly #onTrip = (): void => this.#path.lane(this.#direction).arrive(this.#onArrival);
+
+  #readInbox(): void {
+    while (!this.#paused && this.#inbox.length > 0) {
+      const frame = this.#inbox.shift();
+      if (frame !== undefined) this.#handOver(frame);
+    }
+  }
+
+  /** Each arrival takes the oldest frame under way, so that equal times never reorder a connection. */
+  readonly #onArrival = (): void => {
+    const frame = this.#underWay.shift();
+    if (frame === undefined || this.#dead || this.#lost) return;
+    if (this.#paused || this.#inbox.length > 0) this.#inbox.push(frame);
+    else this.#handOver(frame);
+  };
+
+  #handOver(frame: F): void {
+    this.#reader.run(() => {
+      if (this.#dead) return;
+      this.#unreadBytes -= frame.size;
+      this.#world.trace?.arrived(this.#world.nowUs, frame);
+      this.#arrived(frame);
+      this.#pump();
+    });
+  }
+}
+
+function rankOf(frame: Sized): number {
+  return frame.kind === "close" || frame.kind === "ended" ? Number.MAX_SAFE_INTEGER : frame.size;
+}

@@ -1,0 +1,17 @@
+import type { VisitOperation } from "../scenario/scenario.ts";
+
+/** One request that reached a home. */
+export type HomeCall = {
+  readonly clientId: string;
+  /** The visit that it belongs to; null where nobody's visit asks for that. */
+  readonly visit: VisitOperation | null;
+  readonly method: string;
+  readonly target: string;
+  readonly atUs: number;
+  /** Whether what came of the request body is what the visitor sent, and all of it where it ended. */
+  bodyIntact: boolean;
+  /** Whether the fields that have to come as they are did; also where the agent passes no fields on. */
+  readonly headersIntact: boolean;
+  /** How it ended; null while it runs. */
+  end: "answered" | "aborted" | "failed" | null;
+};

@@ -1,0 +1,50 @@
+import { describe, expect, test } from "vitest";
+import type { ServerEffect } from "../../../core/effects.ts";
+import { refusedRightly } from "../../../sim/checkers/refused-rightly.ts";
+import { type Case, calls, ID_BASE, judge, type ServerStep, tick, tunnel, upgrade } from "./steps.ts";
+import { check, checked } from "./tokens.ts";
+
+describe("refused_rightly", () => {
+  const refused = (cause: "superseded" | "unauthorized" | "draining" | "limit_tunnels"): ServerEffect => ({
+    type: "report",
+    report: { type: "upgrade_refused", socket: tunnel, cause },
+  });
+  const claim = (socket: number, fence: number) =>
+    calls(socket, {
+      type: "upsert_connection",
+      clientId: "home0",
+      tunnel: String(ID_BASE + socket),
+      node: "node-0",
+      fence,
+      leaseMs: 1,
+      access: "token",
+    });
+  const asking: ServerStep[] = [[1, upgrade(tunnel, "&sender=true&signature=s"), check(1, "signature")]];
+  test.each<Case>([
+    [
+      "superseded by a newer one",
+      0,
+      [...asking, [2, tick, claim(1, 5), claim(7, 6)], [3, tick, refused("superseded")]],
+    ],
+    [
+      "superseded by an older one",
+      1,
+      [...asking, [2, tick, claim(1, 5), claim(7, 4)], [3, tick, refused("superseded")]],
+    ],
+    ["refused for its token", 0, [...asking, [2, checked(1, false), refused("unauthorized")]]],
+    ["refused for a token that is good", 1, [...asking, [2, checked(1, true), refused("unauthorized")]]],
+    ["refused for want of a token", 0, [[1, upgrade(tunnel), refused("unauthorized")]]],
+    [
+      "told of a drain",
+      0,
+      [
+        [0, { type: "drain_requested" }],
+        [1, upgrade(tunnel), refused("draining")],
+      ],
+    ],
+    ["told of a drain that nobody asked for", 1, [[1, upgrade(tunnel), refused("draining")]]],
+    ["told of a limit that is far away", 1, [[1, upgrade(tunnel), refused("limit_tunnels")]]],
+  ])("%s: %i violations", (_name, violations, steps) => {
+    expect(judge(refusedRightly, steps)).toBe(violations);
+  });
+});

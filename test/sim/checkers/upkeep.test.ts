@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { upkeep } from "../../../sim/checkers/upkeep.ts";
+import { calls, judge, tick } from "./steps.ts";
+
+test("upkeep wants leases renewed and the registry swept on time", () => {
+  const limits = { leaseRenewMs: 50, sweepMs: 100 };
+  const renew = calls(1, { type: "renew_leases", node: "node-0", leaseMs: 1 });
+  const sweep = calls(2, { type: "sweep" });
+  expect(
+    judge(
+      upkeep,
+      [
+        [0, tick, renew],
+        [50, tick, renew],
+        [99, tick],
+      ],
+      { limits },
+    ),
+  ).toBe(0);
+  expect(
+    judge(
+      upkeep,
+      [
+        [0, tick, renew],
+        [50, tick],
+      ],
+      { limits },
+    ),
+  ).toBe(1);
+  expect(
+    judge(
+      upkeep,
+      [
+        [0, tick, sweep, renew],
+        [100, tick, renew],
+      ],
+      { limits },
+    ),
+  ).toBe(1);
+});
