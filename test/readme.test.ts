@@ -166,7 +166,7 @@ const COMMANDS: Readonly<Record<string, (line: string) => Promise<void> | void>>
 };
 
 describe("the commands of the README", () => {
-  test.each(commandLines())("%s", { timeout: 60_000 }, async (line) => {
+  test.each(commandLines())("%s", async (line) => {
     const check = COMMANDS[line];
     if (check === undefined) throw new Error("no test and no CI step runs this command");
     await check(line);
