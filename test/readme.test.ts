@@ -92,6 +92,13 @@ const COMMANDS: Readonly<Record<string, (line: string) => Promise<void> | void>>
   "npm ci && npm test": (line) => {
     expect(CI).toContain(line);
   },
+  "npm run test:quick": () => {
+    // A part of what CI runs: of `npm test`, and of the seeds.
+    expect(PACKAGE.scripts["test:quick"]).toBe(
+      "vitest run --project units && npm run --silent sim -- --seeds 200",
+    );
+    expect(CI).toMatch(/^npm run sim -- --ci$/m);
+  },
   "npm run check": () => {
     // What it is made of runs in CI one by one.
     expect(PACKAGE.scripts.check).toBe("npm run lint && npm run typecheck && npm test");
@@ -166,7 +173,7 @@ const COMMANDS: Readonly<Record<string, (line: string) => Promise<void> | void>>
 };
 
 describe("the commands of the README", () => {
-  test.each(commandLines())("%s", { timeout: 60_000 }, async (line) => {
+  test.each(commandLines())("%s", async (line) => {
     const check = COMMANDS[line];
     if (check === undefined) throw new Error("no test and no CI step runs this command");
     await check(line);

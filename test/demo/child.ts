@@ -90,8 +90,8 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   return { name: options.name, pid: child.pid ?? 0, readyText, ended, ask, stop };
 }
 
-/** A cold start on a busy machine of two cores takes a second or two. */
-const READY_MS = 20_000;
+/** A cold start takes a second or two, and many times that on a machine that is busy with other things. */
+const READY_MS = 60_000;
 
 /** Longer than an agent or a server with nothing left to do takes to drain. */
 const STOP_MS = 5_000;

@@ -120,7 +120,7 @@ function askForToken(url: string, authorization: string): Promise<string> {
   });
 }
 
-const TOKEN_MS = 10_000;
+const TOKEN_MS = 60_000;
 
 function tokenOf(text: string): string | null {
   try {

@@ -94,7 +94,9 @@ describe("trailers", () => {
 
 describe("a response body", () => {
   test("H11: that the home breaks off before anything went out is 502 origin_broken", async () => {
-    const { home, visit } = await startPassage("native");
+    // For this long the agent keeps back what has come: on a busy machine the end may be a while behind it.
+    const limits = { packetFillMs: 60_000 };
+    const { home, visit } = await startPassage("native", { agent: { limits } });
     const visitor = visit();
     visitor.send("GET /x HTTP/1.1", HOST, "", "");
     const call = await home.call();
@@ -125,14 +127,17 @@ describe("a response body", () => {
 
   test("H22: of 16 MiB arrives byte-exact, eight at a time, and a visitor who reads nothing holds a window", async () => {
     const song = randomBytes(16 * MIB);
+    // Otherwise it grows, to what depends on how fast the machine is and how much its kernel takes.
+    const windowBytesMax = 2 * MIB;
     const tunnel = await startTunnel((_request, response) => response.end(song), {
+      server: { limits: { windowBytesMax } },
       agent: { protocol: "native" },
     });
     const headers = { authorization: `Bearer ${tunnel.clientToken}` };
     const stalled = await open(tunnel.server.url + tunnel.target("/stalled"), { headers });
     const answers = await Promise.all(Array.from({ length: 8 }, () => tunnel.ask("/song")));
     for (const answer of answers) expect(sha256(answer.body)).toBe(sha256(song));
-    expect((await tunnel.server.status()).heldBytes).toBeLessThan(4 * MIB);
+    expect((await tunnel.server.status()).heldBytes).toBeLessThanOrEqual(windowBytesMax);
     const pieces: Buffer[] = [];
     for await (const piece of stalled) pieces.push(piece);
     expect(sha256(Buffer.concat(pieces))).toBe(sha256(song));

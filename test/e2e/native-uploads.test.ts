@@ -132,23 +132,29 @@ describe("a request body", () => {
   test("T11: that the home does not read stops the visitor, while others upload and download", async () => {
     const { server, home, visit, settled } = await startPassage("native");
     const stalled = visit();
-    const bytes = 16 * MIB;
-    stalled.send("POST /stalled HTTP/1.1", HOST, `Content-Length: ${bytes}`, "", "");
+    stalled.send("POST /stalled HTTP/1.1", HOST, "Transfer-Encoding: chunked", "", "");
     const deaf = await home.call();
     deaf.socket.pause();
-    stalled.socket.write(Buffer.alloc(bytes));
-    for (let count = 0; count < 20; count++) {
-      const visitor = visit();
-      visitor.send("POST /other HTTP/1.1", HOST, "Content-Length: 4", "", "ping");
-      const call = await home.call();
-      await call.untilText("ping");
-      call.answer("200 OK", [], "pong");
-      await visitor.untilText("\r\n\r\npong");
-    }
-    const { sessionBytes, heldBytes } = await server.status();
-    // The window, what is queued before it, and one read.
-    expect(sessionBytes + heldBytes).toBeLessThan(2 * MIB);
-    expect(stalled.socket.writableLength).toBeGreaterThan(0);
+    let bytes = 0;
+    // How much it takes until the visitor cannot send on is the kernel's affair, whose buffers stand between them.
+    do {
+      stalled.socket.write(`${(16 * MIB).toString(16)}\r\n`);
+      stalled.socket.write(Buffer.alloc(16 * MIB));
+      stalled.socket.write("\r\n");
+      bytes += 16 * MIB;
+      for (let count = 0; count < 20; count++) {
+        const visitor = visit();
+        visitor.send("POST /other HTTP/1.1", HOST, "Content-Length: 4", "", "ping");
+        const call = await home.call();
+        await call.untilText("ping");
+        call.answer("200 OK", [], "pong");
+        await visitor.untilText("\r\n\r\npong");
+      }
+      const { sessionBytes, heldBytes } = await server.status();
+      // The window, what is queued before it, and one read.
+      expect(sessionBytes + heldBytes).toBeLessThan(2 * MIB);
+    } while (stalled.socket.writableLength === 0);
+    stalled.send("0", "", "");
     deaf.socket.resume();
     await deaf.until(() => deaf.bytes > bytes);
     deaf.answer("200 OK", [], "all of it");

@@ -22,9 +22,7 @@ const TRANSFER_SECONDS = 14;
 /** Of the origin's events, and of the visitor's messages. */
 const PAUSE_MS = 20;
 
-test("T01, T02, T22: a download, an upload, an event stream and a WebSocket come through four cuts without a byte lost or repeated", {
-  timeout: 60_000,
-}, async () => {
+test("T01, T02, T22: a download, an upload, an event stream and a WebSocket come through four cuts without a byte lost or repeated", async () => {
   const transfersOver = Promise.withResolvers<void>();
   const events = new Events(transfersOver.promise);
   const home = await startRelayedHome(

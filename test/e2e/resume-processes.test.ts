@@ -19,7 +19,7 @@ test("T03: an agent that is killed and stays away has its visitors told after th
   await atRest({ server });
 
   await startAgent();
-  await expect.poll(() => server.status(), { timeout: 10_000 }).toMatchObject({ sessions: 1 });
+  await expect.poll(() => server.status()).toMatchObject({ sessions: 1 });
   expect((await home.visitors.ask("/next")).body.toString()).toBe("served");
   expect(origin.requests).toHaveLength(3);
 });
@@ -30,7 +30,7 @@ test("T03: an agent that is killed and started again has its visitors told at on
   process.kill(agent.pid, "SIGKILL");
   await agent.ended;
   const waits = home.visitors.ask("/next");
-  await expect.poll(() => server.status(), { timeout: 10_000 }).toMatchObject({ exchanges: 3, waiting: 1 });
+  await expect.poll(() => server.status()).toMatchObject({ exchanges: 3, waiting: 1 });
   await startAgent();
   expect(await half).toMatchObject({ status: 200, isWhole: false });
   expect(problemCode(await unanswered)).toBe("agent_lost");

@@ -165,7 +165,7 @@ describe("a new request while the agent is away", () => {
     const home = await startRelayedHome((_request, response) => response.end("served"));
     await home.cut(2_000);
     const asked = Promise.all(Array.from({ length: 10 }, () => home.ask("/song")));
-    await expect.poll(() => home.server.status(), { timeout: 10_000 }).toMatchObject({ waiting: 10 });
+    await expect.poll(() => home.server.status()).toMatchObject({ waiting: 10 });
     expect(home.origin.requests).toHaveLength(0);
     for (const answer of await asked) expect(answer.body.toString()).toBe("served");
     expect(home.origin.requests).toHaveLength(10);

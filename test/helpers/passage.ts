@@ -75,7 +75,7 @@ export async function startPassage(protocol: Protocol, options: PassageOptions =
 /** Until nothing runs and nothing is held. */
 export async function settled(server: Server): Promise<void> {
   const rest = { exchanges: 0, heldBytes: 0, sessionBytes: 0, waiting: 0 };
-  await expect.poll(() => server.status(), { timeout: 5_000, interval: 10 }).toMatchObject(rest);
+  await expect.poll(() => server.status(), { interval: 10 }).toMatchObject(rest);
 }
 
 /** A home service that sees each request as it was written. It takes one on each connection, so answers should close it. */

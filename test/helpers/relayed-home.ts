@@ -109,5 +109,5 @@ export async function resumed({ server }: { readonly server: Server }, times: nu
 /** Until nothing is held or waited for any more: the last acknowledgement comes a moment after the last byte. */
 export async function atRest({ server }: { readonly server: Server }): Promise<void> {
   const rest = { exchanges: 0, waiting: 0, heldBytes: 0, sessionBytes: 0 };
-  await expect.poll(() => server.status(), { timeout: 10_000 }).toMatchObject(rest);
+  await expect.poll(() => server.status()).toMatchObject(rest);
 }

@@ -91,6 +91,7 @@ export type Status = {
   readonly sessions: number;
   readonly waiting: number;
   readonly heldBytes: number;
+  readonly bytesOut: number;
   readonly sessionBytes: number;
   readonly outcomes: Readonly<Record<string, number>>;
   readonly strayPackets: number;

@@ -91,7 +91,6 @@ function readiness({ server }: Tunnel): Promise<Answer> {
 describe("MySQL is killed", () => {
   test.runIf(isOurs)(
     "during 50 downloads: none breaks, strangers get 503, and all is well soon after its return",
-    { timeout: 60_000 },
     async () => {
       const database = await createDatabase();
       const songs = await startSongs(database.url());
