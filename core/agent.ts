@@ -58,7 +58,7 @@ import type { AgentEvent } from "./events.ts";
 import type { ExchangeId } from "./ids.ts";
 import { assertAgentLimits } from "./limits.ts";
 import type { Outbox } from "./outbox.ts";
-import { nextDeadlineMs, takeDue } from "./timers.ts";
+import { fireDue, nextDeadlineMs } from "./timers.ts";
 
 export { checkAgent } from "./agent/check.ts";
 export type { AgentConfig } from "./agent/config.ts";
@@ -94,7 +94,7 @@ export function agentDeadlineMs(state: AgentState): number {
 function dispatch(state: AgentState, event: AgentEvent, out: Outbox<AgentEffect>): void {
   switch (event.type) {
     case "tick":
-      fireDue(state, out);
+      fireDue(state.timers, state.nowMs, (owner) => onDeadline(state, owner, out));
       break;
     case "socket_opened":
       onSocketOpened(state, event.socket, event.protocol, out);
@@ -241,14 +241,6 @@ function onMoosicBoxOriginEvent(
       break;
     default:
       unreachable(event);
-  }
-}
-
-function fireDue(state: AgentState, out: Outbox<AgentEffect>): void {
-  for (;;) {
-    const timer = takeDue(state.timers, state.nowMs);
-    if (timer === undefined) return;
-    onDeadline(state, timer.owner, out);
   }
 }
 

@@ -68,6 +68,16 @@ export function takeDue<O>(timers: Timers<O>, nowMs: number): Timer<O> | undefin
   return first;
 }
 
+/**
+ * Takes all that is due, in order, and calls `fire` for each: those included that are armed meanwhile for a time that has
+ * come, so that no step leaves a deadline behind that has passed.
+ */
+export function fireDue<O>(timers: Timers<O>, nowMs: number, fire: (owner: O) => void): void {
+  for (let timer = takeDue(timers, nowMs); timer !== undefined; timer = takeDue(timers, nowMs)) {
+    fire(timer.owner);
+  }
+}
+
 function siftUp<O>(heap: Timer<O>[], start: number): number {
   let index = start;
   while (index > 0) {

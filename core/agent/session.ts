@@ -14,7 +14,7 @@ import type { SocketId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
 import { consume } from "../session/credit.ts";
 import { attachSession, detachSession } from "../session/life.ts";
-import { onSessionFlushed, pump, pumpDueMs } from "../session/pump.ts";
+import { onSessionFlushed, pumpAndArm } from "../session/pump.ts";
 import { createSession } from "../session/state.ts";
 import { arm, createTimer, disarm } from "../timers.ts";
 import type { Welcome } from "../wire/native.ts";
@@ -75,16 +75,13 @@ export function endSession(state: AgentState, out: Outbox<AgentEffect>): void {
 
 /** To be called once after each step: sends what may be sent, and keeps the pace of the origins. */
 export function pumpSession(state: AgentState, out: Outbox<AgentEffect>): void {
-  const { session, nowMs } = state;
+  const { session, timers, nowMs } = state;
   if (session === null) return;
   const { wire, fed } = session;
   if (wire.socket !== null) {
-    pump(wire, nowMs, out);
+    pumpAndArm(wire, timers, session.pumpTimer, nowMs, out);
     resumeRelieved(state, session, out);
     releaseParts(session, out);
-    const dueMs = pumpDueMs(wire);
-    if (dueMs === Number.POSITIVE_INFINITY) disarm(state.timers, session.pumpTimer);
-    else arm(state.timers, session.pumpTimer, dueMs);
   }
   session.fed = null;
   if (fed !== null && session.exchanges.has(fed.id)) pauseIfFull(state, fed, out);

@@ -4,6 +4,7 @@
  * does not wait long.
  */
 import { assert } from "../assert.ts";
+import { arm, disarm, isArmed, type Timer, type Timers } from "../timers.ts";
 import {
   CREDIT_ENTRY_BYTES,
   FRAME,
@@ -32,6 +33,23 @@ export function pump(session: Session, nowMs: number, out: PacketOutbox): void {
     endTurn(session, stream, frame.bytes);
     relieve(session, stream);
   }
+}
+
+/**
+ * Pumps, and keeps the owner's timer at the time when it has to be done again by itself. The timer is armed anew only where
+ * that time has changed: most steps leave it.
+ */
+export function pumpAndArm<O>(
+  session: Session,
+  timers: Timers<O>,
+  timer: Timer<O>,
+  nowMs: number,
+  out: PacketOutbox,
+): void {
+  pump(session, nowMs, out);
+  const dueMs = pumpDueMs(session);
+  if (dueMs === Number.POSITIVE_INFINITY) disarm(timers, timer);
+  else if (!isArmed(timer) || timer.atMs !== dueMs) arm(timers, timer, dueMs);
 }
 
 /** `bytes` that were ordered on the session's socket have left. */

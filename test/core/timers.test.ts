@@ -6,6 +6,7 @@ import {
   createTimer,
   createTimers,
   disarm,
+  fireDue,
   isArmed,
   nextDeadlineMs,
   type Timer,
@@ -102,6 +103,22 @@ describe("timers", () => {
     expect(takeDue(timers, 9)).toBeUndefined();
     expect(takeDue(timers, 10)?.owner).toBe("a");
     expect(nextDeadlineMs(timers)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it("fire in one go with those that are armed meanwhile and are due, and leave what is not", () => {
+    const timers = createTimers<string>();
+    const [a, b, c] = ["a", "b", "c"].map(createTimer);
+    if (a === undefined || b === undefined || c === undefined) throw new Error("three were made");
+    arm(timers, a, 5);
+    arm(timers, b, 7);
+    const fired: string[] = [];
+    fireDue(timers, 7, (owner) => {
+      fired.push(owner);
+      if (owner === "a") arm(timers, c, 6);
+      else if (owner === "b") arm(timers, a, 8);
+    });
+    expect(fired).toEqual(["a", "c", "b"]);
+    expect(nextDeadlineMs(timers)).toBe(8);
   });
 
   it("are not armed for a time that never comes", () => {

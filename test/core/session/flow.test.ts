@@ -1,8 +1,9 @@
 /** Turns, credit and growing windows: T09, T11. */
 import { describe, expect, it } from "vitest";
 import { agentLimits } from "../../../core/limits.ts";
+import { Outbox } from "../../../core/outbox.ts";
 import { consume } from "../../../core/session/credit.ts";
-import { onSessionFlushed, pump, pumpDueMs } from "../../../core/session/pump.ts";
+import { onSessionFlushed, pump, pumpAndArm, pumpDueMs } from "../../../core/session/pump.ts";
 import {
   flushStream,
   openStream,
@@ -12,7 +13,8 @@ import {
   sendHead,
   sendInterim,
 } from "../../../core/session/send.ts";
-import { heldBytes, type Session, type Stream } from "../../../core/session/state.ts";
+import { heldBytes, type SendPacket, type Session, type Stream } from "../../../core/session/state.ts";
+import { createTimer, createTimers, isArmed } from "../../../core/timers.ts";
 import { FRAME, readU48 } from "../../../core/wire/native.ts";
 import {
   attach,
@@ -197,6 +199,24 @@ describe("acknowledgements", () => {
     expect(pumped(pair.agent.session, 124)).toEqual([]);
     expect(pumped(pair.agent.session, 125).map((bytes) => bytes[0])).toEqual([FRAME.credit]);
     expect(pumpDueMs(pair.agent.session)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it("have a timer at the time when they go, armed once, and none when they are gone", () => {
+    const pair = createPair();
+    const stream = accepted(pair, 1);
+    sendEnd(pair.server.session, pair.server.seen.get(1)?.stream ?? stream, []);
+    for (const frame of pumped(pair.server.session, 1)) give(pair.agent, frame);
+    const timers = createTimers<string>();
+    const timer = createTimer("pump");
+    const out = new Outbox<SendPacket>();
+    for (const nowMs of [100, 110]) pumpAndArm(pair.agent.session, timers, timer, nowMs, out);
+    expect(isArmed(timer)).toBe(true);
+    expect(timer.atMs).toBe(100 + pair.limits.ackDelayMs);
+    expect(timers.armed).toBe(1);
+    expect(out.count).toBe(0);
+    pumpAndArm(pair.agent.session, timers, timer, timer.atMs, out);
+    expect(out.count).toBe(1);
+    expect(isArmed(timer)).toBe(false);
   });
 
   it("go out together as soon as there are 64", () => {
