@@ -1,22 +1,15 @@
 /**
  * The agent: holds one tunnel to the server and answers what comes through it from the origins.
  *
- * This file only sends each event to its place. `agent/life.ts` leads to the tunnel and back to it, `agent/heartbeat.ts`
- * finds out when the server is gone. The MoosicBox protocol is spoken by `agent/moosicbox.ts`: `agent/exchange.ts` answers
- * requests, `agent/packets.ts` cuts bodies, `agent/backpressure.ts` keeps the pace. The native protocol is spoken by
- * `agent/native.ts`: `agent/session.ts` outlives tunnels, `agent/native-request.ts` and `agent/native-response.ts` are the
+ * This file only sends each event to its place. `agent/life/life.ts` leads to the tunnel and back to it, `agent/life/heartbeat.ts`
+ * finds out when the server is gone. The MoosicBox protocol is spoken by `agent/moosicbox/receive.ts`: `agent/moosicbox/exchange.ts` answers
+ * requests, `agent/moosicbox/packets.ts` cuts bodies, `agent/moosicbox/backpressure.ts` keeps the pace. The native protocol is spoken by
+ * `agent/native/receive.ts`: `agent/native/session.ts` outlives tunnels, `agent/native/request.ts` and `agent/native/response.ts` are the
  * two ways of an exchange. An event whose handle is not known belongs to something that is over, and is ignored.
  */
-import { onFlushed } from "./agent/backpressure.ts";
+
 import type { AgentConfig } from "./agent/config.ts";
-import {
-  onOriginBody,
-  onOriginDeadline,
-  onOriginEnded,
-  onOriginFailed,
-  onOriginHead,
-} from "./agent/exchange.ts";
-import { onHeartbeat } from "./agent/heartbeat.ts";
+import { onHeartbeat } from "./agent/life/heartbeat.ts";
 import {
   onDrainRequested,
   onLifeDeadline,
@@ -24,10 +17,20 @@ import {
   onSocketOpened,
   onSocketRefused,
   settleDrain,
-} from "./agent/life.ts";
-import { onServerText } from "./agent/moosicbox.ts";
-import { onGreetingBroken, onGreetingBytes, onNativeFrame, onViolation } from "./agent/native.ts";
-import { onOriginFlushed } from "./agent/native-request.ts";
+} from "./agent/life/life.ts";
+import { onApiAnswered, onApiFailed } from "./agent/life/tokens.ts";
+import { onFlushed } from "./agent/moosicbox/backpressure.ts";
+import {
+  onOriginBody,
+  onOriginDeadline,
+  onOriginEnded,
+  onOriginFailed,
+  onOriginHead,
+} from "./agent/moosicbox/exchange.ts";
+import { flushHeld } from "./agent/moosicbox/packets.ts";
+import { onServerText } from "./agent/moosicbox/receive.ts";
+import { onGreetingBroken, onGreetingBytes, onNativeFrame, onViolation } from "./agent/native/receive.ts";
+import { onOriginFlushed } from "./agent/native/request.ts";
 import {
   onNativeBody,
   onNativeDeadline,
@@ -36,10 +39,9 @@ import {
   onNativeHead,
   onNativeInterim,
   release,
-} from "./agent/native-response.ts";
-import { flushHeld } from "./agent/packets.ts";
+} from "./agent/native/response.ts";
+import { onGraceOver, onNativeFlushed, pumpSession } from "./agent/native/session.ts";
 import { onProtocolError } from "./agent/protocol-error.ts";
-import { onGraceOver, onNativeFlushed, pumpSession } from "./agent/session.ts";
 import {
   type AgentSession,
   type AgentState,
@@ -51,7 +53,6 @@ import {
   type TimerOwner,
   tunnelOf,
 } from "./agent/state.ts";
-import { onApiAnswered, onApiFailed } from "./agent/tokens.ts";
 import { assert, unreachable } from "./assert.ts";
 import type { AgentEffect } from "./effects.ts";
 import type { AgentEvent } from "./events.ts";

@@ -18,7 +18,7 @@ export type TimerOwner =
   | { readonly kind: "origin"; readonly exchange: ExchangeId }
   | { readonly kind: "fill"; readonly exchange: ExchangeId };
 
-/** Where the agent is on its way to a tunnel, or away from it. `life.ts` has the transitions. */
+/** Where the agent is on its way to a tunnel, or away from it. `life/life.ts` has the transitions. */
 export type Life =
   /** Until the next attempt is due. */
   | { readonly phase: "waiting" }
@@ -79,7 +79,7 @@ export type NativeTunnel = TunnelBase & {
   helloUnsentBytes: number;
 };
 
-/** What survives the loss of a native tunnel. `session.ts` has its life. */
+/** What survives the loss of a native tunnel. `native/session.ts` has its life. */
 export type AgentSession = {
   readonly wire: Session;
   /** Opens the door to it once more. A secret. */
@@ -98,7 +98,7 @@ export type AgentSession = {
   fed: NativeExchange | null;
 };
 
-/** One request of the MoosicBox protocol and its response, from the frame to the last packet. `exchange.ts` has the rules. */
+/** One request of the MoosicBox protocol and its response, from the frame to the last packet. `moosicbox/exchange.ts` has the rules. */
 export type Exchange = {
   readonly id: ExchangeId;
   readonly wireId: WireId;
@@ -127,7 +127,7 @@ export type Exchange = {
 
 /**
  * One request of the native protocol while an origin works on it. The stream may live longer: until what it sent is
- * acknowledged. `native-request.ts` and `native-response.ts` have the rules.
+ * acknowledged. `native/request.ts` and `native/response.ts` have the rules.
  */
 export type NativeExchange = {
   readonly id: ExchangeId;
