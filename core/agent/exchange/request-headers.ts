@@ -3,7 +3,7 @@
  * that: it goes in origin form to a place that the agent was configured with, whatever it claims.
  */
 import { at } from "../../assert.ts";
-import { endToEnd, type HeaderList, headerValue, isToken } from "../../http/headers.ts";
+import { type HeaderList, headerValue, isToken } from "../../http/headers.ts";
 import type { AgentConfig, OriginRoute } from "../config.ts";
 
 /** Whether HTTP can carry these, and whether they are for an origin at all: `CONNECT` asks for another place. */
@@ -54,28 +54,6 @@ export function originHeaders(config: AgentConfig, origin: number, received: Hea
   headers.push(...config.headers);
   return headers;
 }
-
-/**
- * What of a head goes on to the next hop, with the fields that `keeps` names, in lower case, although they are about this
- * hop: an upgrade is asked for and taken by `connection` and `upgrade`.
- */
-export function endToEndBut(headers: HeaderList, keeps: ReadonlySet<string>): HeaderList {
-  const passed = endToEnd(headers);
-  if (passed.length === headers.length) return headers;
-  const kept: string[] = [];
-  let place = 0;
-  for (let index = 0; index + 1 < headers.length; index += 2) {
-    const name = at(headers, index);
-    const value = at(headers, index + 1);
-    // All fields of one name are passed on or none is, so the next one that is passed on is told by its name and value.
-    const isPassed = passed[place] === name && passed[place + 1] === value;
-    if (isPassed) place += 2;
-    if (isPassed || keeps.has(name.toLowerCase())) kept.push(name, value);
-  }
-  return kept;
-}
-
-export const UPGRADE_FIELDS: ReadonlySet<string> = new Set(["connection", "upgrade"]);
 
 /** Printable ASCII without `#`, for no request target has a fragment. */
 const ORIGIN_FORM = /^\/[\x21\x22\x24-\x7e]*$/;

@@ -7,13 +7,16 @@
  * A timer that fires late says that this process stood still, asleep or starved, and then the silence was ours as much as
  * the server's: it gets one more ping and the time to answer it.
  */
+import { assert } from "../../assert.ts";
 import type { AgentEffect } from "../../effects.ts";
 import type { Outbox } from "../../outbox.ts";
 import { arm } from "../../timers.ts";
-import type { AgentState, Tunnel } from "../state.ts";
+import { type AgentState, tunnelOf } from "../state.ts";
 import { dropTunnel } from "./life.ts";
 
-export function onHeartbeat(state: AgentState, tunnel: Tunnel, out: Outbox<AgentEffect>): void {
+export function onHeartbeat(state: AgentState, out: Outbox<AgentEffect>): void {
+  const tunnel = tunnelOf(state);
+  assert(tunnel !== null, "a heartbeat outlived its tunnel");
   const { pingMs, silenceMs, stallMs } = state.config.limits;
   const { nowMs } = state;
   const stalled = nowMs - tunnel.heartbeat.atMs > stallMs;

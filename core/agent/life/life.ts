@@ -11,30 +11,28 @@
  * Handles decide what an event is for. The agent has one socket at most: one that it terminated, or that was refused, is
  * forgotten at once, and what is still reported of it is ignored, as is the late answer of an API call.
  *
- * The session of the native protocol (`session.ts`) is no phase: it outlives the tunnel, and waits through all phases up to
- * the next welcome, its own end, or the agent's.
+ * The session of the native protocol (`native/session.ts`) is no phase: it outlives the tunnel, and waits through all phases
+ * up to the next welcome, its own end, or the agent's.
  */
 import { assert } from "../../assert.ts";
 import type { AgentEffect } from "../../effects.ts";
 import { failureOf } from "../../failure.ts";
-import { IdTable } from "../../id-table.ts";
 import type { CallId, SocketId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import { below } from "../../prng.ts";
-import { sendDrain } from "../../session/send.ts";
 import { arm, disarm } from "../../timers.ts";
 import { encodeHello, NATIVE_PROTOCOL } from "../../wire/native.ts";
-import { endSession } from "../native/session.ts";
-import { type AgentState, type Life, type NativeTunnel, type Tunnel, tunnelOf } from "../state.ts";
+import { beginDraining, isDone } from "../carriers.ts";
+import { createMoosicBoxTunnel } from "../moosicbox/backpressure.ts";
+import { type AgentState, type Life, type Tunnel, tunnelOf } from "../state.ts";
 import { isVersionRefusal, refusalReason } from "./refusal.ts";
 import {
   abandonTunnel,
   giveUpRunning,
   hasLasted,
-  isFinished,
+  loseRunning,
   mayResume,
   PROTOCOL_ERROR,
-  running,
   tunnelBase,
 } from "./tunnel.ts";
 
@@ -71,7 +69,7 @@ export function onLifeDeadline(state: AgentState, out: Outbox<AgentEffect>): voi
       retry(state, "silent", "the server sent no welcome in time", out);
       break;
     case "draining":
-      giveUpRunning(state, life.tunnel, out);
+      giveUpRunning(state, out);
       closeTunnel(state, life.tunnel, out);
       break;
     case "closing":
@@ -106,17 +104,8 @@ export function onSocketOpened(
     });
   } else {
     // A server that no longer speaks it has no session either.
-    endSession(state, out);
-    const tunnel: Tunnel = {
-      ...tunnelBase(state, socket),
-      protocol: "moosicbox",
-      exchanges: new IdTable(),
-      byWireId: new Map(),
-      unsentBytes: 0,
-      congested: false,
-      resumedFirst: 0,
-    };
-    enterConnected(state, tunnel, out);
+    loseRunning(state, out);
+    enterConnected(state, createMoosicBoxTunnel(tunnelBase(state, socket, false)), out);
   }
 }
 
@@ -125,8 +114,7 @@ export function enterConnected(state: AgentState, tunnel: Tunnel, out: Outbox<Ag
   state.counters.connects++;
   enter(state, { phase: "connected", tunnel }, null);
   arm(state.timers, tunnel.heartbeat, tunnel.nextPingMs);
-  const { protocol } = tunnel;
-  const resumed = tunnel.protocol === "native" && tunnel.resumed;
+  const { protocol, resumed } = tunnel;
   const { clientId } = state.config;
   out.push({ type: "report", report: { type: "connected", clientId, protocol, resumed } });
 }
@@ -173,10 +161,10 @@ export function dropTunnel(state: AgentState, tunnel: Tunnel, cause: string, out
   onTunnelLost(state, tunnel, 1006, cause, out);
 }
 
-/** Ends a tunnel whose server breaks the native protocol, and its session with it. */
+/** Ends a tunnel whose server breaks the protocol, and its session with it. */
 export function rejectTunnel(
   state: AgentState,
-  tunnel: NativeTunnel,
+  tunnel: Tunnel,
   detail: string,
   out: Outbox<AgentEffect>,
 ): void {
@@ -208,10 +196,9 @@ export function rejectGreeting(
 export function onDrainRequested(state: AgentState, out: Outbox<AgentEffect>): void {
   const { life } = state;
   if (life.phase === "draining" || life.phase === "closing") return;
-  const exchanges = (life.phase === "connected" ? running(life.tunnel) : state.session?.exchanges.size) ?? 0;
-  out.push({ type: "report", report: { type: "draining", exchanges } });
+  out.push({ type: "report", report: { type: "draining", exchanges: state.exchanges.size } });
   if (life.phase === "connected") {
-    if (life.tunnel.protocol === "native") sendDrain(life.tunnel.session.wire);
+    beginDraining(life.tunnel);
     enter(state, { phase: "draining", tunnel: life.tunnel }, state.config.limits.drainMs);
     return;
   }
@@ -225,7 +212,7 @@ export function onDrainRequested(state: AgentState, out: Outbox<AgentEffect>): v
 export function settleDrain(state: AgentState, out: Outbox<AgentEffect>): void {
   const { life } = state;
   if (life.phase !== "draining") return;
-  if (isFinished(life.tunnel)) closeTunnel(state, life.tunnel, out);
+  if (isDone(life.tunnel)) closeTunnel(state, life.tunnel, out);
 }
 
 /** Takes the first step that is still missing. */
@@ -275,7 +262,7 @@ function onTunnelLost(
 ): void {
   out.push({ type: "report", report: { type: "disconnected", code, cause } });
   const wasDraining = state.life.phase === "draining";
-  abandonTunnel(state, tunnel, !wasDraining && mayResume(tunnel, code), out);
+  abandonTunnel(state, tunnel, !wasDraining && mayResume(state, code), out);
   if (hasLasted(state, tunnel)) state.failures = 0;
   if (wasDraining) {
     stop(state, null, out);
@@ -291,7 +278,7 @@ function onTunnelLost(
 }
 
 function closeTunnel(state: AgentState, tunnel: Tunnel, out: Outbox<AgentEffect>): void {
-  assert(running(tunnel) === 0, "a tunnel is closed while exchanges run");
+  assert(state.exchanges.size === 0, "a tunnel is closed while exchanges run");
   abandonTunnel(state, tunnel, false, out);
   enter(state, { phase: "closing", socket: tunnel.socket, failure: null }, CLOSE_MS);
   out.push({ type: "socket_close", socket: tunnel.socket, code: 1000, reason: "the agent is stopping" });
@@ -328,7 +315,7 @@ function jittered(state: AgentState, ms: number): number {
 
 /** The agent has come to its end; with a failure, a person has to do something about it. */
 export function stop(state: AgentState, failure: string | null, out: Outbox<AgentEffect>): void {
-  endSession(state, out);
+  loseRunning(state, out);
   enter(state, { phase: "stopped" }, null);
   out.push({ type: "stopped", failure });
 }

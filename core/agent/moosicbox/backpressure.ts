@@ -8,7 +8,19 @@
 import { assert } from "../../assert.ts";
 import type { AgentEffect } from "../../effects.ts";
 import type { Outbox } from "../../outbox.ts";
-import type { AgentState, Exchange, MoosicBoxTunnel } from "../state.ts";
+import type { AgentState, MoosicBoxCarried, MoosicBoxTunnel, TunnelBase } from "../state.ts";
+
+/** A tunnel on which nothing was sent yet. */
+export function createMoosicBoxTunnel(base: TunnelBase): MoosicBoxTunnel {
+  return {
+    ...base,
+    protocol: "moosicbox",
+    byWireId: new Map(),
+    unsentBytes: 0,
+    congested: false,
+    resumedFirst: 0,
+  };
+}
 
 export function sendPacket(
   state: AgentState,
@@ -41,7 +53,7 @@ export function takesRefusals(state: AgentState, tunnel: MoosicBoxTunnel): boole
   return tunnel.unsentBytes <= 2 * state.config.limits.sendBytesHigh;
 }
 
-export function onFlushed(
+export function onPacketsFlushed(
   state: AgentState,
   tunnel: MoosicBoxTunnel,
   bytes: number,
@@ -55,12 +67,8 @@ export function onFlushed(
 }
 
 /** To be called when an origin begins to answer: what begins on a full tunnel begins paused. */
-export function pauseIfCongested(
-  tunnel: MoosicBoxTunnel,
-  exchange: Exchange,
-  out: Outbox<AgentEffect>,
-): void {
-  if (tunnel.congested) setPaused(exchange, true, out);
+export function pauseIfCongested(carried: MoosicBoxCarried, out: Outbox<AgentEffect>): void {
+  if (carried.tunnel.congested) setPaused(carried, true, out);
 }
 
 function countUnsent(
@@ -72,8 +80,8 @@ function countUnsent(
   tunnel.unsentBytes += bytes;
   if (tunnel.congested || tunnel.unsentBytes <= state.config.limits.sendBytesHigh) return;
   tunnel.congested = true;
-  for (const exchange of tunnel.exchanges.values()) {
-    if (exchange.headed) setPaused(exchange, true, out);
+  for (const carried of tunnel.byWireId.values()) {
+    if (isHeaded(carried)) setPaused(carried, true, out);
   }
 }
 
@@ -81,18 +89,23 @@ function resumeAll(state: AgentState, tunnel: MoosicBoxTunnel, out: Outbox<Agent
   const previousFirst = tunnel.resumedFirst;
   let first = 0;
   for (const isLater of [true, false]) {
-    for (const exchange of tunnel.exchanges.values()) {
-      if (!exchange.paused || exchange.id > previousFirst !== isLater) continue;
-      if (first === 0) first = exchange.id;
-      exchange.originHeardMs = state.nowMs;
-      setPaused(exchange, false, out);
+    for (const carried of tunnel.byWireId.values()) {
+      if (!carried.paused || carried.exchange > previousFirst !== isLater) continue;
+      if (first === 0) first = carried.exchange;
+      carried.relievedMs = state.nowMs;
+      setPaused(carried, false, out);
     }
   }
   if (first !== 0) tunnel.resumedFirst = first;
 }
 
-function setPaused(exchange: Exchange, paused: boolean, out: Outbox<AgentEffect>): void {
-  assert(exchange.paused !== paused, "an origin is paused or resumed twice");
-  exchange.paused = paused;
-  out.push({ type: "origin_pause", exchange: exchange.id, paused });
+/** Whether the origin's head has come. */
+function isHeaded({ firstHeader, packetsSent }: MoosicBoxCarried): boolean {
+  return firstHeader !== null || packetsSent > 0;
+}
+
+function setPaused(carried: MoosicBoxCarried, paused: boolean, out: Outbox<AgentEffect>): void {
+  assert(carried.paused !== paused, "an origin is paused or resumed twice");
+  carried.paused = paused;
+  out.push({ type: "origin_pause", exchange: carried.exchange, paused });
 }

@@ -1,28 +1,11 @@
 /** What of an origin's response head the MoosicBox protocol can carry: a status, and one string per header name. */
 import { at } from "../../assert.ts";
-import { contentLength, endToEnd, type HeaderList, validHeader } from "../../http/headers.ts";
+import { endToEnd, type HeaderList, validHeader } from "../../http/headers.ts";
 import type { AgentProblem } from "../problem.ts";
 
-export type CarriedHead = {
-  readonly type: "head";
-  readonly headers: HeaderList;
-  /** Whether a body follows at all. */
-  readonly hasBody: boolean;
-  /** Its length, null where the origin does not tell. */
-  readonly bodyBytes: number | null;
-};
-
-export type UncarriedHead = { readonly type: "problem"; readonly problem: AgentProblem };
-
-/** The head as it goes into packet 1; a problem where it is no HTTP, or more than the protocol has a place for. */
-export function carryHead(method: string, status: number, received: HeaderList): CarriedHead | UncarriedHead {
-  const length = contentLength(received);
-  if (status < 200 || status > 999 || length === "invalid") return uncarried("origin_malformed");
-  const headers = onePerName(endToEnd(received));
-  if (typeof headers === "string") return uncarried(headers);
-  // RFC 9112 section 6.3: these have no body, whatever their content-length says.
-  const hasBody = method !== "HEAD" && status !== 204 && status !== 304;
-  return { type: "head", headers, hasBody, bodyBytes: hasBody ? length : null };
+/** The fields as they go into packet 1; a problem where it is no HTTP, or more than the protocol has a place for. */
+export function carryHead(status: number, received: HeaderList): HeaderList | AgentProblem {
+  return status < 200 || status > 999 ? "origin_malformed" : onePerName(endToEnd(received));
 }
 
 /**
@@ -49,8 +32,4 @@ function onePerName(headers: HeaderList): HeaderList | AgentProblem {
     }
   }
   return joined;
-}
-
-function uncarried(problem: AgentProblem): UncarriedHead {
-  return { type: "problem", problem };
 }

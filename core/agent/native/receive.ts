@@ -1,22 +1,14 @@
 /**
- * Frames of the native protocol, from the welcome on. What breaks its rules ends the session: the numbers of both ends
+ * Frames of the native protocol, and what they come to. What breaks its rules ends the session: the numbers of both ends
  * cannot be trusted any more.
  */
-
-import { unreachable } from "../../assert.ts";
-import type { AgentEffect } from "../../effects.ts";
-import type { SocketId } from "../../ids.ts";
-import type { Outbox } from "../../outbox.ts";
+import { assert, unreachable } from "../../assert.ts";
+import type { ExchangeId } from "../../ids.ts";
 import { type Received, receiveFrame } from "../../session/receive.ts";
-import { decodeWelcome } from "../../wire/native.ts";
-import { enterConnected, rejectGreeting, rejectTunnel } from "../life/life.ts";
-import { tunnelBase } from "../life/tunnel.ts";
-import { onProtocolError } from "../protocol-error.ts";
-import type { AgentSession, AgentState, Life, NativeTunnel } from "../state.ts";
-import { onOpened, onPiece, onReset } from "./request.ts";
-import { forget, welcomeSession } from "./session.ts";
-
-type Greeting = Extract<Life, { phase: "greeting" }>;
+import type { Stream } from "../../session/state.ts";
+import { type CarrierFact, NOTHING, type RequestPiece, violation } from "../carrier.ts";
+import type { AgentSession, AgentState } from "../state.ts";
+import { consumeAny } from "./orders.ts";
 
 /**
  * Streams of a session, as a multiple of the exchanges that may run: those that have ended and are not acknowledged are
@@ -26,108 +18,73 @@ type Greeting = Extract<Life, { phase: "greeting" }>;
 const STREAMS_PER_EXCHANGE = 4;
 const STREAMS_MIN = 256;
 
-/** The first message on a socket that speaks the native protocol. */
-export function onGreetingBytes(
-  state: AgentState,
-  greeting: Greeting,
-  bytes: Uint8Array,
-  out: Outbox<AgentEffect>,
-): void {
-  const welcome = decodeWelcome(bytes);
-  if (welcome === null) {
-    onGreetingBroken(state, greeting.socket, "the first frame is no welcome", out);
-    return;
-  }
-  if (welcome.resumed && greeting.ticket === null) {
-    onGreetingBroken(state, greeting.socket, "a session is resumed that nobody asked for", out);
-    return;
-  }
-  const { socket, helloUnsentBytes } = greeting;
-  const session = welcomeSession(state, welcome, socket, out);
-  const { resumed } = welcome;
-  const base = tunnelBase(state, socket);
-  enterConnected(state, { ...base, protocol: "native", session, resumed, helloUnsentBytes }, out);
-}
-
-export function onGreetingBroken(
-  state: AgentState,
-  socket: SocketId,
-  detail: string,
-  out: Outbox<AgentEffect>,
-): void {
-  onProtocolError(state, detail, out);
-  rejectGreeting(state, socket, detail, out);
-}
-
-export function onNativeFrame(
-  state: AgentState,
-  tunnel: NativeTunnel,
-  bytes: Uint8Array,
-  out: Outbox<AgentEffect>,
-): void {
-  const { session } = tunnel;
+/** A frame of the server, any but its welcome. */
+export function receiveServerFrame(state: AgentState, session: AgentSession, bytes: Uint8Array): CarrierFact {
   const received = receiveFrame(session.wire, bytes);
   switch (received.type) {
     case "nothing":
-      break;
+    case "violation":
+      return received;
     case "opened":
-      if (session.wire.streams.size <= streamsMax(state)) {
-        onOpened(state, session, received, out);
-      } else {
-        onViolation(state, tunnel, "the server asks on without taking the answers", out);
-      }
-      break;
+      return openedBy(state, session, received);
     case "piece":
-      onPiece(state, session, received, out);
-      break;
+      if (session.byStream.has(received.stream.id)) return received;
+      consumeAny(session, received.stream, received.body.length);
+      return NOTHING;
     case "reset":
-      onReset(state, session, received.stream, out);
-      break;
+      return resetBy(session, received.stream);
     case "resumed":
-      onResumed(state, session, received, out);
-      break;
+      return { type: "forgotten", exchanges: exchangesOf(session, received.forgotten) };
     case "draining":
       session.serverDrains = true;
-      break;
-    case "violation":
-      onViolation(state, tunnel, received.detail, out);
-      break;
+      return NOTHING;
     case "interim":
     case "broken":
-      onViolation(state, tunnel, "a frame that only an agent sends", out);
-      break;
+      return violation("a frame that only an agent sends");
     default:
-      unreachable(received);
+      return unreachable(received);
   }
 }
 
-/** The server broke the protocol in a way that no single exchange has to answer for. */
-export function onViolation(
-  state: AgentState,
-  tunnel: NativeTunnel,
-  detail: string,
-  out: Outbox<AgentEffect>,
-): void {
-  onProtocolError(state, detail, out);
-  rejectTunnel(state, tunnel, detail, out);
+export function exchangeOfPiece({ session }: AgentState, { stream }: RequestPiece): ExchangeId {
+  const carried = session?.byStream.get(stream.id);
+  assert(carried !== undefined, "a piece is for an exchange that is over");
+  return carried.exchange;
 }
 
-function streamsMax(state: AgentState): number {
-  return Math.max(STREAMS_MIN, STREAMS_PER_EXCHANGE * state.config.limits.exchangesMax);
-}
-
-/** What the server has forgotten has nobody who waits for it. */
-function onResumed(
-  state: AgentState,
+function openedBy(
+  { config }: AgentState,
   session: AgentSession,
-  resumed: Extract<Received, { type: "resumed" }>,
-  out: Outbox<AgentEffect>,
-): void {
-  for (const stream of resumed.forgotten) {
-    const exchange = session.byStream.get(stream.id);
-    if (exchange === undefined) continue;
-    forget(state, session, exchange);
-    out.push({ type: "origin_abort", exchange: exchange.id });
-    state.counters.exchangesLost++;
+  { stream, head, body, last, trailers }: Extract<Received, { type: "opened" }>,
+): CarrierFact {
+  const streamsMax = Math.max(STREAMS_MIN, STREAMS_PER_EXCHANGE * config.limits.exchangesMax);
+  if (session.wire.streams.size > streamsMax) {
+    return violation("the server asks on without taking the answers");
   }
+  const requestId = stream.id;
+  return {
+    type: "opened",
+    protocol: "native",
+    session,
+    stream,
+    requestId,
+    request: head,
+    body,
+    last,
+    trailers,
+  };
+}
+
+function resetBy(session: AgentSession, stream: Stream): CarrierFact {
+  const carried = session.byStream.get(stream.id);
+  return carried === undefined ? NOTHING : { type: "aborted", exchange: carried.exchange };
+}
+
+function exchangesOf(session: AgentSession, streams: readonly Stream[]): ExchangeId[] {
+  const exchanges: ExchangeId[] = [];
+  for (const { id } of streams) {
+    const carried = session.byStream.get(id);
+    if (carried !== undefined) exchanges.push(carried.exchange);
+  }
+  return exchanges;
 }

@@ -12,23 +12,20 @@ import type { AgentEffect } from "../../effects.ts";
 import { IdTable } from "../../id-table.ts";
 import type { SocketId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
-import { consume } from "../../session/credit.ts";
 import { attachSession, detachSession } from "../../session/life.ts";
 import { onSessionFlushed, pumpAndArm } from "../../session/pump.ts";
+import { sendDrain } from "../../session/send.ts";
 import { createSession } from "../../session/state.ts";
 import { arm, createTimer, disarm } from "../../timers.ts";
 import type { Welcome } from "../../wire/native.ts";
-import type { AgentSession, AgentState, NativeExchange, NativeTunnel } from "../state.ts";
+import type { AgentSession, AgentState, NativeCarried, NativeTunnel } from "../state.ts";
 
-/** The session of a welcome: the one that there was, if the server has it still, else a new one. */
-export function welcomeSession(
-  state: AgentState,
-  welcome: Welcome,
-  socket: SocketId,
-  out: Outbox<AgentEffect>,
-): AgentSession {
-  if (!welcome.resumed) endSession(state, out);
-  assert(!welcome.resumed || state.session !== null, "a session ended while it was to be resumed");
+/** The session of a welcome: the one that there was, which only a server has that has it still, else a new one. */
+export function welcomeSession(state: AgentState, welcome: Welcome, socket: SocketId): AgentSession {
+  assert(
+    welcome.resumed === (state.session !== null),
+    "a session ended while it was to be resumed, or goes on",
+  );
   const session = state.session ?? beginSession(state);
   session.ticket = welcome.ticket;
   session.graceMs = welcome.graceMs;
@@ -36,7 +33,7 @@ export function welcomeSession(
   attachSession(session.wire, socket, welcome.resumed);
   if (welcome.resumed) {
     state.counters.sessionsResumed++;
-    state.counters.exchangesResumed += session.exchanges.size;
+    state.counters.exchangesResumed += session.byStream.size;
   }
   return session;
 }
@@ -48,46 +45,39 @@ export function detach(state: AgentState, session: AgentSession): void {
   arm(state.timers, session.graceTimer, state.nowMs + session.graceMs);
 }
 
-/**
- * The grace time is over. A hello that is under way may still bring the session back, though: were it given up now, the
- * server could open an exchange anew of which it never heard, and the origin would be asked twice.
- */
-export function onGraceOver(state: AgentState, out: Outbox<AgentEffect>): void {
-  const { session, life } = state;
-  assert(session !== null, "a grace time outlived its session");
-  if (life.phase === "greeting") arm(state.timers, session.graceTimer, state.lifeTimer.atMs);
-  else endSession(state, out);
-}
-
-/** Gives up the session with all that runs in it; the ticket is forgotten. */
-export function endSession(state: AgentState, out: Outbox<AgentEffect>): void {
+/** The session is over, with the exchanges that it had; the ticket is forgotten. */
+export function endSession(state: AgentState): void {
   const { session } = state;
   if (session === null) return;
-  for (const exchange of session.exchanges.values()) {
-    forget(state, session, exchange);
-    out.push({ type: "origin_abort", exchange: exchange.id });
-    state.counters.exchangesLost++;
-  }
+  assert(session.byStream.size === 0, "a session ends under its exchanges");
   disarm(state.timers, session.graceTimer);
   disarm(state.timers, session.pumpTimer);
   state.session = null;
 }
 
+/** The server is to begin nothing new. */
+export function tellDraining({ wire }: AgentSession): void {
+  sendDrain(wire);
+}
+
+/** Whether all is sent and received, the word of the drain too. */
+export function isSessionDone({ wire }: AgentSession): boolean {
+  return wire.streams.size === 0 && wire.unsentBytes === 0 && !wire.drainDue;
+}
+
 /** To be called once after each step: sends what may be sent, and keeps the pace of the origins. */
-export function pumpSession(state: AgentState, out: Outbox<AgentEffect>): void {
-  const { session, timers, nowMs } = state;
-  if (session === null) return;
-  const { wire, fed } = session;
+export function pumpSession(state: AgentState, session: AgentSession, out: Outbox<AgentEffect>): void {
+  const { wire, fed, pumpTimer } = session;
   if (wire.socket !== null) {
-    pumpAndArm(wire, timers, session.pumpTimer, nowMs, out);
+    pumpAndArm(wire, state.timers, pumpTimer, state.nowMs, out);
     resumeRelieved(state, session, out);
     releaseParts(session, out);
   }
   session.fed = null;
-  if (fed !== null && session.exchanges.has(fed.id)) pauseIfFull(state, fed, out);
+  if (fed !== null) pauseIfFull(state, fed, out);
 }
 
-export function onNativeFlushed(tunnel: NativeTunnel, bytes: number): void {
+export function onFramesFlushed(tunnel: NativeTunnel, bytes: number): void {
   const ofHello = Math.min(bytes, tunnel.helloUnsentBytes);
   const { wire } = tunnel.session;
   assert(bytes >= 0 && bytes - ofHello <= wire.unsentBytes, "more bytes were flushed than were sent");
@@ -95,24 +85,11 @@ export function onNativeFlushed(tunnel: NativeTunnel, bytes: number): void {
   onSessionFlushed(wire, bytes - ofHello);
 }
 
-/** The origin has nothing more to do with the exchange; its stream goes on until all is acknowledged. */
-export function forget(state: AgentState, session: AgentSession, exchange: NativeExchange): void {
-  const { stream } = exchange;
-  disarm(state.timers, exchange.originTimer);
-  disarm(state.timers, exchange.fillTimer);
-  assert(session.exchanges.delete(exchange.id), "an exchange is forgotten twice");
-  session.byStream.delete(stream.id);
-  stream.sourcePaused = false;
-  // Nobody will take these any more; without credit for them the server could not even end the body.
-  if (exchange.unflushedBytes > 0) consume(session.wire, stream, exchange.unflushedBytes);
-}
-
 function beginSession(state: AgentState): AgentSession {
   const session: AgentSession = {
     wire: createSession("agent", state.config.limits),
     ticket: "",
     graceMs: 0,
-    exchanges: new IdTable(),
     byStream: new IdTable(),
     graceTimer: createTimer({ kind: "grace" }),
     pumpTimer: createTimer({ kind: "pump" }),
@@ -126,10 +103,10 @@ function beginSession(state: AgentState): AgentSession {
 function resumeRelieved(state: AgentState, session: AgentSession, out: Outbox<AgentEffect>): void {
   const { relieved } = session.wire;
   for (const stream of relieved) {
-    const exchange = session.byStream.get(stream.id);
-    if (exchange === undefined) continue;
-    exchange.heardMs = state.nowMs;
-    out.push({ type: "origin_pause", exchange: exchange.id, paused: false });
+    const carried = session.byStream.get(stream.id);
+    if (carried === undefined) continue;
+    carried.relievedMs = state.nowMs;
+    out.push({ type: "origin_pause", exchange: carried.exchange, paused: false });
   }
   relieved.length = 0;
 }
@@ -140,9 +117,9 @@ function releaseParts({ wire: { finishedParts } }: AgentSession, out: Outbox<Age
   finishedParts.length = 0;
 }
 
-function pauseIfFull(state: AgentState, exchange: NativeExchange, out: Outbox<AgentEffect>): void {
-  const { stream } = exchange;
+function pauseIfFull(state: AgentState, carried: NativeCarried, out: Outbox<AgentEffect>): void {
+  const { stream } = carried;
   if (stream.sourcePaused || stream.send.queuedBytes <= state.config.limits.queueBytesMax) return;
   stream.sourcePaused = true;
-  out.push({ type: "origin_pause", exchange: exchange.id, paused: true });
+  out.push({ type: "origin_pause", exchange: carried.exchange, paused: true });
 }

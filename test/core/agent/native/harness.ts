@@ -231,8 +231,8 @@ export class NativeServer {
   /** Nothing is left over in either session, once all acknowledgements are through. */
   expectIdle(): void {
     for (let rounds = 0; rounds < 4; rounds++) this.advance(2 * agentLimits.ackDelayMs);
-    const { session } = this.agent.state;
-    expect(session?.exchanges.size ?? 0, "an exchange is left").toBe(0);
+    const { session, exchanges } = this.agent.state;
+    expect(exchanges.size, "an exchange is left").toBe(0);
     expect(this.agent.origins.size, "an origin request is left").toBe(0);
     expect([...this.session.streams.keys()], "the server has streams left").toEqual([]);
     expect([...(session?.wire.streams.keys() ?? [])], "the agent has streams left").toEqual([]);

@@ -166,7 +166,7 @@ function eventsIn({ agent }: NativeServer): AgentEvent[] {
 }
 
 function originEvents(agent: Harness): AgentEvent[] {
-  const running = agent.state.session?.exchanges.get(exchange);
+  const running = agent.state.exchanges.get(exchange);
   const events: AgentEvent[] = [
     { type: "origin_failed", exchange, fault: "broken" },
     { type: "origin_interim", exchange, status: 103, headers: [] },
