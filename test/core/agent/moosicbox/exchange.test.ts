@@ -250,6 +250,15 @@ describe("an origin that fails", () => {
     expect(problem(effects)).toMatchObject({ status: 504, code: "origin_timeout" });
   });
 
+  it("has no more time for its head although it takes the request and says that it works on it", () => {
+    const harness = connected();
+    const exchange = harness.request(9, { method: "POST", payload: { a: 1 } });
+    harness.advanceAlive(agentLimits.originHeadMs - 1);
+    expect(harness.step({ type: "origin_flushed", exchange, bytes: 7 })).toEqual([]);
+    expect(harness.step({ type: "origin_interim", exchange, status: 102, headers: [] })).toEqual([]);
+    expect(problem(harness.advance(1))).toMatchObject({ status: 504, code: "origin_timeout" });
+  });
+
   it("by falling silent is given up, counted from its last bytes", () => {
     const harness = connected();
     const exchange = harness.request(9);

@@ -135,6 +135,16 @@ describe("a native request", () => {
     server.begin();
   });
 
+  it("T10 is asked of the origin however many were taken back after their answer began", () => {
+    const server = connected({ limits: { ...agentLimits, abortsPerSecondMax: 2 } });
+    for (let count = 0; count < 40; count++) {
+      const { stream, exchange } = server.begin();
+      server.agent.head(exchange);
+      server.reset(stream, "visitor_left");
+    }
+    server.begin();
+  });
+
   it("is cancelled at the origin when the server resets it, and only once", () => {
     const server = connected();
     const { stream, exchange } = server.begin();
@@ -235,6 +245,19 @@ describe("a native request body", () => {
     server.settle();
     expect(server.problemOf(stream)).toEqual({ status: 400, code: "bad_request" });
     expect(all(server.agent.effects, "origin_abort")).toHaveLength(1);
+    server.expectIdle();
+  });
+
+  it("H20 that the origin left in its connection counts as taken once it has answered", () => {
+    const server = connected();
+    const { stream, exchange } = server.begin({ method: "PUT", body: null });
+    sendBody(server.session, stream, bytesOf(2 * agentLimits.windowBytes));
+    sendEnd(server.session, stream, []);
+    server.settle();
+    expect(sentTo(server.agent.effects, exchange)).toHaveLength(agentLimits.windowBytes);
+    server.agent.head(exchange, ["content-length", "0"], 413);
+    server.agent.end(exchange);
+    server.settle();
     server.expectIdle();
   });
 

@@ -235,4 +235,24 @@ describe("a native response", () => {
     expect(server.answerOf(silent.stream).reset).toBe("agent_gave_up");
     expect(server.answerOf(paused.stream).reset).toBeNull();
   });
+
+  it("has its origin's time anew from when a pause ends", () => {
+    const server = connected();
+    const { stream, exchange } = server.begin();
+    server.stalled.add(stream.id);
+    server.agent.head(exchange);
+    for (let chunks = 0; !server.agent.origins.get(exchange)?.paused; chunks++) {
+      expect(chunks, "the origin is never paused").toBeLessThan(20);
+      server.agent.body(exchange, bytesOf(64 * 1024));
+      server.settle();
+    }
+    const { originIdleMs } = agentLimits;
+    server.agent.advanceAlive(originIdleMs + originIdleMs / 2);
+    server.unstall(stream);
+    expect(server.agent.origins.get(exchange)?.paused).toBe(false);
+    server.agent.advanceAlive(originIdleMs - 1);
+    expect(all(server.agent.effects, "origin_abort")).toEqual([]);
+    server.agent.advance(1);
+    expect(all(server.agent.effects, "origin_abort")).toHaveLength(1);
+  });
 });

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { agentLimits } from "../../../../core/limits.ts";
 import { sendBody, sendEnd } from "../../../../core/session/send.ts";
+import { bytesOf } from "../../../helpers/pair.ts";
 import { all, only } from "../harness.ts";
 import { connected, sentTo } from "./harness.ts";
 
@@ -74,6 +76,38 @@ describe("an upgrade", () => {
     expect(server.answerOf(stream)).toMatchObject({ ended: true, head: { status: 302 } });
     expect(server.textOf(stream)).toBe("no");
     server.expectIdle();
+  });
+
+  it("T23 that the origin refuses has what the visitor goes on to send taken and dropped", () => {
+    const server = connected();
+    const { stream, exchange } = server.begin(asked);
+    server.agent.head(exchange, [], 302);
+    sendBody(server.session, stream, bytesOf(4 * agentLimits.windowBytes));
+    sendEnd(server.session, stream, []);
+    server.settle();
+    expect(sentTo(server.agent.effects, exchange)).toHaveLength(0);
+    server.agent.end(exchange);
+    server.settle();
+    server.expectIdle();
+  });
+
+  it("has no length, and bytes of any number go at once", () => {
+    const server = connected();
+    const { stream, exchange } = server.begin(asked);
+    server.agent.head(exchange, [...accepted, "content-length", "5"], 101);
+    server.settle();
+    expect(all(server.agent.body(exchange, 20_000), "socket_send_packet")).toHaveLength(1);
+    server.settle();
+    expect(server.bodyOf(stream)).toHaveLength(20_000);
+    expect(server.answerOf(stream).reset).toBeNull();
+  });
+
+  it("that the origin does not answer is given up by the deadline", () => {
+    const server = connected();
+    const { stream } = server.begin(asked);
+    server.agent.advanceAlive(agentLimits.originHeadMs);
+    server.settle();
+    expect(server.problemOf(stream)).toEqual({ status: 504, code: "origin_timeout" });
   });
 
   it("lives on without traffic from the origin as long as the visitor speaks", () => {
