@@ -5,28 +5,30 @@ import { isArmed, type Timer } from "../timers.ts";
 import {
   type AgentSession,
   type AgentState,
+  type Carried,
   type Exchange,
+  type MoosicBoxCarried,
   type MoosicBoxTunnel,
-  type NativeExchange,
+  type NativeCarried,
   type TimerOwner,
   tunnelOf,
 } from "./state.ts";
 
 /** Throws an `InvariantError` that names what is broken. */
 export function checkAgent(state: AgentState): void {
-  const { life, lifeTimer, timers, counters, session } = state;
+  const { life, lifeTimer, timers, counters, session, exchanges } = state;
   const tunnel = tunnelOf(state);
   const waits = life.phase !== "connected" && life.phase !== "stopped";
   assert(isArmed(lifeTimer) === waits, "the deadline of a phase is missing, or has no owner");
   let owned = waits ? inHeap(state, lifeTimer) : 0;
-  let live = session?.exchanges.size ?? 0;
+  let carried = session?.byStream.size ?? 0;
   if (tunnel !== null) {
     assert(isArmed(tunnel.heartbeat), "a tunnel has no heartbeat");
     owned += inHeap(state, tunnel.heartbeat);
   }
   if (tunnel?.protocol === "moosicbox") {
-    owned += checkMoosicBoxTunnel(state, tunnel);
-    live += tunnel.exchanges.size;
+    checkMoosicBoxTunnel(state, tunnel);
+    carried += tunnel.byWireId.size;
   }
   if (session !== null) owned += checkAgentSession(state, session);
   assert(
@@ -35,6 +37,12 @@ export function checkAgent(state: AgentState): void {
   );
   assert(session !== null || tunnel?.protocol !== "native", "a native tunnel has no session");
   assert(session === null || life.phase !== "stopped", "a session outlives its agent");
+  assert(exchanges.size <= state.config.limits.exchangesMax, "more exchanges live than are allowed");
+  // Each exchange below finds its own record, so with as many there is no other.
+  assert(exchanges.size === carried, "a carrier has a record of an exchange that is over");
+  exchanges.forEach((exchange) => {
+    owned += checkExchange(state, exchange);
+  });
   // All that must be armed are in the heap, so with as many there is nothing else in it.
   assert(timers.heap.length === owned, "a timer has no live owner");
   const ended =
@@ -42,46 +50,22 @@ export function checkAgent(state: AgentState): void {
     counters.exchangesFailed +
     counters.exchangesAborted +
     counters.exchangesLost;
-  assert(counters.exchangesStarted === ended + live, "the counters do not add up to the live exchanges");
+  assert(
+    counters.exchangesStarted === ended + exchanges.size,
+    "the counters do not add up to the live exchanges",
+  );
 }
 
-/** Counts the timers of the tunnel's exchanges that must be armed, and are. */
-function checkMoosicBoxTunnel(state: AgentState, tunnel: MoosicBoxTunnel): number {
-  const { exchangesMax, sendBytesHigh, sendBytesLow } = state.config.limits;
-  const { unsentBytes, congested, exchanges, byWireId } = tunnel;
-  let owned = 0;
+function checkMoosicBoxTunnel({ config }: AgentState, { unsentBytes, congested }: MoosicBoxTunnel): void {
+  const { sendBytesHigh, sendBytesLow } = config.limits;
   assert(unsentBytes >= 0, "more bytes were flushed than were sent");
   assert(congested || unsentBytes <= sendBytesHigh, "a full tunnel is not congested");
   assert(!congested || unsentBytes > sendBytesLow, "a drained tunnel is still congested");
-  assert(exchanges.size <= exchangesMax, "more exchanges live than are allowed");
-  assert(exchanges.size === byWireId.size, "the two tables of exchanges differ");
-  exchanges.forEach((exchange) => {
-    assert(byWireId.get(exchange.wireId) === exchange, "an exchange is not found by its wire id");
-    assert(
-      exchange.paused === (exchange.headed && congested),
-      "an origin is paused for nothing, or not paused",
-    );
-    owned += checkExchange(state, exchange);
-  });
-  return owned;
-}
-
-function checkExchange(state: AgentState, exchange: Exchange): number {
-  const { originTimer, fillTimer, firstHeader, heldBytes, packetsSent, headed } = exchange;
-  assert(isArmed(originTimer), "an exchange has no deadline");
-  let bytes = 0;
-  for (const part of exchange.held) bytes += part.length;
-  assert(bytes === heldBytes, "held bytes are miscounted");
-  assert(heldBytes <= state.config.limits.packetBytesMax, "more is held than fits a packet");
-  const holds = firstHeader !== null || heldBytes > 0;
-  assert(isArmed(fillTimer) === holds, "something is held without end, or a timer waits for nothing");
-  assert(headed === (firstHeader !== null || packetsSent > 0), "an origin's head is neither held nor sent");
-  return inHeap(state, originTimer) + (holds ? inHeap(state, fillTimer) : 0);
 }
 
 /** Counts the timers of the session that must be armed, and those that may be, and are. */
 function checkAgentSession(state: AgentState, session: AgentSession): number {
-  const { wire, graceTimer, pumpTimer, exchanges, byStream } = session;
+  const { wire, graceTimer, pumpTimer } = session;
   checkSession(wire);
   const tunnel = tunnelOf(state);
   const attached = tunnel?.protocol === "native" && tunnel.session === session ? tunnel.socket : null;
@@ -90,27 +74,54 @@ function checkAgentSession(state: AgentState, session: AgentSession): number {
   assert(!isArmed(pumpTimer) || attached !== null, "a session is to send without a tunnel");
   assert(wire.relieved.length === 0, "a paused origin was not told to go on");
   assert(session.fed === null, "an origin's pace was not looked at");
-  assert(exchanges.size <= state.config.limits.exchangesMax, "more exchanges live than are allowed");
-  assert(exchanges.size === byStream.size, "the two tables of exchanges differ");
-  let owned = isArmed(graceTimer) ? inHeap(state, graceTimer) : 0;
-  if (isArmed(pumpTimer)) owned += inHeap(state, pumpTimer);
-  exchanges.forEach((exchange) => {
-    owned += checkNativeExchange(state, session, exchange);
-  });
-  return owned;
+  return (
+    (isArmed(graceTimer) ? inHeap(state, graceTimer) : 0) +
+    (isArmed(pumpTimer) ? inHeap(state, pumpTimer) : 0)
+  );
 }
 
-function checkNativeExchange(state: AgentState, session: AgentSession, exchange: NativeExchange): number {
-  const { stream, originTimer, fillTimer, headed, upgraded, unflushedBytes } = exchange;
-  const { queueBytesMax } = state.config.limits;
-  assert(session.byStream.get(stream.id) === exchange, "an exchange is not found by its stream");
-  assert(session.wire.streams.get(stream.id) === stream, "an origin works for a stream that is gone");
+/** Counts the timers of the exchange that must be armed, and those that may be, and are. */
+function checkExchange(state: AgentState, exchange: Exchange): number {
+  const { id, carried, originTimer, headed, upgraded, unflushedBytes } = exchange;
+  const { fillTimer } = carried;
+  assert(carried.exchange === id, "an exchange has the record of another");
   assert(isArmed(originTimer), "an exchange has no deadline");
   assert(headed || !isArmed(fillTimer), "a timer waits for nothing");
   assert(headed || !upgraded, "a request is upgraded without an answer");
   assert(unflushedBytes >= 0, "an origin took more bytes than it was sent");
-  assert(stream.sourcePaused || stream.send.queuedBytes <= queueBytesMax, "a full exchange is not paused");
+  checkCarried(state, carried, headed);
   return inHeap(state, originTimer) + (isArmed(fillTimer) ? inHeap(state, fillTimer) : 0);
+}
+
+function checkCarried(state: AgentState, carried: Carried, headed: boolean): void {
+  if (carried.protocol === "native") checkNative(state, carried, headed);
+  else checkMoosicBox(state, carried, headed);
+}
+
+function checkMoosicBox(state: AgentState, carried: MoosicBoxCarried, headed: boolean): void {
+  const { tunnel, wireId, paused, fillTimer, firstHeader, held, heldBytes, packetsSent } = carried;
+  assert(tunnel === tunnelOf(state), "an exchange outlives its tunnel");
+  assert(tunnel.byWireId.get(wireId) === carried, "an exchange is not found by its wire id");
+  assert(paused === (headed && tunnel.congested), "an origin is paused for nothing, or not paused");
+  let bytes = 0;
+  for (const part of held) bytes += part.length;
+  assert(bytes === heldBytes, "held bytes are miscounted");
+  assert(heldBytes <= state.config.limits.packetBytesMax, "more is held than fits a packet");
+  const holds = firstHeader !== null || heldBytes > 0;
+  assert(isArmed(fillTimer) === holds, "something is held without end, or a timer waits for nothing");
+  assert(headed === (firstHeader !== null || packetsSent > 0), "an origin's head is neither held nor sent");
+}
+
+function checkNative(state: AgentState, carried: NativeCarried, headed: boolean): void {
+  const { session, stream } = carried;
+  assert(session === state.session, "an exchange outlives its session");
+  assert(session.byStream.get(stream.id) === carried, "an exchange is not found by its stream");
+  assert(session.wire.streams.get(stream.id) === stream, "an origin works for a stream that is gone");
+  assert(stream.send.headed === headed, "an origin's head is neither queued nor sent");
+  assert(
+    stream.sourcePaused || stream.send.queuedBytes <= state.config.limits.queueBytesMax,
+    "a full exchange is not paused",
+  );
 }
 
 /** One, for a timer that is where it says it is. */

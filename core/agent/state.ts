@@ -1,5 +1,5 @@
 /** What the agent knows: plain data, changed in place by the steps and by nothing else. */
-import type { IdTable } from "../id-table.ts";
+import { IdTable } from "../id-table.ts";
 import type { CallId, ExchangeId, SocketId } from "../ids.ts";
 import { createPrng, type Prng } from "../prng.ts";
 import type { Session, Stream } from "../session/state.ts";
@@ -18,7 +18,7 @@ export type TimerOwner =
   | { readonly kind: "origin"; readonly exchange: ExchangeId }
   | { readonly kind: "fill"; readonly exchange: ExchangeId };
 
-/** Where the agent is on its way to a tunnel, or away from it. `life.ts` has the transitions. */
+/** Where the agent is on its way to a tunnel, or away from it. `life/life.ts` has the transitions. */
 export type Life =
   /** Until the next attempt is due. */
   | { readonly phase: "waiting" }
@@ -53,14 +53,15 @@ export type TunnelBase = {
   /** When the server last gave a sign of life; later than that where a stall of our own excuses it. */
   heardMs: number;
   nextPingMs: number;
+  /** Whether it went on with a session that is older than it. */
+  readonly resumed: boolean;
 };
 
 /** One that speaks the MoosicBox protocol, with all that lives and dies with it: no exchange outlives it. */
 export type MoosicBoxTunnel = TunnelBase & {
   readonly protocol: "moosicbox";
-  readonly exchanges: IdTable<ExchangeId, Exchange>;
-  /** The same exchanges by the server's id. */
-  readonly byWireId: Map<WireId, Exchange>;
+  /** The exchanges that it carries, by the server's id and in the order in which they began. */
+  readonly byWireId: Map<WireId, MoosicBoxCarried>;
   /** Ordered to be sent and not yet flushed. */
   unsentBytes: number;
   /** Whether `unsentBytes` has been above the high mark and not yet at the low one: then no origin is read. */
@@ -73,83 +74,95 @@ export type MoosicBoxTunnel = TunnelBase & {
 export type NativeTunnel = TunnelBase & {
   readonly protocol: "native";
   readonly session: AgentSession;
-  /** Whether the session is older than this tunnel. */
-  readonly resumed: boolean;
   /** Of the hello, which went out before the session was attached: not yet flushed. */
   helloUnsentBytes: number;
 };
 
-/** What survives the loss of a native tunnel. `session.ts` has its life. */
+/** What survives the loss of a native tunnel. `native/session.ts` has its life. */
 export type AgentSession = {
   readonly wire: Session;
   /** Opens the door to it once more. A secret. */
   ticket: string;
   /** For this long the server keeps it without a tunnel, and so does the agent. */
   graceMs: number;
-  readonly exchanges: IdTable<ExchangeId, NativeExchange>;
-  /** The same exchanges by the number of their stream. */
-  readonly byStream: IdTable<number, NativeExchange>;
+  /** The exchanges that it carries, by the number of their stream. */
+  readonly byStream: IdTable<number, NativeCarried>;
   /** Armed while there is no tunnel. */
   readonly graceTimer: Timer<TimerOwner>;
   readonly pumpTimer: Timer<TimerOwner>;
   /** Whether the server has said that it will open nothing more: it will not take the session up again either. */
   serverDrains: boolean;
   /** Got bytes from its origin in this step; whether that was too much is seen when as much as possible is sent. */
-  fed: NativeExchange | null;
+  fed: NativeCarried | null;
 };
 
-/** One request of the MoosicBox protocol and its response, from the frame to the last packet. `exchange.ts` has the rules. */
-export type Exchange = {
-  readonly id: ExchangeId;
-  readonly wireId: WireId;
+/** A carrier's record of one exchange, from its request to its end. */
+export type Carried = MoosicBoxCarried | NativeCarried;
+
+/** What every carrier's record has. */
+export type CarriedBase = {
+  readonly exchange: ExchangeId;
   readonly method: string;
   /** What the visitor would like to get; decides the form of a problem. */
   readonly accept: string | null;
-  /** Until the head: its deadline. From then on: the deadline of the next body bytes. */
-  readonly originTimer: Timer<TimerOwner>;
-  /** Whether the origin's head has come. */
-  headed: boolean;
-  /** Whether the response has a body at all (RFC 9112 section 6.3); what comes is dropped where it has none. */
-  hasBody: boolean;
-  /** Body bytes that are still to come by the origin's content-length; null where it declared none. */
-  bodyLeft: number | null;
-  /** When the origin last gave body bytes, or was last allowed to. */
-  originHeardMs: number;
+  /** When the origin was last allowed to go on after a pause. */
+  relievedMs: number;
+  /** Armed while something waits to fill a packet or frame. */
+  readonly fillTimer: Timer<TimerOwner>;
+};
+
+/** `moosicbox/packets.ts` has the rules. */
+export type MoosicBoxCarried = CarriedBase & {
+  readonly protocol: "moosicbox";
+  readonly tunnel: MoosicBoxTunnel;
+  readonly wireId: WireId;
+  /** Whether the origin is paused. */
   paused: boolean;
+  /** Whether all bytes of the declared length have come. */
+  complete: boolean;
   /** The encoded header of packet 1 until that packet is sent. */
   firstHeader: Uint8Array | null;
   packetsSent: number;
   /** Body bytes that wait to fill a packet: at most one packet's, and for `packetFillMs` at most. */
   held: Uint8Array[];
   heldBytes: number;
-  readonly fillTimer: Timer<TimerOwner>;
 };
 
-/**
- * One request of the native protocol while an origin works on it. The stream may live longer: until what it sent is
- * acknowledged. `native-request.ts` and `native-response.ts` have the rules.
- */
-export type NativeExchange = {
-  readonly id: ExchangeId;
+/** `native/orders.ts` has the rules. The stream may live longer: until what it sent is acknowledged. */
+export type NativeCarried = CarriedBase & {
+  readonly protocol: "native";
+  readonly session: AgentSession;
   /** Its `sourcePaused` is whether the origin is paused. */
   readonly stream: Stream;
+  /** Whether the request asks for an upgrade. */
+  readonly upgrade: boolean;
+  /** Whether the origin took it: both directions carry raw bytes. */
+  upgraded: boolean;
+  /** Interim responses that were passed on. */
+  interims: number;
+  /** Whether the head is free to go out, and small pieces with it need not wait. */
+  released: boolean;
+};
+
+/** One request and its response, from the server's order to its end. `exchange/` has the rules. */
+export type Exchange = {
+  readonly id: ExchangeId;
+  readonly carried: Carried;
+  /** The server's own number of it. */
+  readonly requestId: WireId;
   readonly method: string;
-  /** What the visitor would like to get; decides the form of a problem. */
-  readonly accept: string | null;
   /** Whether the request asks for an upgrade. */
   readonly upgrade: boolean;
   /** Until the head: its deadline. From then on: the deadline of the next sign of life. */
   readonly originTimer: Timer<TimerOwner>;
-  /** When the origin last gave or took something, or was last allowed to. */
+  /** When the origin last gave or took something. */
   heardMs: number;
   /** Whether the whole request body has come. */
   requestEnded: boolean;
   /** Request body bytes that are still to come by its content-length; null where it declared none. */
   requestLeft: number | null;
-  /** Given to the origin's connection and not yet taken by it. */
+  /** Given to the origin's connection and not yet taken by it, where the carrier wants to know. */
   unflushedBytes: number;
-  /** Interim responses that were passed on. */
-  interims: number;
   /** Whether the origin's final head has come and was passed on. */
   headed: boolean;
   /** Whether the origin took the upgrade: both directions carry raw bytes. */
@@ -158,10 +171,6 @@ export type NativeExchange = {
   hasBody: boolean;
   /** Body bytes that are still to come by the origin's content-length; null where it declared none. */
   bodyLeft: number | null;
-  /** Whether the head is free to go out, and small pieces with it need not wait. */
-  released: boolean;
-  /** Armed while something waits to fill a frame. */
-  readonly fillTimer: Timer<TimerOwner>;
 };
 
 /** Plain sums since the start, for metrics and checks. */
@@ -197,6 +206,8 @@ export type AgentState = {
   life: Life;
   /** Of the native protocol: attached to the tunnel, or waiting for the next one; null where there is none. */
   session: AgentSession | null;
+  /** All that run, whatever carries them: those of the session, or of the MoosicBox tunnel. */
+  readonly exchanges: IdTable<ExchangeId, Exchange>;
   /** Deadline of the life's phase; disarmed while connected and when stopped. */
   readonly lifeTimer: Timer<TimerOwner>;
   clientToken: string | null;
@@ -223,6 +234,7 @@ export function createState(config: AgentConfig): AgentState {
     timers: createTimers(),
     life: { phase: "waiting" },
     session: null,
+    exchanges: new IdTable(),
     lifeTimer: createTimer({ kind: "life" }),
     clientToken: config.clientToken,
     signatureToken: null,

@@ -19,9 +19,9 @@ function rest(pair: Pair): void {
 /** Nothing of an exchange is left at either end, while the tunnel lives on. */
 function expectIdle(pair: Pair): void {
   rest(pair);
-  const { session } = pair.agent.state;
+  const { session, exchanges } = pair.agent.state;
   expect([...(session?.wire.streams.keys() ?? [])], "the agent has streams left").toEqual([]);
-  expect(session?.exchanges.size ?? 0).toBe(0);
+  expect(exchanges.size).toBe(0);
   expect(pair.agent.origin.running.size, "an origin request is left").toBe(0);
   expect(pair.server.state.exchanges.size, "an exchange is left").toBe(0);
   expect(pair.server.state.heldBytes, "bytes are left").toBe(0);

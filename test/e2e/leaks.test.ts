@@ -197,7 +197,7 @@ function sizes(): Record<string, number> {
   const own = ownSizes(agent.life.tunnel);
   return {
     ...own,
-    exchanges: server.exchanges.size + own.exchanges,
+    exchanges: server.exchanges.size + agent.exchanges.size,
     sockets: server.sockets.size,
     homes: server.homes.size,
     sessions: server.sessions.size,
@@ -217,11 +217,11 @@ function sizes(): Record<string, number> {
 /** What only one of the protocols has. */
 function ownSizes(tunnel: AgentTunnel) {
   if (tunnel.protocol === "moosicbox") {
-    const { exchanges, byWireId, unsentBytes } = tunnel;
-    return { exchanges: exchanges.size, wireIds: byWireId.size, unsentBytes };
+    const { byWireId, unsentBytes } = tunnel;
+    return { wireIds: byWireId.size, unsentBytes };
   }
-  const { exchanges, byStream, wire } = tunnel.session;
-  return { exchanges: exchanges.size, wireIds: byStream.size, unsentBytes: wire.unsentBytes };
+  const { byStream, wire } = tunnel.session;
+  return { wireIds: byStream.size, unsentBytes: wire.unsentBytes };
 }
 
 /** What keeps the process alive: sockets, servers, timers. */

@@ -125,10 +125,7 @@ function eventsIn(harness: Harness): AgentEvent[] {
 
 /** Whether the origin of a live exchange has given its head; null where the exchange is over. */
 function hasHead(harness: Harness, exchange: ExchangeId): boolean | null {
-  const { life } = harness.state;
-  if (life.phase !== "connected" && life.phase !== "draining") return null;
-  if (life.tunnel.protocol !== "moosicbox") return null;
-  return life.tunnel.exchanges.get(exchange)?.headed ?? null;
+  return harness.state.exchanges.get(exchange)?.headed ?? null;
 }
 
 /** The world gets well: the agent must get connected, or come to its end exactly once. */

@@ -1,0 +1,62 @@
+/**
+ * The native handshake inside the socket: the agent has said hello, and the server's first message must be its welcome.
+ * Until then nothing else may come, and a session that there was waits.
+ */
+import { assert } from "../../assert.ts";
+import type { AgentEffect } from "../../effects.ts";
+import type { SocketId } from "../../ids.ts";
+import type { Outbox } from "../../outbox.ts";
+import { arm } from "../../timers.ts";
+import { decodeWelcome } from "../../wire/native.ts";
+import { welcomeSession } from "../native/session.ts";
+import { onProtocolError } from "../protocol-error.ts";
+import type { AgentState, Life } from "../state.ts";
+import { enterConnected, rejectGreeting } from "./life.ts";
+import { loseRunning, tunnelBase } from "./tunnel.ts";
+
+export type Greeting = Extract<Life, { phase: "greeting" }>;
+
+/** The first message on a socket that speaks the native protocol. */
+export function onGreetingBytes(
+  state: AgentState,
+  greeting: Greeting,
+  bytes: Uint8Array,
+  out: Outbox<AgentEffect>,
+): void {
+  const { socket, helloUnsentBytes, ticket } = greeting;
+  const welcome = decodeWelcome(bytes);
+  if (welcome === null) {
+    onGreetingBroken(state, socket, "the first frame is no welcome", out);
+    return;
+  }
+  const { resumed } = welcome;
+  if (resumed && ticket === null) {
+    onGreetingBroken(state, socket, "a session is resumed that nobody asked for", out);
+    return;
+  }
+  if (!resumed) loseRunning(state, out);
+  const session = welcomeSession(state, welcome, socket);
+  const base = tunnelBase(state, socket, resumed);
+  enterConnected(state, { ...base, protocol: "native", session, helloUnsentBytes }, out);
+}
+
+export function onGreetingBroken(
+  state: AgentState,
+  socket: SocketId,
+  detail: string,
+  out: Outbox<AgentEffect>,
+): void {
+  onProtocolError(state, detail, out);
+  rejectGreeting(state, socket, detail, out);
+}
+
+/**
+ * The grace time is over. A hello that is under way may still bring the session back, though: were it given up now, the
+ * server could open an exchange anew of which it never heard, and the origin would be asked twice.
+ */
+export function onGraceOver(state: AgentState, out: Outbox<AgentEffect>): void {
+  const { session, life } = state;
+  assert(session !== null, "a grace time outlived its session");
+  if (life.phase === "greeting") arm(state.timers, session.graceTimer, state.lifeTimer.atMs);
+  else loseRunning(state, out);
+}

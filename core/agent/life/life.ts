@@ -1,0 +1,331 @@
+/**
+ * The agent's way to a tunnel, and back to one after a loss.
+ *
+ *   waiting -> registering -> signing -> connecting -> (greeting ->) connected -> draining -> closing -> stopped
+ *
+ * `begin` takes the first step that is still missing: without a client token it registers, without a signature token it
+ * fetches one, else it connects. Whatever fails leads back to `waiting`, with longer and longer waits. A token that the
+ * server refuses is dropped before that, which makes the next attempt fetch it anew; where that cannot help a person is
+ * needed, and the agent stops and says so.
+ *
+ * Handles decide what an event is for. The agent has one socket at most: one that it terminated, or that was refused, is
+ * forgotten at once, and what is still reported of it is ignored, as is the late answer of an API call.
+ *
+ * The session of the native protocol (`native/session.ts`) is no phase: it outlives the tunnel, and waits through all phases
+ * up to the next welcome, its own end, or the agent's.
+ */
+import { assert } from "../../assert.ts";
+import type { AgentEffect } from "../../effects.ts";
+import { failureOf } from "../../failure.ts";
+import type { CallId, SocketId } from "../../ids.ts";
+import type { Outbox } from "../../outbox.ts";
+import { below } from "../../prng.ts";
+import { arm, disarm } from "../../timers.ts";
+import { encodeHello, NATIVE_PROTOCOL } from "../../wire/native.ts";
+import { beginDraining, isDone } from "../carriers.ts";
+import { createMoosicBoxTunnel } from "../moosicbox/backpressure.ts";
+import { type AgentState, type Life, type Tunnel, tunnelOf } from "../state.ts";
+import { isVersionRefusal, refusalReason } from "./refusal.ts";
+import {
+  abandonTunnel,
+  giveUpRunning,
+  hasLasted,
+  loseRunning,
+  mayResume,
+  PROTOCOL_ERROR,
+  tunnelBase,
+} from "./tunnel.ts";
+
+/** The first wait that is not zero; it doubles from here. A server that restarts is back after a few of these. */
+const RETRY_FIRST_MS = 500;
+
+/** The closing handshake gets this long. The adapter cuts the connection a little earlier, so this is a last resort. */
+const CLOSE_MS = 6_000;
+
+/** A close frame has room for 123 bytes (RFC 6455 section 5.5); details are ASCII. */
+const REASON_LENGTH_MAX = 120;
+
+const NOT_NATIVE = `the server does not speak ${NATIVE_PROTOCOL}: use --protocol auto`;
+
+export const ACCESS_TOKEN_SETTING = "--access-token or TUNNEL_ACCESS_TOKEN";
+
+/** The deadline of the current phase has passed. */
+export function onLifeDeadline(state: AgentState, out: Outbox<AgentEffect>): void {
+  const { life } = state;
+  switch (life.phase) {
+    case "waiting":
+      begin(state, out);
+      break;
+    case "registering":
+    case "signing":
+      retry(state, "silent", "the server did not answer in time", out);
+      break;
+    case "connecting":
+      out.push({ type: "socket_terminate", socket: life.socket });
+      retry(state, "silent", "the handshake was not completed in time", out);
+      break;
+    case "greeting":
+      out.push({ type: "socket_terminate", socket: life.socket });
+      retry(state, "silent", "the server sent no welcome in time", out);
+      break;
+    case "draining":
+      giveUpRunning(state, out);
+      closeTunnel(state, life.tunnel, out);
+      break;
+    case "closing":
+      out.push({ type: "socket_terminate", socket: life.socket });
+      stop(state, life.failure, out);
+      break;
+    default:
+      assert(false, `the phase ${life.phase} has no deadline`);
+  }
+}
+
+export function onSocketOpened(
+  state: AgentState,
+  socket: SocketId,
+  protocol: string | null,
+  out: Outbox<AgentEffect>,
+): void {
+  const { life, config } = state;
+  if (life.phase !== "connecting" || life.socket !== socket) return;
+  if (protocol === NATIVE_PROTOCOL && config.protocol !== "moosicbox") {
+    greet(state, socket, out);
+  } else if (protocol !== null) {
+    // RFC 6455 section 4.1. Whoever made this of the handshake may be gone at the next attempt.
+    rejectGreeting(state, socket, "the server chose a subprotocol that was not offered", out);
+  } else if (config.protocol === "native") {
+    enter(state, { phase: "closing", socket, failure: NOT_NATIVE }, CLOSE_MS);
+    out.push({
+      type: "socket_close",
+      socket,
+      code: PROTOCOL_ERROR,
+      reason: `this agent speaks ${NATIVE_PROTOCOL} only`,
+    });
+  } else {
+    // A server that no longer speaks it has no session either.
+    loseRunning(state, out);
+    enterConnected(state, createMoosicBoxTunnel(tunnelBase(state, socket, false)), out);
+  }
+}
+
+/** The tunnel is up, and may be sent on. */
+export function enterConnected(state: AgentState, tunnel: Tunnel, out: Outbox<AgentEffect>): void {
+  state.counters.connects++;
+  enter(state, { phase: "connected", tunnel }, null);
+  arm(state.timers, tunnel.heartbeat, tunnel.nextPingMs);
+  const { protocol, resumed } = tunnel;
+  const { clientId } = state.config;
+  out.push({ type: "report", report: { type: "connected", clientId, protocol, resumed } });
+}
+
+export function onSocketRefused(
+  state: AgentState,
+  socket: SocketId,
+  status: number,
+  body: string,
+  out: Outbox<AgentEffect>,
+): void {
+  const { life } = state;
+  if (life.phase !== "connecting" || life.socket !== socket) return;
+  const reason = refusalReason(state, body);
+  const cause = `the server refused the handshake with ${status}${reason === null ? "" : `: ${reason}`}`;
+  if (status === 401) state.signatureToken = null;
+  if (isVersionRefusal(status, reason)) stop(state, cause, out);
+  else retry(state, "answers", cause, out);
+}
+
+export function onSocketClosed(
+  state: AgentState,
+  socket: SocketId,
+  code: number,
+  reason: string,
+  out: Outbox<AgentEffect>,
+): void {
+  const { life } = state;
+  if (life.phase === "connecting" && life.socket === socket) {
+    retry(state, "silent", "the server could not be reached", out);
+  } else if (life.phase === "greeting" && life.socket === socket) {
+    retry(state, "answers", "the tunnel was lost before its welcome", out);
+  } else if (life.phase === "closing" && life.socket === socket) {
+    stop(state, life.failure, out);
+  } else {
+    const tunnel = tunnelOf(state);
+    if (tunnel !== null && tunnel.socket === socket) onTunnelLost(state, tunnel, code, reason, out);
+  }
+}
+
+/** Cuts a tunnel whose server is gone, and goes on as after any other loss. */
+export function dropTunnel(state: AgentState, tunnel: Tunnel, cause: string, out: Outbox<AgentEffect>): void {
+  out.push({ type: "socket_terminate", socket: tunnel.socket });
+  onTunnelLost(state, tunnel, 1006, cause, out);
+}
+
+/** Ends a tunnel whose server breaks the protocol, and its session with it. */
+export function rejectTunnel(
+  state: AgentState,
+  tunnel: Tunnel,
+  detail: string,
+  out: Outbox<AgentEffect>,
+): void {
+  out.push({
+    type: "socket_close",
+    socket: tunnel.socket,
+    code: PROTOCOL_ERROR,
+    reason: detail.slice(0, REASON_LENGTH_MAX),
+  });
+  onTunnelLost(state, tunnel, PROTOCOL_ERROR, detail, out);
+}
+
+/** Ends a socket whose server breaks the native protocol before there is a tunnel. */
+export function rejectGreeting(
+  state: AgentState,
+  socket: SocketId,
+  detail: string,
+  out: Outbox<AgentEffect>,
+): void {
+  out.push({
+    type: "socket_close",
+    socket,
+    code: PROTOCOL_ERROR,
+    reason: detail.slice(0, REASON_LENGTH_MAX),
+  });
+  retry(state, "answers", detail, out);
+}
+
+export function onDrainRequested(state: AgentState, out: Outbox<AgentEffect>): void {
+  const { life } = state;
+  if (life.phase === "draining" || life.phase === "closing") return;
+  out.push({ type: "report", report: { type: "draining", exchanges: state.exchanges.size } });
+  if (life.phase === "connected") {
+    beginDraining(life.tunnel);
+    enter(state, { phase: "draining", tunnel: life.tunnel }, state.config.limits.drainMs);
+    return;
+  }
+  if (life.phase === "connecting" || life.phase === "greeting") {
+    out.push({ type: "socket_terminate", socket: life.socket });
+  }
+  stop(state, null, out);
+}
+
+/** To be called after every step: closes a draining tunnel as soon as all that ran is finished and sent. */
+export function settleDrain(state: AgentState, out: Outbox<AgentEffect>): void {
+  const { life } = state;
+  if (life.phase !== "draining") return;
+  if (isDone(life.tunnel)) closeTunnel(state, life.tunnel, out);
+}
+
+/** Takes the first step that is still missing. */
+export function begin(state: AgentState, out: Outbox<AgentEffect>): void {
+  const { limits, accessToken, clientId, access, protocol } = state.config;
+  const client = encodeURIComponent(clientId.toWellFormed());
+  if (state.clientToken === null) {
+    if (accessToken === null) {
+      stop(state, `this agent is not registered yet: set ${ACCESS_TOKEN_SETTING}`, out);
+      return;
+    }
+    const call = nextCall(state);
+    enter(state, { phase: "registering", call }, limits.apiCallMs);
+    const target = `/auth/register-client?clientId=${client}`;
+    out.push({ type: "api_call", call, target, token: accessToken });
+  } else if (state.signatureToken === null) {
+    const call = nextCall(state);
+    enter(state, { phase: "signing", call }, limits.apiCallMs);
+    const target = `/auth/signature-token?clientId=${client}`;
+    out.push({ type: "api_call", call, target, token: state.clientToken });
+  } else {
+    const socket = ++state.socketsMade as SocketId;
+    enter(state, { phase: "connecting", socket }, limits.connectMs);
+    const signature = encodeURIComponent(state.signatureToken.toWellFormed());
+    const target = `/ws?clientId=${client}&sender=true&signature=${signature}`;
+    const headers = access === "token" ? [] : ["culvert-access", access];
+    const protocols = protocol === "moosicbox" ? [] : [NATIVE_PROTOCOL];
+    out.push({ type: "socket_connect", socket, target, headers, protocols });
+  }
+}
+
+/** Asks for the session that there was, or for a new one. */
+function greet(state: AgentState, socket: SocketId, out: Outbox<AgentEffect>): void {
+  const { windowBytes, helloMs } = state.config.limits;
+  const ticket = state.session?.ticket ?? null;
+  const header = encodeHello({ windowBytes, ticket });
+  enter(state, { phase: "greeting", socket, ticket, helloUnsentBytes: header.length }, helloMs);
+  out.push({ type: "socket_send_packet", socket, header, body: [] });
+}
+
+function onTunnelLost(
+  state: AgentState,
+  tunnel: Tunnel,
+  code: number,
+  cause: string,
+  out: Outbox<AgentEffect>,
+): void {
+  out.push({ type: "report", report: { type: "disconnected", code, cause } });
+  const wasDraining = state.life.phase === "draining";
+  abandonTunnel(state, tunnel, !wasDraining && mayResume(state, code), out);
+  if (hasLasted(state, tunnel)) state.failures = 0;
+  if (wasDraining) {
+    stop(state, null, out);
+    return;
+  }
+  const { retryResetMs, retrySupersededMs } = state.config.limits;
+  if (state.nowMs - tunnel.openedMs >= retryResetMs) state.failures = 0;
+  if (code === failureOf("superseded").closeCode) {
+    wait(state, jittered(state, retrySupersededMs), "another agent runs with this client id", out);
+  } else {
+    retry(state, "answers", "the tunnel was lost", out);
+  }
+}
+
+function closeTunnel(state: AgentState, tunnel: Tunnel, out: Outbox<AgentEffect>): void {
+  assert(state.exchanges.size === 0, "a tunnel is closed while exchanges run");
+  abandonTunnel(state, tunnel, false, out);
+  enter(state, { phase: "closing", socket: tunnel.socket, failure: null }, CLOSE_MS);
+  out.push({ type: "socket_close", socket: tunnel.socket, code: 1000, reason: "the agent is stopping" });
+}
+
+/**
+ * Begins anew later: at once after the first failure, since most losses are a moment's; then after waits that double up
+ * to what the server's state calls for. One that answers is up and soon well again, one that is silent may be gone long.
+ */
+export function retry(
+  state: AgentState,
+  server: "answers" | "silent",
+  cause: string,
+  out: Outbox<AgentEffect>,
+): void {
+  const { retryMs, retryDownMs } = state.config.limits;
+  const longestMs = server === "answers" ? retryMs : retryDownMs;
+  const doublings = Math.min(state.failures - 1, 30);
+  const inMs =
+    state.failures === 0 ? 0 : jittered(state, Math.min(longestMs, RETRY_FIRST_MS * 2 ** doublings));
+  wait(state, inMs, cause, out);
+}
+
+function wait(state: AgentState, inMs: number, cause: string, out: Outbox<AgentEffect>): void {
+  state.failures++;
+  enter(state, { phase: "waiting" }, inMs);
+  out.push({ type: "report", report: { type: "retrying", inMs, cause } });
+}
+
+/** Between the half and the whole of it, so that agents that lost one server together do not come back together. */
+function jittered(state: AgentState, ms: number): number {
+  return ms - below(state.jitter, Math.floor(ms / 2) + 1);
+}
+
+/** The agent has come to its end; with a failure, a person has to do something about it. */
+export function stop(state: AgentState, failure: string | null, out: Outbox<AgentEffect>): void {
+  loseRunning(state, out);
+  enter(state, { phase: "stopped" }, null);
+  out.push({ type: "stopped", failure });
+}
+
+function enter(state: AgentState, life: Life, deadlineMs: number | null): void {
+  state.life = life;
+  if (deadlineMs === null) disarm(state.timers, state.lifeTimer);
+  else arm(state.timers, state.lifeTimer, state.nowMs + deadlineMs);
+}
+
+function nextCall(state: AgentState): CallId {
+  return ++state.callsMade as CallId;
+}

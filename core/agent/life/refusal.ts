@@ -1,0 +1,33 @@
+/** What a server says about a handshake that it refuses, made fit for a log line. */
+import { parseJson } from "../../wire/json.ts";
+import type { AgentState } from "../state.ts";
+
+const REASON_LENGTH_MAX = 200;
+
+/**
+ * The `detail` of a problem document (RFC 9457), at most 200 printable characters; null where the body has none. An answer
+ * that repeats a token of ours, as an error page that quotes the target would, has none either.
+ */
+export function refusalReason(state: AgentState, body: string): string | null {
+  const problem = parseJson(body);
+  if (typeof problem !== "object" || problem === null || !("detail" in problem)) return null;
+  const { detail } = problem;
+  if (typeof detail !== "string") return null;
+  for (const secret of [state.signatureToken, state.clientToken, state.config.accessToken]) {
+    if (
+      secret !== null &&
+      (detail.includes(secret) || detail.includes(encodeURIComponent(secret.toWellFormed())))
+    )
+      return null;
+  }
+  const reason = detail.replace(NOT_PRINTABLE, "").slice(0, REASON_LENGTH_MAX);
+  return reason === "" ? null : reason;
+}
+
+/** Whether the server refused every version that it was offered: asking again does not help, another version may. */
+export function isVersionRefusal(status: number, reason: string | null): boolean {
+  return status === 400 && reason !== null && VERSION.test(reason);
+}
+
+const NOT_PRINTABLE = /[^\x20-\x7e]/g;
+const VERSION = /culvert\.\d/;

@@ -1,0 +1,235 @@
+import { describe, expect, it } from "vitest";
+import { agentDeadlineMs } from "../../../../core/agent.ts";
+import type { CallId } from "../../../../core/ids.ts";
+import { agentLimits } from "../../../../core/limits.ts";
+import { all, Harness, only, reports } from "../harness.ts";
+
+/** The wait that the last report of a failure announced. */
+function waitMs(harness: Harness): number {
+  const report = harness.effects.findLast(
+    (effect) => effect.type === "report" && effect.report.type === "retrying",
+  );
+  return report?.type === "report" && report.report.type === "retrying"
+    ? report.report.inMs
+    : expect.fail("there was no retry");
+}
+
+/** Lets the handshake fail as if nobody were there; gives the wait that follows. */
+function failHandshake(harness: Harness): number {
+  harness.advance(Math.max(0, agentDeadlineMs(harness.state) - harness.nowMs));
+  harness.step({ type: "socket_closed", socket: harness.socket, code: 1006, reason: "" });
+  return waitMs(harness);
+}
+
+describe("the way to a tunnel", () => {
+  it("registers, saves the client token, fetches a signature token and connects", () => {
+    const harness = new Harness({ clientToken: null });
+    const register = only(harness.step({ type: "tick" }), "api_call");
+    expect(register).toMatchObject({
+      target: "/auth/register-client?clientId=home%201",
+      token: "access-token",
+    });
+    const registered = harness.answer(200, '{"token":"client/1"}');
+    expect(only(registered, "state_save")).toMatchObject({ clientId: "home 1", clientToken: "client/1" });
+    expect(only(registered, "api_call")).toMatchObject({
+      target: "/auth/signature-token?clientId=home%201",
+      token: "client/1",
+    });
+    const signed = harness.answer(200, '{"token":"s&/1"}');
+    const connect = only(signed, "socket_connect");
+    expect(connect.target).toBe("/ws?clientId=home%201&sender=true&signature=s%26%2F1");
+    expect(reports(harness.step({ type: "socket_opened", socket: connect.socket, protocol: null }))).toEqual([
+      "connected",
+    ]);
+  });
+
+  it("does not register when it has a client token", () => {
+    const harness = new Harness({ accessToken: null });
+    expect(only(harness.step({ type: "tick" }), "api_call").target).toContain("signature-token");
+  });
+
+  it("stops and tells what to set when it can neither register nor has a client token", () => {
+    const harness = new Harness({ clientToken: null, accessToken: null });
+    const { failure } = only(harness.step({ type: "tick" }), "stopped");
+    expect(failure).toContain("--access-token");
+    expect(failure).toContain("TUNNEL_ACCESS_TOKEN");
+  });
+
+  it("stops when the server refuses the access token", () => {
+    const harness = new Harness({ clientToken: null });
+    harness.step({ type: "tick" });
+    expect(only(harness.answer(401, ""), "stopped").failure).toContain("refused the access token");
+  });
+
+  it("keeps the signature token over a reconnect", () => {
+    const harness = new Harness();
+    harness.connect();
+    harness.advance(agentLimits.retryResetMs);
+    harness.lose();
+    expect(only(harness.advance(0), "socket_connect").target).toContain("signature=signing-token");
+  });
+
+  it("fetches a fresh signature token when the handshake is refused with 401", () => {
+    const harness = new Harness();
+    harness.connect();
+    harness.advance(agentLimits.retryResetMs);
+    harness.lose();
+    harness.advance(0);
+    harness.step({ type: "socket_refused", socket: harness.socket, status: 401, body: "" });
+    const again = harness.advance(agentLimits.retryMs);
+    expect(only(again, "api_call").target).toContain("signature-token");
+  });
+
+  it("registers anew when the server refuses the client token", () => {
+    const harness = new Harness();
+    harness.step({ type: "tick" });
+    harness.answer(401, "");
+    expect(only(harness.advance(0), "api_call").target).toContain("register-client");
+    expect(only(harness.answer(200, '{"token":"new"}'), "state_save").clientToken).toBe("new");
+  });
+
+  it("stops with a clear failure when a refused client token cannot be replaced", () => {
+    const harness = new Harness({ accessToken: null });
+    harness.step({ type: "tick" });
+    expect(only(harness.answer(401, ""), "stopped").failure).toContain("refused the client token");
+  });
+
+  it.each([
+    [200, "not JSON"],
+    [200, "[]"],
+    [200, "{}"],
+    [200, '{"token":5}'],
+    [200, '{"token":""}'],
+    [200, '{"token":"a\\r\\nb"}'],
+    [500, '{"token":"good"}'],
+    [503, ""],
+    [302, ""],
+  ])("tries again after the answer %i %s", (status, body) => {
+    const harness = new Harness();
+    harness.step({ type: "tick" });
+    expect(reports(harness.answer(status, body))).toEqual(["retrying"]);
+    expect(harness.state.signatureToken).toBeNull();
+    harness.connect();
+  });
+
+  it("treats an API call without an answer as failed and ignores the late answer", () => {
+    const harness = new Harness();
+    harness.step({ type: "tick" });
+    const late = harness.call;
+    expect(reports(harness.advance(agentLimits.apiCallMs))).toContain("retrying");
+    expect(harness.call).not.toBe(late);
+    expect(harness.step({ type: "api_answered", call: late, status: 401, body: "" })).toEqual([]);
+    expect(harness.step({ type: "api_failed", call: late, reason: "reset" })).toEqual([]);
+  });
+
+  it("terminates a handshake that takes too long and ignores what it still reports", () => {
+    const harness = new Harness();
+    harness.step({ type: "tick" });
+    harness.answer(200, '{"token":"s"}');
+    const slow = harness.socket;
+    expect(only(harness.advance(agentLimits.connectMs), "socket_terminate").socket).toBe(slow);
+    expect(harness.step({ type: "socket_opened", socket: slow, protocol: null })).toEqual([]);
+    expect(harness.step({ type: "socket_closed", socket: slow, code: 1006, reason: "" })).toEqual([]);
+    harness.connect();
+  });
+
+  it("never names a token in a report or a failure", () => {
+    const harness = new Harness();
+    harness.step({ type: "tick" });
+    harness.answer(503, "client-token");
+    harness.connect();
+    harness.lose();
+    harness.advance(60_000);
+    const told = JSON.stringify(all(harness.effects, "report"));
+    expect(told).not.toMatch(/client-token|signing-token|access-token/);
+  });
+});
+
+describe("the backoff", () => {
+  it("retries at once after the first loss", () => {
+    const harness = new Harness();
+    harness.connect();
+    harness.advance(agentLimits.retryResetMs);
+    harness.lose();
+    expect(waitMs(harness)).toBe(0);
+    expect(all(harness.advance(0), "socket_connect")).toHaveLength(1);
+  });
+
+  it("waits longer and longer for a silent server, up to its bound and with jitter", () => {
+    const harness = new Harness();
+    harness.connect();
+    harness.advance(agentLimits.retryResetMs);
+    harness.lose();
+    const waits = Array.from({ length: 12 }, () => failHandshake(harness));
+    for (const [index, inMs] of waits.entries()) {
+      const wholeMs = Math.min(agentLimits.retryDownMs, 500 * 2 ** index);
+      expect(inMs).toBeGreaterThanOrEqual(wholeMs / 2);
+      expect(inMs).toBeLessThanOrEqual(wholeMs);
+    }
+    expect(new Set(waits.slice(-5)).size).toBeGreaterThan(1);
+  });
+
+  it("comes back sooner to a server that answers, though it refuses", () => {
+    const harness = new Harness();
+    harness.connect();
+    harness.lose();
+    for (let attempt = 0; attempt < 12; attempt++) {
+      harness.advance(Math.max(0, agentDeadlineMs(harness.state) - harness.nowMs));
+      harness.step({ type: "socket_refused", socket: harness.socket, status: 503, body: "" });
+      expect(waitMs(harness)).toBeLessThanOrEqual(agentLimits.retryMs);
+    }
+  });
+
+  it("PB15 is reset by a connection that lasted, so the next loss retries at once", () => {
+    const harness = new Harness();
+    for (let outage = 0; outage < 5; outage++) {
+      harness.connect();
+      harness.advance(agentLimits.retryResetMs);
+      harness.lose();
+      expect(waitMs(harness)).toBe(0);
+      for (let attempt = 0; attempt < 6; attempt++) failHandshake(harness);
+      expect(waitMs(harness)).toBeGreaterThan(agentLimits.retryMs);
+    }
+  });
+
+  it("is not reset by a connection that is lost at once", () => {
+    const harness = new Harness();
+    const waits: number[] = [];
+    for (let attempt = 0; attempt < 8; attempt++) {
+      harness.connect();
+      harness.lose();
+      waits.push(waitMs(harness));
+    }
+    expect(waits.slice(1).every((inMs) => inMs > 0)).toBe(true);
+    expect(waits.at(-1)).toBeGreaterThanOrEqual(agentLimits.retryMs / 2);
+    expect(waits.at(-1)).toBeLessThanOrEqual(agentLimits.retryMs);
+  });
+
+  it("T16 keeps away for a while after another agent took over", () => {
+    const harness = new Harness();
+    harness.connect();
+    harness.advance(agentLimits.retryResetMs);
+    harness.lose(4001);
+    expect(waitMs(harness)).toBeGreaterThanOrEqual(agentLimits.retrySupersededMs / 2);
+    expect(waitMs(harness)).toBeLessThanOrEqual(agentLimits.retrySupersededMs);
+  });
+
+  it("T17 differs between agents with different seeds", () => {
+    const waits = [1, 2, 3, 4, 5, 6, 7, 8].map((seed) => {
+      const harness = new Harness({ seed });
+      harness.connect();
+      for (let attempt = 0; attempt < 4; attempt++) {
+        harness.lose();
+        harness.connect();
+      }
+      return waitMs(harness);
+    });
+    expect(new Set(waits).size).toBeGreaterThan(4);
+  });
+
+  it("ignores a late answer with a number that was never given out", () => {
+    const harness = new Harness();
+    harness.step({ type: "tick" });
+    expect(harness.step({ type: "api_failed", call: 99 as CallId, reason: "" })).toEqual([]);
+  });
+});
