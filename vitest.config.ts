@@ -7,7 +7,7 @@ import { hasMysqlTests, LEFT_OUT } from "./test/mysql/engine.ts";
  */
 const patience = { testTimeout: 180_000, hookTimeout: 180_000, expect: { poll: { timeout: 60_000 } } };
 
-const UNITS = ["test/{core,adapters,helpers}/**/*.test.ts", "test/purity.test.ts"];
+const UNITS = ["test/{core,adapters,helpers}/**/*.test.ts", "test/{architecture,purity}.test.ts"];
 
 const withMysql = await hasMysqlTests();
 if (!withMysql) console.warn(LEFT_OUT);

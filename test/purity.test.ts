@@ -3,10 +3,11 @@
  * seed. The compiler keeps the platform out already, since `core/tsconfig.json` has no types of one; this test keeps out
  * what the language itself brings, and what an import would.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { filesIn, specifiersOf, withoutTextAndComments } from "./helpers/source-text.ts";
 
 const core = fileURLToPath(new URL("../core", import.meta.url));
 
@@ -37,35 +38,6 @@ function impurities(source: string, file: string): string[] {
   if (/\bimport\s*[.(]/.test(code)) found.push("imports at run time");
   if (/\.\s*toLocale\w*|\.\s*localeCompare\b/.test(code)) found.push("depends on the locale");
   return found;
-}
-
-function specifiersOf(source: string): string[] {
-  const code = withoutComments(source);
-  return [...code.matchAll(/\b(?:from|import)\s*\(?\s*(["'`])(.*?)\1/g)].map((match) => match[2] ?? "");
-}
-
-/** One token where text and comments are told apart; a regular expression is taken as one where a value may begin. */
-const TOKEN =
-  /\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|(?<=(?:[(,=:[!&|?{};]|\breturn)\s*)\/(?![/*])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n])+\/[a-z]*/g;
-
-function withoutComments(source: string): string {
-  return source.replace(TOKEN, (token) => (/^\/[/*]/.test(token) ? " " : token));
-}
-
-/** Of a template only its expressions are left. */
-function withoutTextAndComments(source: string): string {
-  return source.replace(TOKEN, (token) => {
-    if (!token.startsWith("`")) return '""';
-    return [...token.matchAll(/\$\{([^}]*)\}/g)]
-      .map((match) => `(${withoutTextAndComments(match[1] ?? "")})`)
-      .join("+");
-  });
-}
-
-function filesIn(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts"))
-    .map((name) => join(folder, name));
 }
 
 describe("the core is pure", () => {
