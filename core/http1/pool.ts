@@ -1,0 +1,72 @@
+/** Which connection a request goes on, and which is kept after its response. `client.ts` has the policy in words. */
+import { type HeaderList, headerValue } from "../http/headers.ts";
+import { arm, disarm } from "../timers.ts";
+import { closeConnection, isFlushed, openConnection } from "./connection.ts";
+import type { Client, Connection, ConnectionOutbox, Exchange, Origin } from "./state.ts";
+
+/** One that no request is on; it may still be about to connect. */
+export function takeConnection(
+  client: Client,
+  nowMs: number,
+  origin: Origin,
+  isRepeatable: boolean,
+  out: ConnectionOutbox,
+): Connection {
+  const latest = origin.idle.at(-1);
+  if (latest === undefined) return openConnection(client, nowMs, origin, out);
+  const { idleUnrepeatableMs, lateMs } = client.limits;
+  const idleMs = isRepeatable ? latest.idleMs : Math.min(latest.idleMs, idleUnrepeatableMs);
+  // All others have been idle for longer.
+  if (nowMs - latest.idleSinceMs >= idleMs) return openConnection(client, nowMs, origin, out);
+  if (nowMs - latest.resumedMs < lateMs) return openConnection(client, nowMs, origin, out);
+  origin.idle.pop();
+  disarm(client.timers, latest.timer);
+  return latest;
+}
+
+/** The exchange's response is complete: keeps the connection, or closes it. */
+export function releaseConnection(
+  client: Client,
+  nowMs: number,
+  exchange: Exchange,
+  out: ConnectionOutbox,
+): void {
+  const { connection } = exchange;
+  const { origin } = connection;
+  if (
+    !isReusable(exchange) ||
+    nowMs < origin.distrustedUntilMs ||
+    connection.idleMs === 0 ||
+    origin.idle.length >= client.limits.idleConnectionsMax
+  ) {
+    closeConnection(client, connection, out);
+    return;
+  }
+  connection.idleSinceMs = nowMs;
+  arm(client.timers, connection.timer, nowMs + connection.idleMs);
+  origin.idle.push(connection);
+}
+
+/** The origin sent what nobody asked for: it may do so again on any of its connections. */
+export function distrust(client: Client, nowMs: number, origin: Origin, out: ConnectionOutbox): void {
+  origin.distrustedUntilMs = nowMs + client.limits.distrustMs;
+  for (const connection of origin.idle.splice(0)) closeConnection(client, connection, out);
+}
+
+/** How long the origin says that it keeps the connection, less a margin. */
+export function idleMsAfter(headers: HeaderList, idleMs: number): number {
+  const seconds = ANNOUNCED_TIMEOUT.exec(headerValue(headers, "keep-alive") ?? "")?.[1];
+  if (seconds === undefined) return idleMs;
+  return Math.min(idleMs, Math.max(0, Number(seconds) * 1_000 - ANNOUNCED_MARGIN_MS));
+}
+
+function isReusable({ connection, streaming }: Exchange): boolean {
+  const { reader, ended, closed, loginBound } = connection;
+  const isWritten = !streaming && isFlushed(connection);
+  return reader.persistent && isWritten && !ended && !closed && !loginBound;
+}
+
+const ANNOUNCED_TIMEOUT = /^timeout=(\d+)/;
+
+/** So much of the time that an origin announces is left to what is on its way. */
+const ANNOUNCED_MARGIN_MS = 1_000;

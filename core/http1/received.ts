@@ -1,0 +1,101 @@
+/** What came on a connection and was not read yet. Bytes are put in as they come, and taken out as views. */
+import { byteAt } from "../bytes.ts";
+import { decodeLatin1 } from "./latin1.ts";
+
+export type Received = {
+  bytes: Uint8Array;
+  /** Where what was not taken yet begins. */
+  at: number;
+  /** How much of it is known not to hold the end that is looked for. */
+  searchedBytes: number;
+  /** Whether nobody else has a view of their buffer. */
+  alone: boolean;
+};
+
+/** `only`: nobody else has a view of their buffer, so that it may be freed when they are done with. */
+export type Piece = { readonly bytes: Uint8Array; readonly only: boolean };
+
+export function createReceived(): Received {
+  return { bytes: EMPTY, at: 0, searchedBytes: 0, alone: true };
+}
+
+export function put(received: Received, bytes: Uint8Array): void {
+  if (unreadBytes(received) > 0) {
+    received.bytes = joined(received, bytes);
+    received.alone = true;
+  } else {
+    received.bytes = bytes;
+    received.alone = bytes.length === bytes.buffer.byteLength;
+  }
+  received.at = 0;
+}
+
+export function unreadBytes({ bytes, at }: Received): number {
+  return bytes.length - at;
+}
+
+/** Whether it begins with these, as far as it is there. */
+export function mayBeginWith({ bytes, at }: Received, expected: Uint8Array): boolean {
+  const seen = Math.min(bytes.length - at, expected.length);
+  for (let index = 0; index < seen; index++) if (bytes[at + index] !== expected[index]) return false;
+  return true;
+}
+
+/** The last of what came, as it is; anything before it would share a buffer with what follows, and is copied. */
+export function takePiece(received: Received, count: number): Piece {
+  const { bytes, at, alone } = received;
+  const piece = bytes.subarray(at, at + count);
+  skip(received, count);
+  return received.bytes === EMPTY ? { bytes: piece, only: alone } : { bytes: piece.slice(), only: true };
+}
+
+export function skip(received: Received, count: number): void {
+  received.at += count;
+  // Who took the last of it may free it.
+  if (received.at === received.bytes.length) {
+    received.bytes = EMPTY;
+    received.at = 0;
+  }
+}
+
+/** `endless`: more than so many bytes came, and not the end. */
+export type TextThrough = { readonly text: string } | "unfinished" | "endless";
+
+/**
+ * What comes before so many line ends on end, which are taken as well: one after a line, two after a head. They count
+ * towards `bytesMax`.
+ */
+export function takeText(received: Received, lineEnds: 1 | 2, bytesMax: number): TextThrough {
+  const { bytes, at } = received;
+  const endBytes = lineEnds * 2;
+  const found = endOf(bytes, at + received.searchedBytes, lineEnds);
+  const length = found === -1 ? bytes.length - at : found + endBytes - at;
+  if (length > bytesMax) return "endless";
+  if (found === -1) {
+    received.searchedBytes = Math.max(0, length - endBytes + 1);
+    return "unfinished";
+  }
+  received.searchedBytes = 0;
+  skip(received, length);
+  return { text: decodeLatin1(bytes, at, found) };
+}
+
+/** Where the first run of so many line ends begins; -1 where there is none. */
+function endOf(bytes: Uint8Array, from: number, lineEnds: 1 | 2): number {
+  for (let at = bytes.indexOf(CR, from); at !== -1; at = bytes.indexOf(CR, at + 1)) {
+    if (byteAt(bytes, at + 1) !== LF) continue;
+    if (lineEnds === 1 || (byteAt(bytes, at + 2) === CR && byteAt(bytes, at + 3) === LF)) return at;
+  }
+  return -1;
+}
+
+function joined({ bytes, at }: Received, more: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(bytes.length - at + more.length);
+  whole.set(bytes.subarray(at));
+  whole.set(more, bytes.length - at);
+  return whole;
+}
+
+const EMPTY = new Uint8Array(0);
+const CR = 0x0d;
+const LF = 0x0a;

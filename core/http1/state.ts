@@ -1,0 +1,176 @@
+/** What the client knows of its connections and the exchanges on them: plain data, changed in place. */
+import { assert } from "../assert.ts";
+import type { HeaderList } from "../http/headers.ts";
+import { IdTable } from "../id-table.ts";
+import type { ConnectionId, ExchangeId } from "../ids.ts";
+import { createQueue, type Queue } from "../session/queue.ts";
+import type { Timer, Timers } from "../timers.ts";
+import type { ConnectionEffect, ConnectionFault } from "./events.ts";
+import type { ResponseReader } from "./response-reader.ts";
+
+/** Whose deadline a timer of the client's is: that of being connected, or of being idle. */
+export type ConnectionTimerOwner = { readonly kind: "connection"; readonly connection: ConnectionId };
+
+export type ConnectionOutbox = { push(effect: ConnectionEffect): void };
+
+export type ClientLimits = { readonly [Name in keyof typeof clientLimits]: number };
+
+export const clientLimits = {
+  /** From the attempt to connect to a connection that can be written to, TLS included. */
+  connectMs: 10_000,
+  /** Idle connections are closed before most origins do: Node closes its own after 5 seconds, nginx after 75. */
+  idleMs: 4_000,
+  /** For what cannot be repeated, a connection must be younger: some origins close theirs after 2 seconds. */
+  idleUnrepeatableMs: 1_500,
+  /** Of one origin. What a burst opened beyond these is closed when it falls idle. */
+  idleConnectionsMax: 256,
+  /** For this long after reading was resumed, what came meanwhile may still be unread. */
+  lateMs: 5,
+  /** For this long after it sent something unasked, no connection to an origin is kept. */
+  distrustMs: 300_000,
+};
+
+export type Client = {
+  readonly limits: ClientLimits;
+  /** The owner's, who has other timers in it. */
+  readonly timers: Timers<unknown>;
+  readonly origins: readonly Origin[];
+  /** Those whose last event has not come and that were not closed by us. */
+  readonly connections: IdTable<ConnectionId, Connection>;
+  connectionsMade: number;
+  /** Those whose last fact was not taken yet. */
+  readonly exchanges: IdTable<ExchangeId, Exchange>;
+  /** To be taken before anything more is read. */
+  readonly facts: Queue<ExchangeFact>;
+  /** May have something to be read. */
+  readonly ready: Queue<Connection>;
+};
+
+export type Origin = {
+  /** Which of the configured ones, counted from 0. */
+  readonly index: number;
+  /** Goes before every target; empty or without a slash at its end. */
+  readonly basePath: string;
+  /** Connections without a request, the last to fall idle at the end. */
+  readonly idle: Connection[];
+  /** Until then none is kept; 0 where it never sent anything unasked. */
+  distrustedUntilMs: number;
+};
+
+export type Connection = {
+  readonly id: ConnectionId;
+  readonly origin: Origin;
+  readonly reader: ResponseReader;
+  /** Armed until it is connected, and while it is idle. */
+  readonly timer: Timer<ConnectionTimerOwner>;
+  /** Whose request is on it; null while it is idle, or over. */
+  exchange: Exchange | null;
+  requests: number;
+  /** Bytes of the latest request that were ordered to be written, and those of them that have left for the kernel. */
+  writtenBytes: number;
+  flushedBytes: number;
+  /** Writes that have not left: up to which byte each goes, and how many bytes of the body leave with it. */
+  readonly writes: Queue<{ readonly endsAt: number; readonly bodyBytes: number }>;
+  /** Whether anything has come since the latest request. */
+  heard: boolean;
+  /** Whether the adapter was told to stop reading. */
+  paused: boolean;
+  /** When reading was last resumed. */
+  resumedMs: number;
+  /** Whether somebody's login is bound to it. */
+  loginBound: boolean;
+  /** Whether the origin has ended its side. */
+  ended: boolean;
+  /** Set with the last event. */
+  closed: boolean;
+  cause: ConnectionFault | null;
+  /** Whether it is in the client's `ready`. */
+  queued: boolean;
+  /** How long it may be idle after its latest response, and since when it is. */
+  idleMs: number;
+  idleSinceMs: number;
+};
+
+/** One request and its response. */
+export type Exchange = {
+  readonly id: ExchangeId;
+  readonly method: string;
+  readonly upgrade: boolean;
+  /** The one that its request is on. */
+  connection: Connection;
+  /** The head of a request that may be sent once more; null where it may not, or its answer has begun. */
+  repeatableHead: string | null;
+  /** Whether more of the request's body is to come, or after an upgrade, of the raw bytes. */
+  streaming: boolean;
+  /** Body bytes that a declared length still has room for; null where none is declared. */
+  bodyBytesLeft: number | null;
+  /** Whether the request shows a login that is bound to its connection. */
+  readonly loginBound: boolean;
+  /** Whether the origin has switched protocols. */
+  upgraded: boolean;
+  /** Whether the body is held back. */
+  paused: boolean;
+};
+
+/** Why a request failed. */
+export type ExchangeFault =
+  | Exclude<ConnectionFault, "reset">
+  /** HTTP cannot carry the request, or what came is not HTTP. */
+  | "malformed";
+
+/** What an exchange's owner is told. Nothing follows `ended`, `failed`, or the owner's own `abort`. */
+export type ExchangeFact =
+  /** 1xx but 101 (RFC 9110 section 15.2). */
+  | {
+      readonly type: "interim";
+      readonly exchange: ExchangeId;
+      readonly status: number;
+      readonly headers: HeaderList;
+    }
+  /** 101 where the origin took an upgrade; then body is what it sends, and `send` what it gets, raw. */
+  | {
+      readonly type: "head";
+      readonly exchange: ExchangeId;
+      readonly status: number;
+      readonly headers: HeaderList;
+    }
+  /** `only`: nobody else has a view of the buffer of these bytes. */
+  | {
+      readonly type: "body";
+      readonly exchange: ExchangeId;
+      readonly bytes: Uint8Array;
+      readonly only: boolean;
+    }
+  /** So many bytes of the request's body have left for the kernel. */
+  | { readonly type: "flushed"; readonly exchange: ExchangeId; readonly bytes: number }
+  /** The response is complete by its own framing. */
+  | { readonly type: "ended"; readonly exchange: ExchangeId; readonly trailers: HeaderList }
+  | { readonly type: "failed"; readonly exchange: ExchangeId; readonly fault: ExchangeFault };
+
+export type ClientOptions = {
+  readonly limits: ClientLimits;
+  readonly timers: Timers<unknown>;
+  /** One for each configured origin. */
+  readonly basePaths: readonly string[];
+};
+
+export function createClient({ limits, timers, basePaths }: ClientOptions): Client {
+  for (const [name, value] of Object.entries(limits)) {
+    assert(Number.isSafeInteger(value) && value >= 0, `${name} is not a whole number of at least 0`);
+  }
+  return {
+    limits,
+    timers,
+    origins: basePaths.map((basePath, index) => ({
+      index,
+      basePath,
+      idle: [],
+      distrustedUntilMs: 0,
+    })),
+    connections: new IdTable(),
+    connectionsMade: 0,
+    exchanges: new IdTable(),
+    facts: createQueue(),
+    ready: createQueue(),
+  };
+}
