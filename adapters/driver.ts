@@ -88,6 +88,8 @@ export class Driver<State, Event, Effect> {
   #armTimer(): void {
     if (this.#stopped) return;
     const deadlineMs = this.#options.deadlineMs(this.#options.state);
+    // With nothing to wait for, no timer is left behind.
+    if (deadlineMs === Number.POSITIVE_INFINITY) return this.#disarmTimer();
     if (deadlineMs >= this.#armedForMs) return;
     this.#disarmTimer();
     this.#armedForMs = deadlineMs;
@@ -98,6 +100,7 @@ export class Driver<State, Event, Effect> {
   }
 
   #disarmTimer(): void {
+    if (this.#armedForMs === Number.POSITIVE_INFINITY) return;
     clearTimeout(this.#timer);
     clearImmediate(this.#immediate);
     this.#armedForMs = Number.POSITIVE_INFINITY;

@@ -10,7 +10,7 @@ export type ExchangeId = number & { readonly __id: "exchange" };
  */
 export type SocketId = number & { readonly __id: "socket" };
 
-/** Handle of one connection of the agent's to an origin, counted from 1 by the core and never used twice. */
+/** Handle of one HTTP connection, counted from 1 by who opens it, or takes it in, and never used twice. */
 export type ConnectionId = number & { readonly __id: "connection" };
 
 /** Number of one call to the registry or the server's HTTP interface, counted from 1 by the core. */

@@ -1,27 +1,24 @@
 /**
- * The visitors' side of the server on `node:http`: requests become events, orders become responses. What a request may
- * do is for the core to say; here is only what HTTP itself demands.
+ * The visitors' side of the server: sockets that the edge's state machine speaks HTTP over (`core/edge/`). What a request may
+ * do, and how long anything may take, is for the machines to say.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { IncomingMessage } from "node:http";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { assert } from "../../core/assert.ts";
-import type { ServerEffect } from "../../core/effects.ts";
-import { IdTable } from "../../core/id-table.ts";
-import type { ExchangeId } from "../../core/ids.ts";
-import { lingerAfterResponse } from "../socket/linger.ts";
-import { answerToParserError, EDGE_ANSWERS, type EdgeAnswer } from "./edge-answer.ts";
-import { isBodyAhead, isUnambiguous, upgradeKind } from "./request-head.ts";
+import { assert, unreachable } from "../../core/assert.ts";
+import { createEdge, type Edge, edgeDeadlineMs, stepEdge } from "../../core/edge/edge.ts";
+import type { EdgeEffect, EdgeEvent, EdgeFact, EdgeOrder } from "../../core/edge/events.ts";
+import { edgeLimits } from "../../core/edge/limits.ts";
+import type { HeaderList } from "../../core/http/headers.ts";
+import type { ConnectionId } from "../../core/ids.ts";
+import { monotonicNowMs } from "../clock.ts";
+import { Driver } from "../driver.ts";
+import { codeOf } from "../error-cause.ts";
+import { CodedBodies } from "./coded-bodies.ts";
 import { VisitorConnection } from "./visitor-connection.ts";
-import {
-  type ExchangeEffect,
-  type ExchangeEvent,
-  type ExchangeHost,
-  VisitorExchange,
-} from "./visitor-exchange.ts";
 
-export type HttpServerEvent = ExchangeEvent;
-export type HttpServerEffect = ExchangeEffect | Extract<ServerEffect, { readonly type: "listener_close" }>;
+export type HttpServerEvent = EdgeFact;
+export type HttpServerEffect = EdgeOrder;
 
 export type HttpServerOptions = {
   /** 0 takes any free port. */
@@ -29,73 +26,54 @@ export type HttpServerOptions = {
   readonly bind: string;
   readonly dispatch: (event: HttpServerEvent) => void;
   readonly nonce: () => Uint8Array;
+  /** A monotonic clock in whole milliseconds; the process's own where it is left out. */
+  readonly nowMs?: () => number;
   /** Connections beyond this are closed as they come; all that the process can hold where it is left out. */
   readonly connectionsMax?: number;
   /** Takes over a connection whose well-formed WebSocket handshake waits for its answer. */
   readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
-  /** Told of each request that could not be read and each connection that could not be accepted, by its error code. */
-  readonly onFault?: (code: string) => void;
+  /** Told of each request that could not be read and each connection that could not be accepted, by its fault. */
+  readonly onFault?: (fault: string) => void;
+  /** Told of a bug. Without it the process ends by it. */
+  readonly onFatal?: (error: unknown) => void;
 };
 
-const SERVER_OPTIONS = {
-  /** Above it, 431. What nginx and Node take by default. */
-  maxHeaderSize: 16 * 1024,
-  /** A head that is not complete by then gets 408. */
-  headersTimeout: 15_000,
-  /** How often the above is looked at. */
-  connectionsCheckingInterval: 5_000,
-  /** A body may take as long as it moves; the core judges that. */
-  requestTimeout: 0,
-  /** Above the 60 s of the usual proxies in front of us, so that it is they who close an idle connection, never we under a request. */
-  keepAliveTimeout: 75_000,
-  highWaterMark: 64 * 1024,
-  insecureHTTPParser: false,
-  /** Looked at in `isUnambiguous`, which sees a second one too. */
-  requireHostHeader: false,
-  joinDuplicateHeaders: false,
+const LISTENER_OPTIONS = {
+  /** The visitor's end of his side is for the edge to answer. */
+  allowHalfOpen: true,
   noDelay: true,
-  /** Saves the stream events of the many requests that have no body. */
-  optimizeEmptyRequests: true,
+  highWaterMark: 64 * 1024,
 };
 
-/** Orders for an exchange that has ended here are ignored: its last event is on the way. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
-  readonly #host: ExchangeHost;
   readonly #server: Server;
-  readonly #connections = new WeakMap<Duplex, VisitorConnection<VisitorExchange>>();
-  readonly #exchanges = new IdTable<ExchangeId, VisitorExchange>();
-  #exchangesOpened = 0;
-  #isClosing = false;
+  readonly #driver: Driver<Edge, EdgeEvent, EdgeEffect>;
+  readonly #connections = new Map<ConnectionId, VisitorConnection>();
+  readonly #bodies: CodedBodies;
+  #connectionsAccepted = 0;
+  /** Set while the listener is closed and connections are still going. */
+  #onAllGone: (() => void) | null = null;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    this.#host = {
-      dispatch: options.dispatch,
-      isClosing: () => this.#isClosing,
-      onClosed: (id) => this.#exchanges.delete(id),
-    };
-    this.#server = createServer({
-      ...SERVER_OPTIONS,
-      shouldUpgradeCallback: (request) => this.#isUpgrade(request),
+    this.#driver = new Driver<Edge, EdgeEvent, EdgeEffect>({
+      state: createEdge({ limits: edgeLimits, date: dateText }),
+      step: stepEdge,
+      deadlineMs: edgeDeadlineMs,
+      perform: (effect) => this.#perform(effect),
+      nowMs: options.nowMs ?? monotonicNowMs,
+      onFatal: (error) => {
+        if (options.onFatal === undefined) throw error;
+        options.onFatal(error);
+      },
     });
-    // The size of the head is bounded; Node would drop headers beyond its own count without a word.
-    this.#server.maxHeadersCount = 0;
+    this.#bodies = new CodedBodies({
+      order: (order) => this.#driver.dispatch(order),
+      tell: options.dispatch,
+    });
+    this.#server = createServer(LISTENER_OPTIONS, (socket) => this.#accept(socket));
     if (options.connectionsMax !== undefined) this.#server.maxConnections = options.connectionsMax;
-    this.#server.on("connection", (socket: Socket) => this.#onConnection(socket));
-    this.#server.on("request", (request, response) => this.#onRequest(request, response, false));
-    this.#server.on("checkContinue", (request, response) => this.#onRequest(request, response, true));
-    this.#server.on("checkExpectation", (request, response) => {
-      this.#answer(request, response, EDGE_ANSWERS.expectationFailed);
-    });
-    this.#server.on("upgrade", options.onUpgrade);
-    this.#server.on("connect", (_request, socket: Duplex) => {
-      // Node has taken its own listener away, and an error without one would end the process.
-      socket.on("error", () => {});
-      const connection = this.#connections.get(socket);
-      if (connection?.isSealed === false) connection.refuse(EDGE_ANSWERS.methodNotAllowed);
-    });
-    this.#server.on("clientError", (error, socket) => this.#onClientError(error, socket));
   }
 
   /** Resolves to the address that visitors can reach. Rejects with Node's error where it cannot be had. */
@@ -107,7 +85,7 @@ export class HttpServer {
       server.listen(port, bind, () => {
         server.off("error", reject);
         // Such as a process without free file descriptors: the connection is lost, the listener is not.
-        server.on("error", (error) => onFault?.(codeOf(error)));
+        server.on("error", (error) => onFault?.(codeOf(error) || error.name));
         const address = server.address();
         if (address === null || typeof address === "string") reject(new Error("not a TCP listener"));
         else resolve(address);
@@ -117,107 +95,115 @@ export class HttpServer {
 
   /** Ends all connections but those that `onUpgrade` took, at once, and resolves when the last of both kinds is gone. */
   close(): Promise<void> {
-    this.#isClosing = true;
     return new Promise((resolve) => {
-      this.#server.close(() => resolve());
-      this.#server.closeAllConnections();
-      for (const { isUpgrade, request } of this.#exchanges.values()) {
-        if (isUpgrade) request.socket.destroy();
+      this.#server.close(() => {
+        // The last sockets have still to say that they are closed.
+        this.#onAllGone = () => {
+          this.#driver.stop();
+          resolve();
+        };
+        if (this.#connections.size === 0) this.#onAllGone();
+      });
+      for (const connection of this.#connections.values()) {
+        if (!connection.isHandedOver) connection.destroy();
       }
     });
   }
 
-  /** Takes back a handshake from `onUpgrade` and opens an exchange for it. What followed it is in its socket again. */
+  /** Takes back a handshake from `onUpgrade`, which is for a home service. What followed it is in its socket again. */
   forward(request: IncomingMessage): void {
-    const connection = this.#connections.get(request.socket);
-    assert(connection !== undefined, "a handshake was forwarded that came from elsewhere");
-    this.#open(connection, request, null, false);
+    for (const [id, connection] of this.#connections) {
+      if (connection.socket !== request.socket) continue;
+      connection.takeBack();
+      return this.#driver.dispatch({ type: "connection_returned", connection: id });
+    }
+    assert(request.socket.destroyed, "a handshake was forwarded that came from elsewhere");
   }
 
+  /** Orders for an exchange that has ended here are ignored: its last event is on the way. */
   perform(effect: HttpServerEffect): void {
-    if (effect.type !== "listener_close") {
-      this.#exchanges.get(effect.exchange)?.perform(effect);
-      return;
-    }
-    this.#isClosing = true;
-    this.#server.close();
+    if (effect.type === "listener_close") this.#server.close();
+    if (!this.#bodies.takes(effect)) this.#driver.dispatch(effect);
   }
 
-  #onConnection(socket: Socket): void {
-    const connection = new VisitorConnection<VisitorExchange>(socket);
-    this.#connections.set(socket, connection);
-    socket.once("close", () => {
-      for (const exchange of connection.turns) exchange.abandon();
-    });
+  #accept(socket: Socket): void {
+    const id = ++this.#connectionsAccepted as ConnectionId;
+    const dispatch = (event: EdgeEvent) => {
+      this.#driver.dispatch(event);
+      if (event.type !== "connection_closed") return;
+      this.#connections.delete(id);
+      if (this.#connections.size === 0) this.#onAllGone?.();
+    };
+    this.#connections.set(id, new VisitorConnection(id, socket, dispatch));
+    // Once the connection is gone the system does not tell it any more.
+    const peer = socket.remoteAddress ?? "";
+    this.#driver.dispatch({ type: "connection_accepted", connection: id, peer });
   }
 
-  /** A WebSocket cannot start while an earlier response still needs the connection. */
-  #isUpgrade(request: IncomingMessage): boolean {
-    const connection = this.#connections.get(request.socket);
-    if (connection === undefined || connection.isSealed || connection.turns.length > 0) return false;
-    return isUnambiguous(request) && upgradeKind(request) === "websocket";
-  }
-
-  #onRequest(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
-    const connection = this.#connections.get(request.socket);
-    if (connection === undefined || connection.isSealed) return;
-    if (!isUnambiguous(request)) {
-      this.#answer(request, response, EDGE_ANSWERS.badRequest);
-      return;
-    }
-    if (request.headers.upgrade !== undefined && upgradeKind(request) !== "other") {
-      this.#answer(request, response, EDGE_ANSWERS.badHandshake);
-      return;
-    }
-    this.#open(connection, request, response, expectsContinue);
-  }
-
-  #open(
-    connection: VisitorConnection<VisitorExchange>,
-    request: IncomingMessage,
-    response: ServerResponse | null,
-    expectsContinue: boolean,
-  ): void {
-    const id = ++this.#exchangesOpened as ExchangeId;
-    const exchange = new VisitorExchange(id, request, response, expectsContinue, connection, this.#host);
-    connection.add(exchange);
-    this.#exchanges.set(id, exchange);
-    exchange.open(this.#options.nonce(), expectsContinue);
-  }
-
-  /** Answers a request that the core does not hear of, in its turn, and ends the connection. */
-  #answer(request: IncomingMessage, response: ServerResponse, answer: EdgeAnswer): void {
-    const connection = this.#connections.get(request.socket);
-    if (connection === undefined || connection.isSealed) return;
-    connection.seal();
-    if (isBodyAhead(request) && !request.complete) lingerAfterResponse(request.socket);
-    response.writeHead(answer.status, [...answer.headers, "connection", "close"]).end(answer.body);
-  }
-
-  /** What came cannot be read as HTTP, or did not come in time. It is told so after the responses that are due before. */
-  #onClientError(error: Error, socket: Duplex): void {
-    const connection = this.#connections.get(socket);
-    if (connection === undefined || connection.isSealed) return;
-    if (!socket.writable) {
-      socket.destroy();
-      return;
-    }
-    const code = codeOf(error);
-    this.#options.onFault?.(code);
-    const newest = connection.turns.at(-1);
-    if (newest !== undefined && !newest.request.complete) {
-      // It is the body of this request that is broken.
-      if (newest.isHeadSent) {
-        connection.cut(newest);
+  #perform(effect: EdgeEffect): void {
+    switch (effect.type) {
+      case "exchange_opened":
+        return this.#options.dispatch({ ...effect, nonce: this.#options.nonce() });
+      case "exchange_flushed":
+      case "exchange_closed":
+        if (!this.#bodies.hears(effect)) this.#options.dispatch(effect);
         return;
-      }
-      connection.withdraw(newest);
-      newest.abandon();
+      case "exchange_body":
+      case "exchange_body_ended":
+        return this.#options.dispatch(effect);
+      case "connection_fault":
+        return this.#options.onFault?.(effect.fault);
+      case "connection_write":
+        return this.#connections.get(effect.connection)?.write(effect.parts, effect.lastUse);
+      case "connection_end":
+        return this.#connections.get(effect.connection)?.end();
+      case "connection_pause":
+        return this.#connections.get(effect.connection)?.pause(effect.paused);
+      case "connection_close":
+        return this.#connections.get(effect.connection)?.destroy();
+      case "connection_reset":
+        return this.#connections.get(effect.connection)?.reset();
+      case "connection_hand_over":
+        return this.#handOver(effect.connection, effect.target, effect.headers, effect.rest);
+      default:
+        unreachable(effect);
     }
-    connection.refuse(answerToParserError(code));
+  }
+
+  #handOver(id: ConnectionId, target: string, headers: HeaderList, rest: Uint8Array): void {
+    const connection = this.#connections.get(id);
+    if (connection === undefined) return;
+    connection.giveAway();
+    const request = new IncomingMessage(connection.socket);
+    request.method = "GET";
+    request.url = target;
+    request.rawHeaders = [...headers];
+    request.headers = byName(headers);
+    this.#options.onUpgrade(request, connection.socket, Buffer.from(rest));
   }
 }
 
-function codeOf(error: Error): string {
-  return "code" in error && typeof error.code === "string" ? error.code : error.name;
+/** As `ws` looks them up; what comes twice is joined. */
+function byName(headers: HeaderList): Record<string, string> {
+  const values = new Map<string, string>();
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    const name = (headers[index] ?? "").toLowerCase();
+    const before = values.get(name);
+    const value = headers[index + 1] ?? "";
+    values.set(name, before === undefined ? value : `${before}, ${value}`);
+  }
+  return Object.fromEntries(values);
 }
+
+/** The text is made anew each second. */
+function dateText(): string {
+  const nowS = Math.floor(Date.now() / 1_000);
+  if (nowS !== dateS) {
+    dateS = nowS;
+    date = new Date(nowS * 1_000).toUTCString();
+  }
+  return date;
+}
+
+let dateS = 0;
+let date = "";

@@ -91,6 +91,7 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     nonce,
     onUpgrade: (request, stream, head) => sockets.take(request, stream, head),
     onFault: metrics.countConnectionFault,
+    onFatal: (error) => close().finally(() => ended.reject(error)),
   });
   let admin: Admin | undefined;
 

@@ -1,98 +1,136 @@
-/**
- * One visitor's TCP connection: its exchanges in the order of their requests, which is the order in which the responses
- * must go out (RFC 9112 section 9.3.2), whatever the order in which they are ready. `node:http` keeps that order for
- * responses; here it is kept for what ends the connection instead of a response.
- */
-import type { IncomingMessage } from "node:http";
+/** One visitor's socket: bytes in, bytes out, and its end, in the words of the edge. */
 import type { Socket } from "node:net";
-import { assert } from "../../core/assert.ts";
-import { lingeringClose } from "../socket/linger.ts";
-import type { EdgeAnswer } from "./edge-answer.ts";
-import { responseBytes } from "./edge-answer.ts";
+import type { EdgeEvent } from "../../core/edge/events.ts";
+import type { ConnectionId } from "../../core/ids.ts";
+import { codeOf } from "../error-cause.ts";
+import { PacedWriter } from "../socket/paced-writer.ts";
+import { countReceived } from "../socket/received-bytes.ts";
 
-/** A place in the order of responses. */
-export type Turn = {
-  readonly request: IncomingMessage;
-  /** The connection is to be destroyed when this turn comes: nothing of the response, or a part of it, must be all. */
-  isCut: boolean;
-};
+type Parts = readonly (string | Uint8Array)[];
 
-export class VisitorConnection<T extends Turn> {
-  /** IP address of the other end. */
-  readonly peer: string;
-  readonly #socket: Socket;
-  /** Oldest first; only the first one's response is on the wire. */
-  readonly #turns: T[] = [];
-  /** Goes out when all turns before it are over; the connection ends with it. */
-  #lastAnswer: EdgeAnswer | null = null;
-  #isSealed = false;
+export class VisitorConnection {
+  readonly socket: Socket;
+  readonly #id: ConnectionId;
+  readonly #dispatch: (event: EdgeEvent) => void;
+  readonly #writer: PacedWriter<Parts>;
+  #isCorked = false;
+  #isHandedOver = false;
+  #error: Error | null = null;
 
-  constructor(socket: Socket) {
-    this.#socket = socket;
-    // Once the connection is gone the system does not tell it any more.
-    this.peer = socket.remoteAddress ?? "";
+  constructor(id: ConnectionId, socket: Socket, dispatch: (event: EdgeEvent) => void) {
+    this.#id = id;
+    this.socket = socket;
+    this.#dispatch = dispatch;
+    this.#writer = new PacedWriter<Parts>({
+      write: (parts, onGone) => this.#send(parts, onGone),
+      end: () => socket.end(),
+      onFlushed: (bytes) => dispatch({ type: "connection_flushed", connection: id, bytes }),
+    });
+    socket.on("data", this.#onData).on("end", this.#onEnd);
+    socket.on("error", (error) => {
+      this.#error = error;
+    });
+    socket.on("close", () => {
+      const cause = this.#error === null ? null : isGone(this.#error) ? "reset" : "broken";
+      dispatch({ type: "connection_closed", connection: id, cause });
+    });
   }
 
-  /** Whether further requests on this connection are to be ignored: it has failed, or its last response is known. */
-  get isSealed(): boolean {
-    return this.#isSealed;
+  get isHandedOver(): boolean {
+    return this.#isHandedOver;
   }
 
-  get turns(): readonly T[] {
-    return this.#turns;
+  write(parts: Parts, lastUse: boolean): void {
+    this.#writer.write(parts, lastUse);
   }
 
-  add(turn: T): void {
-    this.#turns.push(turn);
+  /** Behind what was written. */
+  end(): void {
+    this.#writer.end();
   }
 
-  seal(): void {
-    this.#isSealed = true;
+  pause(paused: boolean): void {
+    if (paused) this.socket.pause();
+    else this.socket.resume();
   }
 
-  /** The response of a turn went out whole. */
-  finish(turn: T): void {
-    assert(this.#turns[0] === turn, "a response went out before an earlier one on its connection");
-    this.#turns.shift();
-    this.#proceed();
+  destroy(): void {
+    this.#writer.discard();
+    this.socket.destroy();
   }
 
-  /** Ends the connection inside this turn's response, once the earlier ones are out. */
-  cut(turn: T): void {
-    turn.isCut = true;
-    this.#isSealed = true;
-    this.#proceed();
+  reset(): void {
+    this.#writer.discard();
+    this.socket.resetAndDestroy();
   }
 
-  /** Ends the connection with an answer in the place of the next response. */
-  refuse(answer: EdgeAnswer): void {
-    this.#isSealed = true;
-    this.#lastAnswer = answer;
-    this.#proceed();
+  /** Somebody else reads it and writes to it from here on. */
+  giveAway(): void {
+    this.#isHandedOver = true;
+    this.socket.off("data", this.#onData).off("end", this.#onEnd).pause();
   }
 
-  /** Withdraws the newest turn: its response was not begun, and what `refuse` says takes its place. */
-  withdraw(turn: T): void {
-    assert(this.#turns.at(-1) === turn, "a turn was withdrawn that is not the newest");
-    this.#turns.pop();
+  takeBack(): void {
+    this.#isHandedOver = false;
+    this.socket.on("data", this.#onData).on("end", this.#onEnd);
+    this.socket.resume();
   }
 
-  #proceed(): void {
-    const turn = this.#turns[0];
-    if (turn?.isCut) cutConnection(this.#socket, turn.request);
-    if (turn !== undefined || this.#lastAnswer === null) return;
-    const { status, headers, body } = this.#lastAnswer;
-    this.#lastAnswer = null;
-    if (this.#socket.writable) lingeringClose(this.#socket, responseBytes(status, headers, body));
-    else this.#socket.destroy();
+  readonly #onData = (bytes: Buffer): void => {
+    countReceived(bytes);
+    this.#dispatch({ type: "connection_bytes", connection: this.#id, bytes });
+  };
+
+  readonly #onEnd = (): void => this.#dispatch({ type: "connection_ended", connection: this.#id });
+
+  /** A head that is written just before its body shares a call to the system with it. */
+  #send(parts: Parts, onGone: () => void): void {
+    const { socket } = this;
+    if (!this.#isCorked) {
+      this.#isCorked = true;
+      socket.cork();
+      process.nextTick(this.#uncork);
+    }
+    const text = oneText(parts);
+    const pieces = text === null ? parts : [text];
+    for (let index = 0; index < pieces.length; index++) {
+      const piece = pieces[index];
+      if (piece === undefined) continue;
+      const isLast = index === pieces.length - 1;
+      const done = isLast ? (error?: Error | null) => void (error || onGone()) : undefined;
+      if (typeof piece === "string") socket.write(piece, "latin1", done);
+      else socket.write(piece, done);
+    }
   }
+
+  readonly #uncork = (): void => {
+    this.#isCorked = false;
+    this.socket.uncork();
+  };
 }
 
 /**
- * With HTTP/1.0 the end of the connection may be all that ends a body, so that only a reset tells a part from the whole.
- * HTTP/1.1 has `content-length` or the last chunk for that, and keeps what has arrived at the visitor readable.
+ * A small response goes out as one string: a tenth less CPU per small request than two buffers in one write. For larger
+ * bodies the conversion costs more than it saves.
  */
-function cutConnection(socket: Socket, request: IncomingMessage): void {
-  if (request.httpVersionMinor === 0) socket.resetAndDestroy();
-  else socket.destroy();
+const ONE_TEXT_BYTES_MAX = 4 * 1024;
+
+function oneText(parts: Parts): string | null {
+  let bytes = 0;
+  for (const part of parts) bytes += part.length;
+  if (parts.length < 2 || bytes > ONE_TEXT_BYTES_MAX) return null;
+  let text = "";
+  for (const part of parts) text += typeof part === "string" ? part : latin1Text(part);
+  return text;
+}
+
+/** What comes from a socket is a Buffer already, or a part of one. */
+function latin1Text(bytes: Uint8Array): string {
+  const buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return buffer.toString("latin1");
+}
+
+function isGone(error: Error): boolean {
+  const code = codeOf(error);
+  return code === "ECONNRESET" || code === "EPIPE";
 }

@@ -5,13 +5,14 @@ import WebSocket, { WebSocketServer } from "ws";
 import { assert } from "../../core/assert.ts";
 import type { ServerEffect } from "../../core/effects.ts";
 import type { ServerEvent } from "../../core/events.ts";
+import type { HeaderList } from "../../core/http/headers.ts";
+import { frameResponse } from "../../core/http1/response-writer.ts";
 import type { SocketId } from "../../core/ids.ts";
 import { FrameWriter } from "../socket/frame-writer.ts";
 import { FramedWebSocket } from "../socket/framed-web-socket.ts";
 import { lingeringClose } from "../socket/linger.ts";
 import { countReceived } from "../socket/received-bytes.ts";
 import { noteWholeBuffer } from "../socket/whole-buffers.ts";
-import { responseBytes } from "./edge-answer.ts";
 
 export type ServerSocketEvent = Extract<
   ServerEvent,
@@ -117,7 +118,7 @@ export class ServerSockets {
       case "upgrade_refuse":
         connection.handshake = null;
         stopWatching(stream);
-        lingeringClose(stream, responseBytes(effect.status, effect.headers, effect.body));
+        lingeringClose(stream, refusalBytes(effect.status, effect.headers, effect.body));
         break;
       case "socket_send_text":
         if (webSocket?.readyState === WebSocket.OPEN) connection.writer.text(effect.text);
@@ -203,6 +204,14 @@ export class ServerSockets {
   }
 }
 
+/** A plain response in the place of the handshake's; the connection ends with it. */
+function refusalBytes(status: number, headers: HeaderList, body: Uint8Array): Uint8Array {
+  const asked = { method: "GET", minorVersion: 1, persistent: false } as const;
+  const date = new Date().toUTCString();
+  const options = { status, headers: ["date", date, ...headers], close: true, date, idleSeconds: 0 };
+  return Buffer.concat([Buffer.from(frameResponse(asked, options).head, "latin1"), body]);
+}
+
 function takeHandshake(connection: Connection): IncomingMessage {
   const { handshake } = connection;
   assert(handshake !== null, "a handshake was answered twice");
@@ -217,7 +226,7 @@ function takeHandshake(connection: Connection): IncomingMessage {
 function watchForEnd(stream: Duplex, head: Buffer): void {
   stream.on("end", onEarlyEnd);
   if (head.length > 0) stream.unshift(head);
-  else stream.on("data", onEarlyData);
+  else stream.on("data", onEarlyData).resume();
 }
 
 function stopWatching(stream: Duplex): void {

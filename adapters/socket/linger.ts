@@ -3,7 +3,6 @@
  * the reset can overtake the response that the peer has not read yet. RFC 9112 section 9.6: close the sending side first,
  * read on until the peer closes too, and give up after a while.
  */
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
 /** Enough for a response to cross a slow network; nginx waits as long between two reads. */
@@ -15,9 +14,4 @@ export function lingeringClose(socket: Duplex, lastBytes?: Uint8Array): void {
   socket.resume();
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once("close", () => clearTimeout(timer));
-}
-
-/** Makes `node:http` linger where it would end the connection with `destroySoon`, after its last response. */
-export function lingerAfterResponse(socket: Socket): void {
-  socket.destroySoon = () => lingeringClose(socket);
 }

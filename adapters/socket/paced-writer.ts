@@ -9,36 +9,39 @@ import { freeWholeBuffer } from "./whole-buffers.ts";
 /** Some pieces of 64 KiB: enough to keep the fastest socket busy. A visitor at 1 KiB/s shows progress every four minutes. */
 const WRITING_BYTES_MAX = 256 * 1024;
 
-export type PacedOutput = {
+export type PacedOutput<Piece> = {
   /** Passes one piece on; `onGone` is called when it has left for the kernel, and never when it could not. */
-  readonly write: (piece: Uint8Array, onGone: () => void) => void;
+  readonly write: (piece: Piece, onGone: () => void) => void;
   /** All pieces were passed on. */
   readonly end: () => void;
   /** Told how many bytes of a piece have left for the kernel. */
   readonly onFlushed: (bytes: number) => void;
 };
 
-type Piece = { readonly bytes: Uint8Array; readonly isLastUse: boolean };
+/** Bytes, or several parts that go together; the length of text is that of its Latin-1. */
+type AnyPiece = Uint8Array | readonly (string | Uint8Array)[];
 
-export class PacedWriter {
-  readonly #output: PacedOutput;
+type Waiting<Piece> = { readonly piece: Piece; readonly isLastUse: boolean };
+
+export class PacedWriter<Piece extends AnyPiece = Uint8Array> {
+  readonly #output: PacedOutput<Piece>;
   readonly #writingBytesMax: number;
   /** Pieces that wait until those before them are gone. */
-  #waiting: Piece[] = [];
+  #waiting: Waiting<Piece>[] = [];
   /** Bytes that were passed on and are not gone. */
   #writingBytes = 0;
   #isEnding = false;
 
   /** A piece is passed on as long as fewer than `writingBytesMax` bytes are under way, whatever its own size. */
-  constructor(output: PacedOutput, writingBytesMax = WRITING_BYTES_MAX) {
+  constructor(output: PacedOutput<Piece>, writingBytesMax = WRITING_BYTES_MAX) {
     this.#output = output;
     this.#writingBytesMax = writingBytesMax;
   }
 
   /** `isLastUse`: the memory of the piece is freed when it has left for the kernel. */
-  write(bytes: Uint8Array, isLastUse = false): void {
-    if (bytes.length === 0) return;
-    this.#waiting.push({ bytes, isLastUse });
+  write(piece: Piece, isLastUse = false): void {
+    if (piece.length === 0) return;
+    this.#waiting.push({ piece, isLastUse });
     this.#proceed();
   }
 
@@ -55,22 +58,34 @@ export class PacedWriter {
 
   #proceed(): void {
     while (this.#writingBytes < this.#writingBytesMax) {
-      const piece = this.#waiting.shift();
-      if (piece === undefined) {
+      const next = this.#waiting.shift();
+      if (next === undefined) {
         if (!this.#isEnding) return;
         this.#isEnding = false;
         this.#output.end();
         return;
       }
-      const { bytes, isLastUse } = piece;
-      const { length } = bytes;
+      const { piece, isLastUse } = next;
+      const length = lengthOf(piece);
       this.#writingBytes += length;
-      this.#output.write(bytes, () => {
-        if (isLastUse) freeWholeBuffer(bytes);
+      this.#output.write(piece, () => {
+        if (isLastUse) free(piece);
         this.#writingBytes -= length;
         this.#output.onFlushed(length);
         this.#proceed();
       });
     }
   }
+}
+
+function lengthOf(piece: AnyPiece): number {
+  if (piece instanceof Uint8Array) return piece.length;
+  let length = 0;
+  for (const part of piece) length += part.length;
+  return length;
+}
+
+function free(piece: AnyPiece): void {
+  if (piece instanceof Uint8Array) return freeWholeBuffer(piece);
+  for (const part of piece) if (typeof part !== "string") freeWholeBuffer(part);
 }

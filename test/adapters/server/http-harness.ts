@@ -23,7 +23,7 @@ export function head(exchange: ExchangeId): HttpServerEffect & { readonly type: 
 }
 
 /** A server whose core is the test: events are logged, and effects come from the test's own hand. */
-export async function start(limits: { readonly connectionsMax?: number } = {}) {
+export async function start(given: { readonly connectionsMax?: number; readonly nowMs?: () => number } = {}) {
   const log = new ExchangeLog();
   const faults: string[] = [];
   const upgrades: string[] = [];
@@ -32,7 +32,7 @@ export async function start(limits: { readonly connectionsMax?: number } = {}) {
     for (const check of waiting.splice(0)) check();
   };
   const options = {
-    ...limits,
+    ...given,
     port: 0,
     bind: "127.0.0.1",
     dispatch: log.dispatch,

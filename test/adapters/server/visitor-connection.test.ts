@@ -172,6 +172,7 @@ describe("pipelining", () => {
     client.get("/first");
     client.send("POST /broken HTTP/1.1", "Host: x", "transfer-encoding: chunked", "", "zz\r\n");
     const [first, broken] = [(await run.opened(1)).exchange, (await run.opened(2)).exchange];
+    run.server.perform({ type: "exchange_read", exchange: broken });
     await run.until(() => run.faults.length === 1);
     run.respond(broken, { body: ["never seen"] });
     run.respond(first, { body: ["first"] });

@@ -85,7 +85,8 @@ describe("the body of a request", () => {
   });
 
   test("H20 that does not end within five seconds of its response ends the connection, without a reset", async () => {
-    const run = await start();
+    let nowMs = 0;
+    const run = await start({ nowMs: () => nowMs });
     const client = run.client();
     client.send("POST / HTTP/1.1", "Host: x", "content-length: 10", "", "part");
     const { exchange } = await run.opened(1);
@@ -93,9 +94,11 @@ describe("the body of a request", () => {
     run.respond(exchange, { status: 413, body: ["early"] });
     await client.untilText("early");
     await run.pulse();
+    nowMs = 4_999;
     vi.advanceTimersByTime(4_999);
     await run.pulse();
     expect(client.ending).toBe(null);
+    nowMs = 5_000;
     vi.advanceTimersByTime(1);
     await client.untilEnded();
     expect(client.ending).toBe("end");

@@ -1,0 +1,141 @@
+/** A visitor's connection as a whole: how it begins, how long it is waited for, and how it ends. */
+import type { FailureCode } from "../failure.ts";
+import type { HeaderList } from "../http/headers.ts";
+import { problemResponse } from "../http/problem.ts";
+import { createRequestReader, isInHead, isInRequest, waitingBytes } from "../http1/request-reader.ts";
+import { frameResponse } from "../http1/response-writer.ts";
+import type { ConnectionId } from "../ids.ts";
+import type { Outbox } from "../outbox.ts";
+import { createQueue } from "../session/queue.ts";
+import { arm, createTimer, disarm } from "../timers.ts";
+import type { EdgeEffect } from "./events.ts";
+import type { Edge, EdgeConnection, Patience, Turn } from "./state.ts";
+
+export function acceptConnection(edge: Edge, id: ConnectionId, peer: string): EdgeConnection {
+  const connection: EdgeConnection = {
+    id,
+    peer,
+    reader: createRequestReader(edge.config.limits.headBytesMax),
+    timer: createTimer(id),
+    waitsFor: null,
+    phase: "reading",
+    turns: [],
+    incoming: null,
+    heard: false,
+    sealed: false,
+    writes: createQueue(),
+    leftBytes: 0,
+    handshake: null,
+    lastAnswer: null,
+    early: [],
+    earlyBytes: 0,
+    paused: false,
+    ended: false,
+  };
+  edge.connections.set(id, connection);
+  wait(edge, connection, "head");
+  return connection;
+}
+
+/** Arms the timer for what the connection waits for now, and has the adapter read, or not, as it wants. */
+export function settle(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
+  if (connection.phase === "closed") return;
+  wait(edge, connection, patienceOf(connection));
+  const paused = isFull(edge, connection);
+  if (connection.paused === paused || connection.phase === "handed") return;
+  connection.paused = paused;
+  out.push({ type: "connection_pause", connection: connection.id, paused });
+}
+
+/** No response follows but this one, which takes its turn. */
+export function refuse(
+  edge: Edge,
+  connection: EdgeConnection,
+  code: FailureCode,
+  headers: HeaderList,
+  out: Outbox<EdgeEffect>,
+): void {
+  const problem = problemResponse(code, { requestId: null, html: false });
+  connection.sealed = true;
+  connection.lastAnswer = { ...problem, headers: [...problem.headers, ...headers] };
+  proceedToEnd(edge, connection, out);
+}
+
+/** All turns are over: the connection ends, with a last answer where one is due. */
+export function proceedToEnd(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
+  const { id, turns, lastAnswer } = connection;
+  if (turns.length > 0 || connection.phase !== "reading") return;
+  if (lastAnswer !== null) {
+    connection.lastAnswer = null;
+    const { status, headers, body } = lastAnswer;
+    const asked = { method: "GET", minorVersion: 1, persistent: false } as const;
+    const options = { status, headers, close: true, date: edge.config.date(), idleSeconds: 0 };
+    const { head } = frameResponse(asked, options);
+    out.push({ type: "connection_write", connection: id, parts: [head, body], lastUse: false });
+  }
+  endSide(edge, connection, out);
+}
+
+/**
+ * Ends our side and reads on: closing a connection while unread bytes wait makes the kernel reset it, and the reset can
+ * overtake the response that the visitor has not read yet (RFC 9112 section 9.6).
+ */
+export function endSide(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
+  connection.phase = "lingering";
+  connection.incoming = null;
+  out.push({ type: "connection_end", connection: connection.id });
+  settle(edge, connection, out);
+}
+
+/** Destroys it; its last event is still to come. */
+export function closeConnection(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
+  if (connection.phase === "closed") return;
+  connection.phase = "closed";
+  disarm(edge.timers, connection.timer);
+  out.push({ type: "connection_close", connection: connection.id });
+}
+
+/**
+ * Destroys it inside a response. With HTTP/1.0 the end of the connection may be all that ends a body, so that only a reset
+ * tells a part from the whole. HTTP/1.1 has `content-length` or the last chunk for that, and keeps what has arrived at the
+ * visitor readable.
+ */
+export function cutConnection(edge: Edge, turn: Turn, out: Outbox<EdgeEffect>): void {
+  const { connection } = turn;
+  if (turn.minorVersion === 1) return closeConnection(edge, connection, out);
+  if (connection.phase === "closed") return;
+  connection.phase = "closed";
+  disarm(edge.timers, connection.timer);
+  out.push({ type: "connection_reset", connection: connection.id });
+}
+
+function wait(edge: Edge, connection: EdgeConnection, patience: Patience | null): void {
+  if (connection.waitsFor === patience) return;
+  connection.waitsFor = patience;
+  if (patience === null) return disarm(edge.timers, connection.timer);
+  const { headMs, idleMs, restMs, lingerMs } = edge.config.limits;
+  const ms = { head: headMs, idle: idleMs, rest: restMs, linger: lingerMs }[patience];
+  arm(edge.timers, connection.timer, edge.nowMs + ms);
+}
+
+function patienceOf(connection: EdgeConnection): Patience | null {
+  const { phase, reader, incoming, turns, sealed, heard } = connection;
+  if (phase === "lingering") return "linger";
+  if (phase !== "reading") return null;
+  if (incoming?.over === true) return "rest";
+  if (isInRequest(reader) || sealed) return null;
+  if (isInHead(reader)) return "head";
+  if (turns.length > 0) return null;
+  // A connection that has not said anything yet is waited for as for the rest of a head.
+  return heard ? "idle" : "head";
+}
+
+/** Whether no more is to be read for now. What nobody wants is read ahead all the same, as far as there is room. */
+function isFull(edge: Edge, { phase, reader, earlyBytes, turns }: EdgeConnection): boolean {
+  const { readAheadBytes } = edge.config.limits;
+  if (phase === "reading") return waitingBytes(reader) >= readAheadBytes;
+  if (phase !== "upgrade") return false;
+  const turn = turns[0];
+  const isOpen = turn !== undefined && turn.response !== "none";
+  return isOpen ? turn.pausedBody : earlyBytes >= readAheadBytes;
+}

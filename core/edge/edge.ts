@@ -1,0 +1,98 @@
+/**
+ * The edge's state machine. This file only tells events apart: `requests.ts` has the way in, `responses.ts` the way out,
+ * `connections.ts` how a connection begins, what it waits for, and how it ends.
+ */
+import { assert, unreachable } from "../assert.ts";
+import type { ConnectionId } from "../ids.ts";
+import type { Outbox } from "../outbox.ts";
+import { disarm, fireDue, nextDeadlineMs } from "../timers.ts";
+import { acceptConnection, closeConnection } from "./connections.ts";
+import type { EdgeEffect, EdgeEvent } from "./events.ts";
+import { closeTurn, onBroken, onBytes, onEnded, onReturned } from "./requests.ts";
+import { finishIfOut, isUpgradeOut, obeyOrder, onFlushed } from "./responses.ts";
+import { createEdgeState, type Edge, type EdgeConfig, type EdgeConnection } from "./state.ts";
+
+export type { Edge, EdgeConfig } from "./state.ts";
+
+export function createEdge(config: EdgeConfig): Edge {
+  return createEdgeState(config);
+}
+
+/** When the next `tick` is due, in the milliseconds of `nowMs`; Infinity when nothing is armed. */
+export function edgeDeadlineMs(edge: Edge): number {
+  return nextDeadlineMs(edge.timers);
+}
+
+/** Takes one event at one time, which never runs backwards. */
+export function stepEdge(edge: Edge, nowMs: number, event: EdgeEvent, out: Outbox<EdgeEffect>): void {
+  assert(nowMs >= edge.nowMs, "time went backwards");
+  assert(out.count === 0, "the effects of the previous step were not carried out");
+  edge.nowMs = nowMs;
+  switch (event.type) {
+    case "tick":
+      return fireDue(edge.timers, nowMs, (id) => onTimer(edge, id, out));
+    case "connection_accepted":
+      assert(!edge.connections.has(event.connection), "a connection was accepted twice");
+      acceptConnection(edge, event.connection, event.peer);
+      return;
+    case "connection_bytes":
+      return onBytes(edge, connectionOf(edge, event.connection), event.bytes, out);
+    case "connection_flushed":
+      return onFlushed(edge, connectionOf(edge, event.connection), event.bytes, out);
+    case "connection_ended": {
+      const connection = connectionOf(edge, event.connection);
+      onEnded(edge, connection, out);
+      return finishIfOut(edge, connection, out);
+    }
+    case "connection_closed":
+      return onClosed(edge, connectionOf(edge, event.connection), event.cause === null, out);
+    case "connection_returned":
+      return onReturned(edge, connectionOf(edge, event.connection), out);
+    case "listener_close":
+      return onListenerClosed(edge, out);
+    case "exchange_read":
+    case "exchange_pause":
+    case "respond":
+    case "respond_interim":
+    case "respond_upgrade":
+    case "respond_head":
+    case "respond_body":
+    case "respond_end":
+    case "respond_cut":
+      return obeyOrder(edge, event, out);
+    default:
+      unreachable(event);
+  }
+}
+
+function connectionOf(edge: Edge, id: ConnectionId): EdgeConnection {
+  const connection = edge.connections.get(id);
+  assert(connection !== undefined, "an event names a connection that is not open");
+  return connection;
+}
+
+function onTimer(edge: Edge, id: ConnectionId, out: Outbox<EdgeEffect>): void {
+  const connection = connectionOf(edge, id);
+  const { waitsFor } = connection;
+  connection.waitsFor = null;
+  if (waitsFor === "head") onBroken(edge, connection, "request_timeout", out);
+  else closeConnection(edge, connection, out);
+}
+
+/** The last event of a connection: whoever waited for an answer on it gets none. */
+function onClosed(edge: Edge, connection: EdgeConnection, inOrder: boolean, out: Outbox<EdgeEffect>): void {
+  for (const turn of connection.turns) closeTurn(edge, turn, inOrder && isUpgradeOut(turn), out);
+  connection.phase = "closed";
+  connection.turns.length = 0;
+  disarm(edge.timers, connection.timer);
+  edge.connections.delete(connection.id);
+}
+
+/** Each response is the last one of its connection from here on, and who waits for none is let go. */
+function onListenerClosed(edge: Edge, out: Outbox<EdgeEffect>): void {
+  edge.closing = true;
+  for (const connection of edge.connections.values()) {
+    const isIdle = connection.turns.length === 0 && connection.waitsFor === "idle";
+    if (connection.phase === "reading" && isIdle) closeConnection(edge, connection, out);
+  }
+}

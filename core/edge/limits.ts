@@ -1,0 +1,22 @@
+/** Bounds of a visitor's connection. */
+const KIB = 1024;
+const SECOND = 1000;
+
+export const edgeLimits = {
+  /** A request's head, and its trailers. What nginx and Node take by default. */
+  headBytesMax: 16 * KIB,
+  /** From the first byte of a head, or from the connection's beginning, to the head's end. */
+  headMs: 15 * SECOND,
+  /** Above the 60 s of the usual proxies in front of us, so that it is they who close an idle connection, never we under a request. */
+  idleMs: 75 * SECOND,
+  /** Requests of one connection that wait for their answers. Beyond it is not read on: browsers never pipeline, others seldom. */
+  turnsMax: 16,
+  /** What is read of a connection before somebody wants it: enough to see behind it that the visitor has left. */
+  readAheadBytes: 64 * KIB,
+  /** Of a body that nobody wants any more so long is read on, lest the visitor stays stuck in it. */
+  restMs: 5 * SECOND,
+  /** A connection whose last response is out, while the visitor has not closed it: nginx waits as long. */
+  lingerMs: 5 * SECOND,
+};
+
+export type EdgeLimits = { readonly [Name in keyof typeof edgeLimits]: number };

@@ -1,0 +1,116 @@
+/** What the edge knows of connections: plain data, changed in place by the steps. */
+import type { ProblemResponse } from "../http/problem.ts";
+import type { RequestHead, RequestReader } from "../http1/request-reader.ts";
+import type { Asked } from "../http1/response-writer.ts";
+import { IdTable } from "../id-table.ts";
+import type { ConnectionId, ExchangeId } from "../ids.ts";
+import type { Queue } from "../session/queue.ts";
+import { createTimers, type Timer, type Timers } from "../timers.ts";
+import type { ExchangeOrder } from "./events.ts";
+import type { EdgeLimits } from "./limits.ts";
+
+export type EdgeConfig = {
+  readonly limits: EdgeLimits;
+  /** Now, as the field `Date` has it (RFC 9110 section 5.6.7). */
+  readonly date: () => string;
+};
+
+/**
+ *   reading --> lingering --> closed
+ *      |
+ *      +--> handed <--> (upgrade) --> closed
+ *
+ * reading: requests come and responses go. lingering: our side has ended; what comes is read and dropped until the visitor
+ * closes too. handed: somebody else has it. upgrade: one exchange has it, raw bytes both ways after its 101. closed: it was
+ * ordered to be destroyed, or is gone.
+ */
+export type ConnectionPhase = "reading" | "lingering" | "handed" | "upgrade" | "closed";
+
+export type EdgeConnection = {
+  readonly id: ConnectionId;
+  readonly peer: string;
+  readonly reader: RequestReader;
+  readonly timer: Timer<ConnectionId>;
+  /** What the timer is armed for; null where it is not. */
+  waitsFor: Patience | null;
+  phase: ConnectionPhase;
+  /** Exchanges in the order of their requests, which is that of the responses (RFC 9112 section 9.3.2). */
+  readonly turns: Turn[];
+  /** Whose request is being read: its head is known, and its end has not come. */
+  incoming: Turn | null;
+  /** Whether a byte has come. */
+  heard: boolean;
+  /** Whether no further request is taken: the last response is known. */
+  sealed: boolean;
+  /** Writes that have not left for the kernel, oldest first; how much of the oldest has left already. */
+  readonly writes: Queue<Write>;
+  leftBytes: number;
+  /** The handshake that was handed over, until it comes back. */
+  handshake: RequestHead | null;
+  /** Goes out when all turns before it are over; the connection ends with it. */
+  lastAnswer: ProblemResponse | null;
+  /** What came before the answer to a handshake with a home service. */
+  early: Uint8Array[];
+  earlyBytes: number;
+  /** Whether the adapter was told to stop reading. */
+  paused: boolean;
+  /** Whether the visitor has ended his side. */
+  ended: boolean;
+};
+
+/** For the end of a head; for another request; for the rest of a body that nobody wants; for the visitor's end. */
+export type Patience = "head" | "idle" | "rest" | "linger";
+
+export type Write = {
+  readonly wireBytes: number;
+  /** Whose body these are bytes of, and how many of them; null where they are nobody's. */
+  readonly turn: Turn | null;
+  readonly bodyBytes: number;
+};
+
+/** One exchange's place on its connection. */
+export type Turn = Asked & {
+  readonly exchange: ExchangeId;
+  readonly connection: EdgeConnection;
+  readonly upgrade: boolean;
+  readonly expectsContinue: boolean;
+  /** Whether the server wants the body, and whether it wants no more of it for the moment. */
+  reads: boolean;
+  pausedBody: boolean;
+  /** Whether the request was read to its end. */
+  requestDone: boolean;
+  /** What the server ordered before the response's turn had come. */
+  orders: ExchangeOrder[];
+  /** How far the response is: its head is out, or its 101; all of it was ordered. */
+  response: "none" | "body" | "raw" | "ended";
+  framing: "chunked" | "plain" | "none";
+  /** Whether the connection ends with the response. */
+  closes: boolean;
+  /** Ordered to be cut: the connection is destroyed when the turn comes. */
+  cut: boolean;
+  /** Whether the server was told its last event. */
+  over: boolean;
+};
+
+export type Edge = {
+  readonly config: EdgeConfig;
+  nowMs: number;
+  readonly timers: Timers<ConnectionId>;
+  readonly connections: IdTable<ConnectionId, EdgeConnection>;
+  readonly turns: IdTable<ExchangeId, Turn>;
+  exchangesOpened: number;
+  /** Whether no connection is to take another request. */
+  closing: boolean;
+};
+
+export function createEdgeState(config: EdgeConfig): Edge {
+  return {
+    config,
+    nowMs: 0,
+    timers: createTimers(),
+    connections: new IdTable(),
+    turns: new IdTable(),
+    exchangesOpened: 0,
+    closing: false,
+  };
+}
