@@ -146,10 +146,6 @@ export async function isHealthy({
   return answers.every((answer) => answer.status === "fulfilled" && answer.value.status === 200);
 }
 
-export function readiness({ adminUrl }: Pick<ServerProgram, "adminUrl">): Promise<Answer> {
-  return ask(`${adminUrl}/ready`);
-}
-
 /** Looks again and again; rejects where the process ends before. */
 export async function untilTrue(look: () => boolean | Promise<boolean>, program: Program): Promise<void> {
   let hasEnded = false;
