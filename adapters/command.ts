@@ -7,6 +7,7 @@ import { helpOf, OVERVIEW } from "./help.ts";
 import { createLog, type Logger } from "./operator/log.ts";
 import { openOutput } from "./operator/output.ts";
 import type { Signals } from "./operator/signals.ts";
+import { leaveThreads } from "./operator/threads.ts";
 import { startServer } from "./server/server.ts";
 import { type LogLevel, readAgentConfig, readServeConfig, suggestion } from "./settings/settings.ts";
 import { StartupError } from "./startup-error.ts";
@@ -32,9 +33,10 @@ setFlagsFromString("--heap-growing-percent=400");
 
 const stdout = openOutput(1);
 const stderr = openOutput(2);
-process.on("exit", () => {
+process.on("exit", (code) => {
   stdout.flush(LAST_LINES_MS);
   stderr.flush(LAST_LINES_MS);
+  leaveThreads(code);
 });
 
 /** Runs the command and ends the process. */

@@ -1,4 +1,5 @@
 /** What signals do to whole processes: which end one, how, and which do nothing at all. */
+import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -124,6 +125,19 @@ describe("a server", () => {
     server.signal("SIGTERM");
     expect(await server.ended).toBe(0);
   });
+});
+
+test("a process ends as it should while one of its threads is in a call that never returns", async () => {
+  // As a look-up is whose name server says nothing: nobody ever opens the other end.
+  const pipe = join(temporaryFolder(), "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const stuck = encodeURIComponent(`import { open } from "node:fs"; open("${pipe}", "r", () => {});`);
+  const environment = { NODE_OPTIONS: `--import=data:text/javascript,${stuck}` };
+  const server = await startServerProgram({ environment });
+  server.signal("SIGTERM");
+  expect(await server.ended).toBe(0);
+  expect(server.output()).toContain('"msg":"draining"');
+  expect(await startProgram(["sevre"], { environment }).ended).toBe(1);
 });
 
 describe("an agent", () => {
