@@ -51,6 +51,7 @@ export function createMetrics(snapshot: () => ServerSnapshot): Metrics {
           answer(outcome);
         });
       },
+      probe: () => registry.probe(),
       close: () => registry.close(),
     }),
     close: closeProcess,
