@@ -20,11 +20,13 @@ import { createNonceSource } from "../nonce.ts";
 import { type Admin, startAdmin } from "../operator/admin.ts";
 import type { Logger } from "../operator/log.ts";
 import { createMetrics } from "../operator/metrics.ts";
+import { createRefusalLog } from "../operator/refusals.ts";
 import { createServerReportLog } from "../operator/report-log.ts";
 import { createProbe, type MysqlReport, openRegistry } from "../registry/registry.ts";
 import type { ServeConfig } from "../settings/settings.ts";
 import { StartupError } from "../startup-error.ts";
 import { readVersion } from "../version.ts";
+import { connectionsThatFit } from "./descriptors.ts";
 import { HttpServer } from "./http.ts";
 import { ServerSockets } from "./web-sockets.ts";
 
@@ -81,13 +83,20 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     nonce,
     onForward: (request) => http.forward(request),
   });
+  const refused = createRefusalLog(logger, monotonicNowMs);
+  const connectionsMax = Math.min(config.limits.connectionsMax, connectionsThatFit());
   const http = new HttpServer({
     port: config.port,
     bind: config.bind,
+    limits: { ...config.limits, connectionsMax },
+    trustedProxies: state.trustedProxies,
     dispatch,
     nonce,
     onUpgrade: (request, stream, head) => sockets.take(request, stream, head),
-    onFault: metrics.countConnectionFault,
+    onFault: (cause) => {
+      metrics.countConnectionFault(cause);
+      refused(cause);
+    },
     onFatal: (error) => close().finally(() => ended.reject(error)),
   });
   let admin: Admin | undefined;
