@@ -46,7 +46,10 @@ export function takePiece(received: Received, count: number): Piece {
   const { bytes, at, alone } = received;
   const piece = bytes.subarray(at, at + count);
   skip(received, count);
-  return received.bytes === EMPTY ? { bytes: piece, only: alone } : { bytes: piece.slice(), only: true };
+  // Not by `slice`, which some of what comes from a socket has with another meaning: it shares the buffer.
+  return received.bytes === EMPTY
+    ? { bytes: piece, only: alone }
+    : { bytes: new Uint8Array(piece), only: true };
 }
 
 export function skip(received: Received, count: number): void {
