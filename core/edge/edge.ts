@@ -88,11 +88,11 @@ function onClosed(edge: Edge, connection: EdgeConnection, inOrder: boolean, out:
   edge.connections.delete(connection.id);
 }
 
-/** Each response is the last one of its connection from here on, and who waits for none is let go. */
+/** No connection takes another request than those it has, or its first; who waits for none is let go. */
 function onListenerClosed(edge: Edge, out: Outbox<EdgeEffect>): void {
   edge.closing = true;
   for (const connection of edge.connections.values()) {
-    const isIdle = connection.turns.length === 0 && connection.waitsFor === "idle";
-    if (connection.phase === "reading" && isIdle) closeConnection(edge, connection, out);
+    if (connection.turns.length > 0) connection.sealed = true;
+    else if (connection.waitsFor === "idle") closeConnection(edge, connection, out);
   }
 }

@@ -186,11 +186,14 @@ function openTurn(
 ): void {
   const { method, target, headers, minorVersion } = head;
   const hasBody = head.hasBody || upgrade;
+  const persistent = isPersistent(head);
+  // RFC 9112 section 9.6: what follows the last request is no request, and must not be done.
+  if (!persistent || edge.closing) connection.sealed = true;
   const exchange = ++edge.exchangesOpened as ExchangeId;
   const turn: Turn = {
     method,
     minorVersion,
-    persistent: isPersistent(head),
+    persistent,
     exchange,
     connection,
     upgrade,

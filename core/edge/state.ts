@@ -72,7 +72,7 @@ export type Turn = Asked & {
   readonly connection: EdgeConnection;
   readonly upgrade: boolean;
   readonly expectsContinue: boolean;
-  /** Whether the server wants the body, and whether it wants no more of it for the moment. */
+  /** Whether the server wants the body, and `100 Continue` with it; whether it wants no more of it for the moment. */
   reads: boolean;
   pausedBody: boolean;
   /** Whether the request was read to its end. */
