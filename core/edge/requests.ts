@@ -173,6 +173,8 @@ function handOver(connection: EdgeConnection, head: RequestHead, out: Outbox<Edg
   const { target, headers } = head;
   connection.phase = "handed";
   connection.handshake = head;
+  // Whoever has it reads as he likes, and it comes back being read.
+  connection.paused = false;
   const rest = takeRest(connection.reader);
   out.push({ type: "connection_hand_over", connection: connection.id, target, headers, rest });
 }

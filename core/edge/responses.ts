@@ -189,7 +189,8 @@ function endResponse(edge: Edge, turn: Turn, out: Outbox<EdgeEffect>): void {
 /** The response of the first turn is out, if all of it was ordered and has left. */
 export function finishIfOut(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
   const turn = connection.turns[0];
-  if (turn?.response !== "ended" || !isOut(connection)) return;
+  // What was destroyed may have been destroyed before the last of it went out.
+  if (turn?.response !== "ended" || !isOut(connection) || connection.phase === "closed") return;
   if (connection.phase === "upgrade") {
     if (!turn.requestDone) return;
     connection.turns.shift();
