@@ -1,6 +1,6 @@
 /** What Node's own parser makes of a response, by way of its HTTP client on a connection in memory. */
 import http from "node:http";
-import { Duplex } from "node:stream";
+import { MemoryWire } from "./memory-wire.ts";
 
 export type Reading = {
   readonly interims: readonly { readonly status: number; readonly headers: readonly string[] }[];
@@ -23,7 +23,7 @@ export function readByNode(pieces: readonly Buffer[], options: ReadOptions): Pro
   let response: http.IncomingMessage | null = null;
   let isRefused = false;
   let isUpgraded = false;
-  const wire = new Wire();
+  const wire = new MemoryWire();
   const request = http.request({
     createConnection: () => wire,
     method: options.method,
@@ -67,17 +67,4 @@ export function readByNode(pieces: readonly Buffer[], options: ReadOptions): Pro
   for (const piece of pieces) wire.push(piece);
   wire.push(null);
   return promise;
-}
-
-/** A connection on which all that is written is taken. */
-class Wire extends Duplex {
-  constructor() {
-    super({ allowHalfOpen: false });
-  }
-
-  override _read(): void {}
-
-  override _write(_bytes: Buffer, _encoding: BufferEncoding, callback: () => void): void {
-    callback();
-  }
 }
