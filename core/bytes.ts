@@ -3,7 +3,8 @@
  * copied; a view of at least half of its buffer is kept as it is.
  */
 export function retain(bytes: Uint8Array): Uint8Array {
-  return bytes.length * 2 < bytes.buffer.byteLength ? bytes.slice() : bytes;
+  // Not by `slice`, which some of what comes from a socket has with another meaning: it shares the buffer.
+  return bytes.length * 2 < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
 }
 
 /** The byte at that place; past the end there is nothing, which is read as 0. */

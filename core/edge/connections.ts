@@ -66,7 +66,7 @@ function createConnection(
     phase: "reading",
     turns: [],
     incoming: null,
-    heard: false,
+    asked: false,
     sealed: false,
     writes: createQueue(),
     leftBytes: 0,
@@ -75,7 +75,6 @@ function createConnection(
     early: [],
     earlyBytes: 0,
     paused: false,
-    ended: false,
   };
   edge.connections.set(id, connection);
   wait(edge, connection, "head");
@@ -85,7 +84,7 @@ function createConnection(
 /** Arms the timer for what the connection waits for now, and has the adapter read, or not, as it wants. */
 export function settle(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
   if (connection.phase === "closed") return;
-  wait(edge, connection, patienceOf(connection));
+  wait(edge, connection, patienceOf(edge, connection));
   const paused = isFull(edge, connection);
   if (connection.paused === paused || connection.phase === "handed") return;
   connection.paused = paused;
@@ -154,7 +153,8 @@ export function cutConnection(edge: Edge, turn: Turn, out: Outbox<EdgeEffect>): 
   out.push({ type: "connection_reset", connection: connection.id });
 }
 
-function wait(edge: Edge, connection: EdgeConnection, patience: Patience | null): void {
+/** Has the connection wait for that from now on, in place of what it waited for. */
+export function wait(edge: Edge, connection: EdgeConnection, patience: Patience | null): void {
   if (connection.waitsFor === patience) return;
   if (connection.waitsFor === "idle") edge.idle.delete(connection);
   connection.waitsFor = patience;
@@ -165,16 +165,22 @@ function wait(edge: Edge, connection: EdgeConnection, patience: Patience | null)
   arm(edge.timers, connection.timer, edge.nowMs + ms);
 }
 
-function patienceOf(connection: EdgeConnection): Patience | null {
-  const { phase, reader, incoming, turns, sealed, heard } = connection;
+function patienceOf(edge: Edge, connection: EdgeConnection): Patience | null {
+  const { phase, reader, incoming, turns, sealed, asked } = connection;
   if (phase === "lingering") return "linger";
   if (phase !== "reading") return null;
   if (incoming?.over === true) return "rest";
   if (isInRequest(reader) || sealed) return null;
-  if (isInHead(reader)) return "head";
+  // Of a head that is not read on, all may be there.
+  if (isInHead(reader) && hasRoom(edge, connection)) return "head";
   if (turns.length > 0) return null;
-  // A connection that has not said anything yet is waited for as for the rest of a head.
-  return heard ? "idle" : "head";
+  // A connection that has not asked for anything yet is waited for as for the rest of a head.
+  return asked ? "idle" : "head";
+}
+
+/** Whether another request may be read while those before it wait for their answers. */
+export function hasRoom(edge: Edge, { turns }: EdgeConnection): boolean {
+  return turns.length < edge.config.limits.turnsMax;
 }
 
 /** Whether no more is to be read for now. What nobody wants is read ahead all the same, as far as there is room. */

@@ -6,7 +6,7 @@ import { assert, unreachable } from "../assert.ts";
 import type { ConnectionId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
 import { fireDue, nextDeadlineMs } from "../timers.ts";
-import { acceptConnection, closeConnection, removeConnection } from "./connections.ts";
+import { acceptConnection, closeConnection, removeConnection, wait } from "./connections.ts";
 import type { EdgeEffect, EdgeEvent } from "./events.ts";
 import { closeTurn, onBroken, onBytes, onEnded, onReturned } from "./requests.ts";
 import { finishIfOut, isUpgradeOut, obeyOrder, onFlushed } from "./responses.ts";
@@ -73,6 +73,7 @@ function connectionOf(edge: Edge, id: ConnectionId): EdgeConnection {
 function onTimer(edge: Edge, id: ConnectionId, out: Outbox<EdgeEffect>): void {
   const connection = connectionOf(edge, id);
   const { waitsFor } = connection;
+  wait(edge, connection, null);
   if (waitsFor === "head") onBroken(edge, connection, "request_timeout", out);
   else closeConnection(edge, connection, out);
 }
@@ -83,11 +84,11 @@ function onClosed(edge: Edge, connection: EdgeConnection, inOrder: boolean, out:
   removeConnection(edge, connection);
 }
 
-/** Each response is the last one of its connection from here on, and who waits for none is let go. */
+/** No connection takes another request than those it has, or its first; who waits for none is let go. */
 function onListenerClosed(edge: Edge, out: Outbox<EdgeEffect>): void {
   edge.closing = true;
   for (const connection of edge.connections.values()) {
-    const isIdle = connection.turns.length === 0 && connection.waitsFor === "idle";
-    if (connection.phase === "reading" && isIdle) closeConnection(edge, connection, out);
+    if (connection.turns.length > 0) connection.sealed = true;
+    else if (connection.waitsFor === "idle") closeConnection(edge, connection, out);
   }
 }

@@ -1,6 +1,7 @@
 /** From a visitor's connection to the server: requests one after the other, each as far as somebody wants to read it. */
 import type { ServerEvent } from "../events.ts";
 import {
+  isInHead,
   isInRequest,
   nextRequestPart,
   putRequestBytes,
@@ -10,7 +11,15 @@ import {
 } from "../http1/request-reader.ts";
 import type { ExchangeId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
-import { closeConnection, cutConnection, endSide, refuse, settle } from "./connections.ts";
+import {
+  closeConnection,
+  cutConnection,
+  endSide,
+  hasRoom,
+  proceedToEnd,
+  refuse,
+  settle,
+} from "./connections.ts";
 import type { EdgeEffect } from "./events.ts";
 import { admit, isPersistent } from "./head.ts";
 import type { Edge, EdgeConnection, Turn } from "./state.ts";
@@ -21,7 +30,6 @@ export function onBytes(
   bytes: Uint8Array,
   out: Outbox<EdgeEffect>,
 ): void {
-  connection.heard = true;
   if (connection.phase === "upgrade") return onUpgradeBytes(edge, connection, bytes, out);
   // Behind the last request nothing is of use to anybody.
   const isWanted = connection.phase === "reading" && (!connection.sealed || isInRequest(connection.reader));
@@ -63,10 +71,9 @@ export function readOn(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeE
 
 /** The visitor has ended his side: what is not complete will never be, and who waits for an answer does so no longer. */
 export function onEnded(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
-  connection.ended = true;
   switch (connection.phase) {
     case "reading":
-      if (isInRequest(connection.reader) || connection.waitsFor === "head") {
+      if (isInRequest(connection.reader) || (isInHead(connection.reader) && hasRoom(edge, connection))) {
         onBroken(edge, connection, "bad_request", out);
       }
       // It may have ended by that.
@@ -93,9 +100,13 @@ export function onBroken(
   out.push({ type: "connection_fault", connection: connection.id, fault });
   const turn = connection.incoming;
   connection.incoming = null;
-  if (turn !== null && !turn.over) {
-    // It is the body of this request that is broken.
-    if (turn.response !== "none") return cutConnection(edge, turn, out);
+  if (turn !== null) {
+    // It is the body of this request that is broken, and a request has one answer.
+    if (turn.response === "body") return cutConnection(edge, turn, out);
+    if (turn.response === "ended") {
+      connection.sealed = true;
+      return proceedToEnd(edge, connection, out);
+    }
     connection.turns.pop();
     closeTurn(edge, turn, false, out);
   }
@@ -131,12 +142,14 @@ export function deliverEarly(connection: EdgeConnection, turn: Turn, out: Outbox
 }
 
 /** Whether what comes next on the connection is wanted: a head where there is room for a turn, a body where it is read. */
-function mayRead(edge: Edge, { reader, incoming, sealed, turns }: EdgeConnection): boolean {
-  if (!isInRequest(reader)) return !sealed && turns.length < edge.config.limits.turnsMax;
+function mayRead(edge: Edge, connection: EdgeConnection): boolean {
+  const { reader, incoming, sealed } = connection;
+  if (!isInRequest(reader)) return !sealed && hasRoom(edge, connection);
   return incoming === null || incoming.over || (incoming.reads && !incoming.pausedBody);
 }
 
 function onHead(edge: Edge, connection: EdgeConnection, head: RequestHead, out: Outbox<EdgeEffect>): void {
+  connection.asked = true;
   const admission = admit(head);
   switch (admission.type) {
     case "request":
@@ -160,6 +173,8 @@ function handOver(connection: EdgeConnection, head: RequestHead, out: Outbox<Edg
   const { target, headers } = head;
   connection.phase = "handed";
   connection.handshake = head;
+  // Whoever has it reads as he likes, and it comes back being read.
+  connection.paused = false;
   const rest = takeRest(connection.reader);
   out.push({ type: "connection_hand_over", connection: connection.id, target, headers, rest });
 }
@@ -173,11 +188,14 @@ function openTurn(
 ): void {
   const { method, target, headers, minorVersion } = head;
   const hasBody = head.hasBody || upgrade;
+  const persistent = isPersistent(head);
+  // RFC 9112 section 9.6: what follows the last request is no request, and must not be done.
+  if (!persistent || edge.closing) connection.sealed = true;
   const exchange = ++edge.exchangesOpened as ExchangeId;
   const turn: Turn = {
     method,
     minorVersion,
-    persistent: isPersistent(head),
+    persistent,
     exchange,
     connection,
     upgrade,

@@ -16,8 +16,8 @@ export function obeyOrder(edge: Edge, order: ExchangeOrder, out: Outbox<EdgeEffe
   const { connection } = turn;
   switch (order.type) {
     case "exchange_read":
+      if (turn.expectsContinue && !turn.reads) inTurn(edge, turn, order, out);
       turn.reads = true;
-      if (turn.expectsContinue) inTurn(edge, turn, order, out);
       return readOn(edge, connection, out);
     case "exchange_pause":
       turn.pausedBody = order.paused;
@@ -77,6 +77,8 @@ function respond(edge: Edge, turn: Turn, order: ExchangeOrder, out: Outbox<EdgeE
   if (connection.phase !== "reading" && connection.phase !== "upgrade") return;
   switch (order.type) {
     case "exchange_read":
+      // An answer that has begun says more.
+      if (turn.response !== "none") return;
       return write(turn, [bareHead(100, [])], 0, false, out);
     case "exchange_pause":
       return;
@@ -126,11 +128,14 @@ function headOf(edge: Edge, turn: Turn, status: number, headers: HeaderList, clo
   assert(turn.response === "none", "a response has two heads");
   const { connection } = turn;
   const { config, closing } = edge;
+  // RFC 9110 section 10.1.1: who was not told to go on may leave the body out, or may not.
+  const isBodyInDoubt = turn.expectsContinue && !turn.reads;
+  const isLast = connection.turns.length === 1;
   const framing = frameResponse(turn, {
     status,
     headers,
     // A handshake that was refused is the last request of its connection.
-    close: close || turn.upgrade || closing,
+    close: close || turn.upgrade || isBodyInDoubt || (closing && isLast),
     date: config.date(),
     idleSeconds: Math.floor(config.limits.idleMs / 1_000),
   });
@@ -184,7 +189,8 @@ function endResponse(edge: Edge, turn: Turn, out: Outbox<EdgeEffect>): void {
 /** The response of the first turn is out, if all of it was ordered and has left. */
 export function finishIfOut(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
   const turn = connection.turns[0];
-  if (turn?.response !== "ended" || !isOut(connection)) return;
+  // What was destroyed may have been destroyed before the last of it went out.
+  if (turn?.response !== "ended" || !isOut(connection) || connection.phase === "closed") return;
   if (connection.phase === "upgrade") {
     if (!turn.requestDone) return;
     connection.turns.shift();

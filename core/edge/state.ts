@@ -44,9 +44,9 @@ export type EdgeConnection = {
   readonly turns: Turn[];
   /** Whose request is being read: its head is known, and its end has not come. */
   incoming: Turn | null;
-  /** Whether a byte has come. */
-  heard: boolean;
-  /** Whether no further request is taken: the last response is known. */
+  /** Whether a request's head has come. */
+  asked: boolean;
+  /** Whether no further request is taken: the last response is known, or the last request. */
   sealed: boolean;
   /** Writes that have not left for the kernel, oldest first; how much of the oldest has left already. */
   readonly writes: Queue<Write>;
@@ -60,8 +60,6 @@ export type EdgeConnection = {
   earlyBytes: number;
   /** Whether the adapter was told to stop reading. */
   paused: boolean;
-  /** Whether the visitor has ended his side. */
-  ended: boolean;
 };
 
 /** For the end of a head; for another request; for the rest of a body that nobody wants; for the visitor's end. */
@@ -80,7 +78,7 @@ export type Turn = Asked & {
   readonly connection: EdgeConnection;
   readonly upgrade: boolean;
   readonly expectsContinue: boolean;
-  /** Whether the server wants the body, and whether it wants no more of it for the moment. */
+  /** Whether the server wants the body, and `100 Continue` with it; whether it wants no more of it for the moment. */
   reads: boolean;
   pausedBody: boolean;
   /** Whether the request was read to its end. */
