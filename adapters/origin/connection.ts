@@ -1,5 +1,6 @@
 /** One connection to an origin: bytes in, bytes out, and its end, in the words of the machine. */
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { ConnectionEvent } from "../../core/http1/events.ts";
 import type { ConnectionId } from "../../core/ids.ts";
 import { type Parts, writeParts } from "../socket/parts.ts";
@@ -14,25 +15,28 @@ export class OriginConnection {
   #writtenBytes = 0;
   #flushedBytes = 0;
   #error: Error | null = null;
+  /** What came while writes were on their way over TLS, to be told at the end of the loop's turn. */
+  #held: ConnectionEvent[] = [];
 
   constructor(id: ConnectionId, socket: Socket, tell: (event: ConnectionEvent) => void) {
     this.#id = id;
     this.#socket = socket;
     this.#tell = tell;
-    socket.once("encrypted" in socket ? "secureConnect" : "connect", () =>
+    socket.once(socket instanceof TLSSocket ? "secureConnect" : "connect", () =>
       tell({ type: "connection_opened", connection: id }),
     );
     socket.on("data", (bytes: Buffer) => {
       countReceived(bytes);
-      tell({ type: "connection_bytes", connection: id, bytes, only: true });
+      this.#tellInOrder({ type: "connection_bytes", connection: id, bytes, only: true });
     });
-    socket.on("end", () => tell({ type: "connection_ended", connection: id }));
+    socket.on("end", () => this.#tellInOrder({ type: "connection_ended", connection: id }));
     socket.on("error", (error) => {
       this.#error = error;
     });
-    socket.on("close", () =>
-      tell({ type: "connection_closed", connection: id, cause: faultOf(this.#error, socket) }),
-    );
+    socket.on("close", () => {
+      const cause = faultOf(this.#error, socket);
+      this.#tellInOrder({ type: "connection_closed", connection: id, cause });
+    });
   }
 
   write(parts: Parts): void {
@@ -66,7 +70,10 @@ export class OriginConnection {
     if (!error) this.#tellFlushed();
   };
 
-  /** Most writes leave at once, and then there is nothing to wait for. What failed has left the socket as well. */
+  /**
+   * Most writes leave at once, and then there is nothing to wait for. What could not be written is not in the socket any
+   * more either.
+   */
   #tellFlushed(): void {
     const socket = this.#socket;
     const bytes = this.#writtenBytes - socket.writableLength - this.#flushedBytes;
@@ -74,4 +81,24 @@ export class OriginConnection {
     this.#flushedBytes += bytes;
     this.#tell({ type: "connection_flushed", connection: this.#id, bytes });
   }
+
+  /**
+   * An answer must not be told before its request has left: it would pass for bytes that nobody asked for. Over TLS, Node
+   * says what has left only at the end of the loop's turn (its immediates are before ours), and an origin can have answered
+   * by then a request that was written from a timer or an immediate.
+   */
+  #tellInOrder(event: ConnectionEvent): void {
+    const isEarly = this.#socket instanceof TLSSocket && this.#socket.writableLength > 0;
+    if (this.#held.length === 0 && !isEarly) {
+      this.#tell(event);
+      return;
+    }
+    if (this.#held.push(event) === 1) setImmediate(this.#tellHeld);
+  }
+
+  readonly #tellHeld = (): void => {
+    const held = this.#held;
+    this.#held = [];
+    for (const event of held) this.#tell(event);
+  };
 }
