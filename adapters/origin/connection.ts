@@ -39,16 +39,22 @@ export class OriginConnection {
     });
   }
 
+  /**
+   * Of text, such as a head, nobody waits to hear that it has left: it is told with what comes next. That spares a small
+   * request a callback.
+   */
   write(parts: Parts): void {
     const socket = this.#socket;
-    for (let index = 0; index < parts.length; index++) this.#writtenBytes += parts[index]?.length ?? 0;
-    if (parts.length === 1) {
-      writeParts(socket, parts, this.#onGone);
-    } else {
-      socket.cork();
-      writeParts(socket, parts, this.#onGone);
-      socket.uncork();
+    const [first] = parts;
+    if (parts.length === 1 && typeof first === "string") {
+      this.#writtenBytes += first.length;
+      socket.write(first, "latin1");
+      return;
     }
+    for (let index = 0; index < parts.length; index++) this.#writtenBytes += parts[index]?.length ?? 0;
+    socket.cork();
+    writeParts(socket, parts, this.#onGone);
+    socket.uncork();
     this.#tellFlushed();
   }
 
@@ -90,6 +96,7 @@ export class OriginConnection {
   #tellInOrder(event: ConnectionEvent): void {
     const isEarly = this.#socket instanceof TLSSocket && this.#socket.writableLength > 0;
     if (this.#held.length === 0 && !isEarly) {
+      this.#tellFlushed();
       this.#tell(event);
       return;
     }
@@ -99,6 +106,7 @@ export class OriginConnection {
   readonly #tellHeld = (): void => {
     const held = this.#held;
     this.#held = [];
+    this.#tellFlushed();
     for (const event of held) this.#tell(event);
   };
 }
