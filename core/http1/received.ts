@@ -1,4 +1,5 @@
 /** What came on a connection and was not read yet. Bytes are put in as they come, and taken out as views. */
+import { copyBytes } from "../bytes.ts";
 import { decodeLatin1 } from "./latin1.ts";
 
 export type Received = {
@@ -18,13 +19,14 @@ export function createReceived(): Received {
   return { bytes: EMPTY, at: 0, searchedBytes: 0, alone: true };
 }
 
-export function put(received: Received, bytes: Uint8Array): void {
+/** Whoever gives bytes away gives a buffer away that they fill; of another one he has to say so with `only`. */
+export function put(received: Received, bytes: Uint8Array, only = false): void {
   if (unreadBytes(received) > 0) {
     received.bytes = joined(received, bytes);
     received.alone = true;
   } else {
     received.bytes = bytes;
-    received.alone = bytes.length === bytes.buffer.byteLength;
+    received.alone = only || bytes.length === bytes.buffer.byteLength;
   }
   received.at = 0;
 }
@@ -46,8 +48,7 @@ export function takePiece(received: Received, count: number): Piece {
   const piece = bytes.subarray(at, at + count);
   skip(received, count);
   if (received.bytes === EMPTY) return { bytes: piece, only: alone };
-  // `slice` would make another view of what an adapter may have of a class of its own.
-  return { bytes: new Uint8Array(piece), only: true };
+  return { bytes: copyBytes(piece), only: true };
 }
 
 export function skip(received: Received, count: number): void {

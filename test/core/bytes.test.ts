@@ -1,17 +1,29 @@
-import { describe, expect, test } from "vitest";
-import { retain } from "../../core/bytes.ts";
+import { expect, test } from "vitest";
+import { copyBytes, retain } from "../../core/bytes.ts";
 
-describe("bytes that are kept", () => {
-  test.each([
-    ["plain bytes", (bytes: Uint8Array) => bytes],
-    // Whose `slice` shares the buffer.
-    ["a Buffer", (bytes: Uint8Array) => Buffer.from(bytes.buffer)],
-  ])("hold no buffer that is more than twice their size, of %s", (_what, seenAs) => {
-    const all = seenAs(new Uint8Array(100).fill(7));
-    const few = retain(all.subarray(10, 59));
-    expect(few.buffer.byteLength).toBe(49);
-    expect(Array.from(few)).toEqual(Array(49).fill(7));
-    const many = all.subarray(10, 60);
-    expect(retain(many)).toBe(many);
-  });
+const ofNode = () => Buffer.from(Uint8Array.of(1, 2, 3, 4, 5, 6).buffer);
+const plain = () => Uint8Array.of(1, 2, 3, 4, 5, 6);
+
+test.each([ofNode, plain])(
+  "a small view is retained in a buffer of its own, whatever its class: %s",
+  (make) => {
+    const whole = make();
+    const view = whole.subarray(1, 3);
+    const kept = retain(view);
+    whole.fill(0);
+    expect([...kept]).toEqual([2, 3]);
+    expect(kept.buffer.byteLength).toBe(2);
+  },
+);
+
+test.each([ofNode, plain])("a view of at least half of its buffer is retained as it is: %s", (make) => {
+  const view = make().subarray(1, 4);
+  expect(retain(view)).toBe(view);
+});
+
+test.each([ofNode, plain])("a copy shares nothing with what it is of: %s", (make) => {
+  const whole = make();
+  const copy = copyBytes(whole);
+  whole.fill(0);
+  expect([...copy]).toEqual([1, 2, 3, 4, 5, 6]);
 });

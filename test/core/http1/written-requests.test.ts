@@ -1,7 +1,7 @@
 import http from "node:http";
 import { expect, test } from "vitest";
 import { below, createPrng, type Prng } from "../../../core/prng.ts";
-import { start, type TestOrder } from "./harness.ts";
+import { start, type TestOrder } from "../origins/harness.ts";
 import { type ReadRequest, readRequestsByNode } from "./node-server.ts";
 
 const REQUESTS = 20_000;
@@ -103,7 +103,7 @@ function characters(from: number, to: number): string {
 
 /** Those that Node's reader knows: to HTTP a method is any token (RFC 9110 section 9.1). */
 const METHODS = http.METHODS.filter((method) => method !== "CONNECT");
-/** A target has no fragment (RFC 9112 section 3.2), and with one it is refused. */
+/** A target has no fragment (RFC 9112 section 3.2), and with one it is refused. Beyond ASCII, Node's reader refuses it. */
 const VISIBLE = characters(0x21, 0x7e).replace("#", "");
 const NAME = "abcXYZ019!#$%&'*+-.^_`|~";
 const VALUE = `\t ${characters(0x21, 0x7e)}${characters(0x80, 0xff)}`;

@@ -37,8 +37,10 @@
  * whose origin ended its side is read to its last byte, and closed.
  */
 import { unreachable } from "../assert.ts";
+import type { ConnectionEvent, ConnectionFault } from "../http1/events.ts";
+import { endBytes, nextPart, putBytes, type ResponsePart } from "../http1/response-reader.ts";
 import type { ConnectionId } from "../ids.ts";
-import { dequeue, enqueue, queueItem } from "../session/queue.ts";
+import { dequeue, enqueue, queueItem } from "../queue.ts";
 import { disarm } from "../timers.ts";
 import {
   closeConnection,
@@ -48,16 +50,14 @@ import {
   markReady,
   regulate,
 } from "./connection.ts";
-import type { ConnectionEvent, ConnectionFault } from "./events.ts";
 import { endSide, finish, giveUp, repeatOrFail } from "./exchange.ts";
 import { asksForBoundLogin } from "./login.ts";
 import { distrust, idleMsAfter, releaseConnection } from "./pool.ts";
-import { endBytes, nextPart, putBytes, type ResponsePart } from "./response-reader.ts";
 import type { Client, Connection, ConnectionOutbox, Exchange, ExchangeFact } from "./state.ts";
 
-export type { ConnectionEffect, ConnectionEvent, ConnectionFault } from "./events.ts";
+export type { ConnectionEffect, ConnectionEvent, ConnectionFault } from "../http1/events.ts";
+export type { Request } from "../http1/request-writer.ts";
 export { abort, endBody, pause, request, send } from "./exchange.ts";
-export type { Request } from "./request-writer.ts";
 export {
   type Client,
   type ClientLimits,
@@ -83,7 +83,7 @@ export function onConnectionEvent(
       if (connection.exchange !== null) disarm(client.timers, connection.timer);
       break;
     case "connection_bytes":
-      onBytes(client, nowMs, connection, event.bytes, out);
+      onBytes(client, nowMs, connection, event, out);
       break;
     case "connection_flushed":
       onFlushed(client, connection, event.bytes);
@@ -131,7 +131,7 @@ function onBytes(
   client: Client,
   nowMs: number,
   connection: Connection,
-  bytes: Uint8Array,
+  { bytes, only }: Extract<ConnectionEvent, { readonly type: "connection_bytes" }>,
   out: ConnectionOutbox,
 ): void {
   const { exchange, origin } = connection;
@@ -142,7 +142,7 @@ function onBytes(
     repeatOrFail(client, nowMs, exchange, "broken", out);
   } else {
     connection.heard = true;
-    putBytes(connection.reader, bytes);
+    putBytes(connection.reader, bytes, only);
     markReady(client, connection);
   }
 }
