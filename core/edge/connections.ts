@@ -72,8 +72,6 @@ function createConnection(
     leftBytes: 0,
     handshake: null,
     lastAnswer: null,
-    early: [],
-    earlyBytes: 0,
     paused: false,
   };
   edge.connections.set(id, connection);
@@ -184,11 +182,9 @@ export function hasRoom(edge: Edge, { turns }: EdgeConnection): boolean {
 }
 
 /** Whether no more is to be read for now. What nobody wants is read ahead all the same, as far as there is room. */
-function isFull(edge: Edge, { phase, reader, earlyBytes, turns }: EdgeConnection): boolean {
-  const { readAheadBytes } = edge.config.limits;
-  if (phase === "reading") return waitingBytes(reader) >= readAheadBytes;
-  if (phase !== "upgrade") return false;
+function isFull(edge: Edge, { phase, reader, turns }: EdgeConnection): boolean {
+  if (phase !== "reading" && phase !== "upgrade") return false;
   const turn = turns[0];
-  const isOpen = turn !== undefined && turn.response !== "none";
-  return isOpen ? turn.pausedBody : earlyBytes >= readAheadBytes;
+  if (phase === "upgrade" && turn !== undefined && turn.response !== "none") return turn.pausedBody;
+  return waitingBytes(reader) >= edge.config.limits.readAheadBytes;
 }

@@ -136,9 +136,8 @@ export function closeTurn(edge: Edge, turn: Turn, complete: boolean, out: Outbox
 
 /** The home took the upgrade: what came before its answer goes first. */
 export function deliverEarly(connection: EdgeConnection, turn: Turn, out: Outbox<EdgeEffect>): void {
-  for (const bytes of connection.early) out.push({ type: "exchange_body", exchange: turn.exchange, bytes });
-  connection.early = [];
-  connection.earlyBytes = 0;
+  const bytes = takeRest(connection.reader);
+  if (bytes.length > 0) out.push({ type: "exchange_body", exchange: turn.exchange, bytes });
 }
 
 /** Whether what comes next on the connection is wanted: a head where there is room for a turn, a body where it is read. */
@@ -239,9 +238,8 @@ function onUpgradeBytes(
     out.push({ type: "exchange_body", exchange: turn.exchange, bytes });
     return;
   }
-  // A client sends nothing before the answer (RFC 6455 section 4.1); of one that does, so much is kept.
-  connection.early.push(bytes);
-  connection.earlyBytes += bytes.length;
+  // A client sends nothing before the answer (RFC 6455 section 4.1); of one that does, so much is kept, as one piece.
+  putRequestBytes(connection.reader, bytes);
   settle(edge, connection, out);
 }
 

@@ -55,9 +55,6 @@ export type EdgeConnection = {
   handshake: RequestHead | null;
   /** Goes out when all turns before it are over; the connection ends with it. */
   lastAnswer: ProblemResponse | null;
-  /** What came before the answer to a handshake with a home service. */
-  early: Uint8Array[];
-  earlyBytes: number;
   /** Whether the adapter was told to stop reading. */
   paused: boolean;
 };

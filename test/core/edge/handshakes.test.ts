@@ -106,6 +106,7 @@ describe("a handshake that comes back", () => {
     run.bytes(1, "c");
     expect(run.received(1)).toBe("");
     run.upgrade(1);
+    expect(run.told(1)).toEqual(["exchange_body"]);
     run.bytes(1, "d");
     expect(run.received(1)).toBe("abcd");
     expect(run.written()).toBe("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n");

@@ -20,11 +20,10 @@ export function checkEdge(edge: Edge): void {
 }
 
 function checkConnection(edge: Edge, connection: EdgeConnection): void {
-  const { phase, turns, incoming, reader, earlyBytes, timer, waitsFor } = connection;
+  const { phase, turns, incoming, reader, timer, waitsFor } = connection;
   const bound = edge.config.limits.readAheadBytes + READ_BYTES_MAX;
   assert(turns.length <= edge.config.limits.turnsMax, "more turns wait than may");
   assert(waitingBytes(reader) < bound, "more was read ahead than may be");
-  assert(earlyBytes < bound, "more waits for the answer to a handshake than may");
   assert(
     (waitsFor !== null && phase !== "closed") === isArmed(timer),
     "a connection waits without a deadline",
