@@ -8,6 +8,8 @@ import { countReceived } from "../socket/received-bytes.ts";
 
 type Parts = readonly (string | Uint8Array)[];
 
+const NOTHING = new Uint8Array(0);
+
 export class VisitorConnection {
   readonly socket: Socket;
   readonly #id: ConnectionId;
@@ -52,6 +54,12 @@ export class VisitorConnection {
   pause(paused: boolean): void {
     if (paused) this.socket.pause();
     else this.socket.resume();
+  }
+
+  /** An empty write reaches the system and fails on a connection that was reset. What waits to be written fails by itself. */
+  probe(): void {
+    const { socket } = this;
+    if (socket.writableLength === 0 && socket.writable) socket.write(NOTHING);
   }
 
   destroy(): void {
