@@ -165,6 +165,8 @@ export class HttpServer {
         return this.#connections.get(effect.connection)?.end();
       case "connection_pause":
         return this.#connections.get(effect.connection)?.pause(effect.paused);
+      case "connection_probe":
+        return this.#connections.get(effect.connection)?.probe();
       case "connection_close":
         return this.#connections.get(effect.connection)?.destroy();
       case "connection_reset":

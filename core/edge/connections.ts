@@ -3,12 +3,13 @@ import type { FailureCode } from "../failure.ts";
 import { addressKey, isTrustedProxy } from "../http/forwarded.ts";
 import type { HeaderList } from "../http/headers.ts";
 import { problemResponse } from "../http/problem.ts";
-import { createRequestReader, isInHead, isInRequest, waitingBytes } from "../http1/request-reader.ts";
+import { createRequestReader, isInHead, isInRequest } from "../http1/request-reader.ts";
 import { frameResponse } from "../http1/response-writer.ts";
 import type { ConnectionId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
 import { createQueue } from "../queue.ts";
 import { arm, createTimer, disarm } from "../timers.ts";
+import { dropAhead, fitGrant, isAheadFull } from "./ahead.ts";
 import type { EdgeEffect } from "./events.ts";
 import type { Edge, EdgeConnection, Patience, Turn } from "./state.ts";
 
@@ -32,7 +33,7 @@ export function removeConnection(edge: Edge, connection: EdgeConnection): void {
   const { id, address } = connection;
   connection.phase = "closed";
   connection.turns.length = 0;
-  wait(edge, connection, null);
+  letGo(edge, connection);
   edge.connections.delete(id);
   if (address === null) return;
   const left = (edge.addresses.get(address) ?? 1) - 1;
@@ -72,7 +73,13 @@ function createConnection(
     leftBytes: 0,
     handshake: null,
     lastAnswer: null,
+    ahead: createQueue(),
+    aheadBytes: 0,
+    grantedBytes: 0,
+    readBytes: 0,
+    lookMs: 0,
     paused: false,
+    ended: false,
   };
   edge.connections.set(id, connection);
   wait(edge, connection, "head");
@@ -83,10 +90,28 @@ function createConnection(
 export function settle(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
   if (connection.phase === "closed") return;
   wait(edge, connection, patienceOf(edge, connection));
+  if (connection.phase === "handed") return;
+  fitGrant(edge, connection);
   const paused = isFull(edge, connection);
-  if (connection.paused === paused || connection.phase === "handed") return;
+  if (connection.paused === paused) return;
   connection.paused = paused;
+  if (paused && !edge.unread.has(connection)) awaitLook(edge, connection);
   out.push({ type: "connection_pause", connection: connection.id, paused });
+}
+
+/** It is looked at if it is not read by then. */
+export function awaitLook(edge: Edge, connection: EdgeConnection): void {
+  edge.looking.delete(connection);
+  // Behind those that are looked at before it.
+  edge.unread.delete(connection);
+  edge.unread.add(connection);
+  connection.readBytes = 0;
+  connection.lookMs = edge.nowMs + edge.config.limits.lookMs;
+}
+
+export function forgetLook(edge: Edge, connection: EdgeConnection): void {
+  edge.unread.delete(connection);
+  edge.unseen.delete(connection);
 }
 
 /** No response follows but this one, which takes its turn. */
@@ -99,6 +124,7 @@ export function refuse(
 ): void {
   const problem = problemResponse(code, { requestId: null, html: false });
   connection.sealed = true;
+  dropAhead(edge, connection);
   connection.lastAnswer = { ...problem, headers: [...problem.headers, ...headers] };
   proceedToEnd(edge, connection, out);
 }
@@ -125,6 +151,7 @@ export function proceedToEnd(edge: Edge, connection: EdgeConnection, out: Outbox
 export function endSide(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
   connection.phase = "lingering";
   connection.incoming = null;
+  dropAhead(edge, connection);
   out.push({ type: "connection_end", connection: connection.id });
   settle(edge, connection, out);
 }
@@ -133,8 +160,15 @@ export function endSide(edge: Edge, connection: EdgeConnection, out: Outbox<Edge
 export function closeConnection(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
   if (connection.phase === "closed") return;
   connection.phase = "closed";
-  wait(edge, connection, null);
+  letGo(edge, connection);
   out.push({ type: "connection_close", connection: connection.id });
+}
+
+/** Nothing is waited for, kept or looked for any more. */
+function letGo(edge: Edge, connection: EdgeConnection): void {
+  wait(edge, connection, null);
+  dropAhead(edge, connection);
+  forgetLook(edge, connection);
 }
 
 /**
@@ -147,7 +181,7 @@ export function cutConnection(edge: Edge, turn: Turn, out: Outbox<EdgeEffect>): 
   if (turn.minorVersion === 1) return closeConnection(edge, connection, out);
   if (connection.phase === "closed") return;
   connection.phase = "closed";
-  wait(edge, connection, null);
+  letGo(edge, connection);
   out.push({ type: "connection_reset", connection: connection.id });
 }
 
@@ -182,9 +216,8 @@ export function hasRoom(edge: Edge, { turns }: EdgeConnection): boolean {
 }
 
 /** Whether no more is to be read for now. What nobody wants is read ahead all the same, as far as there is room. */
-function isFull(edge: Edge, { phase, reader, turns }: EdgeConnection): boolean {
+function isFull(edge: Edge, connection: EdgeConnection): boolean {
+  const { phase, ended, turns } = connection;
   if (phase !== "reading" && phase !== "upgrade") return false;
-  const turn = turns[0];
-  if (phase === "upgrade" && turn !== undefined && turn.response !== "none") return turn.pausedBody;
-  return waitingBytes(reader) >= edge.config.limits.readAheadBytes;
+  return ended ? turns[0]?.pausedBody === true : isAheadFull(edge, connection);
 }

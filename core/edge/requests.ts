@@ -8,13 +8,16 @@ import {
   type RequestFault,
   type RequestHead,
   takeRest,
+  waitingBytes,
 } from "../http1/request-reader.ts";
 import type { ExchangeId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
+import { dropAhead, hasAhead, keepAhead, takeAhead } from "./ahead.ts";
 import {
   closeConnection,
   cutConnection,
   endSide,
+  forgetLook,
   hasRoom,
   proceedToEnd,
   refuse,
@@ -30,16 +33,27 @@ export function onBytes(
   bytes: Uint8Array,
   out: Outbox<EdgeEffect>,
 ): void {
+  connection.readBytes += bytes.length;
   if (connection.phase === "upgrade") return onUpgradeBytes(edge, connection, bytes, out);
   // Behind the last request nothing is of use to anybody.
   const isWanted = connection.phase === "reading" && (!connection.sealed || isInRequest(connection.reader));
   if (!isWanted) return;
-  putRequestBytes(connection.reader, bytes);
+  const { reader } = connection;
+  if (hasAhead(connection) || !readerHasRoom(edge, connection)) keepAhead(connection, bytes);
+  else putRequestBytes(reader, bytes);
   readOn(edge, connection, out);
 }
 
-/** Reads as far as what came is wanted. */
+/**
+ * Reads as far as what came is wanted. Of what was read ahead the next piece follows with the next tick: whoever wants it may
+ * want no more after this one.
+ */
 export function readOn(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
+  if (connection.phase === "upgrade") return deliverAhead(edge, connection, out);
+  if (mayRead(edge, connection) && readerHasRoom(edge, connection)) {
+    const piece = takeAhead(connection);
+    if (piece !== undefined) putRequestBytes(connection.reader, piece);
+  }
   while (connection.phase === "reading" && mayRead(edge, connection)) {
     const part = nextRequestPart(connection.reader);
     if (part === null) break;
@@ -65,12 +79,18 @@ export function readOn(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeE
         break;
     }
   }
-  if (connection.sealed && !isInRequest(connection.reader)) takeRest(connection.reader);
+  if (connection.sealed && !isInRequest(connection.reader)) {
+    takeRest(connection.reader);
+    dropAhead(edge, connection);
+  }
+  const isWanted = connection.phase === "reading" && mayRead(edge, connection);
+  markWanted(edge, connection, isWanted);
   settle(edge, connection, out);
 }
 
 /** The visitor has ended his side: what is not complete will never be, and who waits for an answer does so no longer. */
 export function onEnded(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
+  connection.ended = true;
   switch (connection.phase) {
     case "reading":
       if (isInRequest(connection.reader) || (isInHead(connection.reader) && hasRoom(edge, connection))) {
@@ -134,10 +154,36 @@ export function closeTurn(edge: Edge, turn: Turn, complete: boolean, out: Outbox
   out.push({ type: "exchange_closed", exchange: turn.exchange, complete });
 }
 
-/** The home took the upgrade: what came before its answer goes first. */
-export function deliverEarly(connection: EdgeConnection, turn: Turn, out: Outbox<EdgeEffect>): void {
-  const bytes = takeRest(connection.reader);
-  if (bytes.length > 0) out.push({ type: "exchange_body", exchange: turn.exchange, bytes });
+/** An upgraded connection: what came before the home's answer, or while it wanted no more, and then the visitor's end. */
+function deliverAhead(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
+  const turn = connection.turns[0];
+  if (turn !== undefined && isOpen(turn)) {
+    const bytes = takeAhead(connection);
+    if (bytes !== undefined) out.push({ type: "exchange_body", exchange: turn.exchange, bytes });
+    markWanted(edge, connection, true);
+    if (connection.ended && !hasAhead(connection)) endUpgrade(turn, out);
+  }
+  settle(edge, connection, out);
+}
+
+/** Whether the home takes what the visitor of an upgrade sends. */
+function isOpen({ response, pausedBody }: Turn): boolean {
+  return response !== "none" && !pausedBody;
+}
+
+function endUpgrade(turn: Turn, out: Outbox<EdgeEffect>): void {
+  if (turn.requestDone) return;
+  turn.requestDone = true;
+  out.push({ type: "exchange_body_ended", exchange: turn.exchange, trailers: [] });
+}
+
+function markWanted(edge: Edge, connection: EdgeConnection, isWanted: boolean): void {
+  if (isWanted && hasAhead(connection)) edge.wanted.add(connection);
+  else edge.wanted.delete(connection);
+}
+
+function readerHasRoom(edge: Edge, { reader }: EdgeConnection): boolean {
+  return waitingBytes(reader) < edge.config.limits.readAheadBytes;
 }
 
 /** Whether what comes next on the connection is wanted: a head where there is room for a turn, a body where it is read. */
@@ -161,20 +207,25 @@ function onHead(edge: Edge, connection: EdgeConnection, head: RequestHead, out: 
       );
     case "handshake":
       // A WebSocket cannot start while an earlier response still needs the connection.
-      if (connection.turns.length === 0) return handOver(connection, head, out);
+      if (connection.turns.length === 0) return handOver(edge, connection, head, out);
       return refuse(edge, connection, "bad_request", ["sec-websocket-version", "13"], out);
     case "refused":
       return refuse(edge, connection, admission.code, admission.headers, out);
   }
 }
 
-function handOver(connection: EdgeConnection, head: RequestHead, out: Outbox<EdgeEffect>): void {
+function handOver(edge: Edge, connection: EdgeConnection, head: RequestHead, out: Outbox<EdgeEffect>): void {
   const { target, headers } = head;
   connection.phase = "handed";
   connection.handshake = head;
-  // Whoever has it reads as he likes, and it comes back being read.
-  connection.paused = false;
+  for (let piece = takeAhead(connection); piece !== undefined; piece = takeAhead(connection)) {
+    putRequestBytes(connection.reader, piece);
+  }
   const rest = takeRest(connection.reader);
+  dropAhead(edge, connection);
+  // Who takes it over reads it, and it is read when it comes back.
+  forgetLook(edge, connection);
+  connection.paused = false;
   out.push({ type: "connection_hand_over", connection: connection.id, target, headers, rest });
 }
 
@@ -234,12 +285,11 @@ function onUpgradeBytes(
   out: Outbox<EdgeEffect>,
 ): void {
   const turn = connection.turns[0];
-  if (turn !== undefined && turn.response !== "none") {
+  if (turn !== undefined && isOpen(turn) && !hasAhead(connection)) {
     out.push({ type: "exchange_body", exchange: turn.exchange, bytes });
     return;
   }
-  // A client sends nothing before the answer (RFC 6455 section 4.1); of one that does, so much is kept, as one piece.
-  putRequestBytes(connection.reader, bytes);
+  keepAhead(connection, bytes);
   settle(edge, connection, out);
 }
 
@@ -247,8 +297,8 @@ function onUpgradeEnded(edge: Edge, connection: EdgeConnection, out: Outbox<Edge
   const turn = connection.turns[0];
   // Half a connection is of no use to somebody who asked for a WebSocket.
   if (turn === undefined || turn.response === "none") return closeConnection(edge, connection, out);
-  turn.requestDone = true;
-  out.push({ type: "exchange_body_ended", exchange: turn.exchange, trailers: [] });
+  if (isOpen(turn) && !hasAhead(connection)) endUpgrade(turn, out);
+  settle(edge, connection, out);
 }
 
 type ExchangeFact = Extract<ServerEvent, { readonly type: "exchange_body" | "exchange_body_ended" }>;

@@ -4,9 +4,10 @@ import type { HeaderList } from "../http/headers.ts";
 import { bareHead, chunkLine, frameResponse, lastChunk } from "../http1/response-writer.ts";
 import type { Outbox } from "../outbox.ts";
 import { dequeue, enqueue, queueItem, queueLength } from "../queue.ts";
+import { dropAhead } from "./ahead.ts";
 import { cutConnection, endSide, proceedToEnd, settle } from "./connections.ts";
 import type { EdgeEffect, ExchangeOrder } from "./events.ts";
-import { closeTurn, deliverEarly, readOn } from "./requests.ts";
+import { closeTurn, readOn } from "./requests.ts";
 import type { Edge, EdgeConnection, Turn } from "./state.ts";
 
 export function obeyOrder(edge: Edge, order: ExchangeOrder, out: Outbox<EdgeEffect>): void {
@@ -21,8 +22,8 @@ export function obeyOrder(edge: Edge, order: ExchangeOrder, out: Outbox<EdgeEffe
       return readOn(edge, connection, out);
     case "exchange_pause":
       turn.pausedBody = order.paused;
-      if (connection.phase === "upgrade") return settle(edge, connection, out);
-      return readOn(edge, connection, out);
+      readOn(edge, connection, out);
+      return finishIfOut(edge, connection, out);
     case "respond_cut":
       turn.cut = true;
       connection.sealed = true;
@@ -88,8 +89,7 @@ function respond(edge: Edge, turn: Turn, order: ExchangeOrder, out: Outbox<EdgeE
     case "respond_upgrade":
       turn.response = "raw";
       write(turn, [bareHead(101, order.headers)], 0, false, out);
-      deliverEarly(connection, turn, out);
-      return settle(edge, connection, out);
+      return readOn(edge, connection, out);
     case "respond":
       return respondWhole(edge, turn, order, out);
     case "respond_head":
@@ -144,7 +144,10 @@ function headOf(edge: Edge, turn: Turn, status: number, headers: HeaderList, clo
   turn.closes = framing.closes;
   if (framing.closes) connection.sealed = true;
   // What came of it is of no use to anybody.
-  if (connection.phase === "upgrade") connection.phase = "reading";
+  if (connection.phase === "upgrade") {
+    connection.phase = "reading";
+    dropAhead(edge, connection);
+  }
   return framing.head;
 }
 

@@ -55,8 +55,19 @@ export type EdgeConnection = {
   handshake: RequestHead | null;
   /** Goes out when all turns before it are over; the connection ends with it. */
   lastAnswer: ProblemResponse | null;
+  /** What came before it was wanted, oldest first, beyond what the reader has; what it counts for. */
+  readonly ahead: Queue<Uint8Array>;
+  aheadBytes: number;
+  /** How much further than `readAheadBytes` it may be read. */
+  grantedBytes: number;
+  /** What has come since its next look was fixed. */
+  readBytes: number;
+  /** When it is looked at next, or its look ends. */
+  lookMs: number;
   /** Whether the adapter was told to stop reading. */
   paused: boolean;
+  /** Whether the visitor has ended his side. */
+  ended: boolean;
 };
 
 /** For the end of a head; for another request; for the rest of a body that nobody wants; for the visitor's end. */
@@ -101,6 +112,16 @@ export type Edge = {
   readonly turns: IdTable<ExchangeId, Turn>;
   /** Connections that wait for another request, the one that has waited longest first. */
   readonly idle: Set<EdgeConnection>;
+  /** Connections that are not read, or were not a moment ago, the one that is looked at next first. */
+  readonly unread: Set<EdgeConnection>;
+  /** Those of them whose look waits for room, the one that has waited longest first. */
+  readonly unseen: Set<EdgeConnection>;
+  /** Connections that are read further because they are looked at, the one whose look ends next first. */
+  readonly looking: Set<EdgeConnection>;
+  /** What all connections together were granted. */
+  grantedBytes: number;
+  /** Connections of which something that was read ahead is wanted: they go on with the next tick, which is due. */
+  readonly wanted: Set<EdgeConnection>;
   /** Connections by address. */
   readonly addresses: Map<string, number>;
   exchangesOpened: number;
@@ -116,6 +137,11 @@ export function createEdgeState(config: EdgeConfig): Edge {
     connections: new IdTable(),
     turns: new IdTable(),
     idle: new Set(),
+    unread: new Set(),
+    unseen: new Set(),
+    looking: new Set(),
+    grantedBytes: 0,
+    wanted: new Set(),
     addresses: new Map(),
     exchangesOpened: 0,
     closing: false,

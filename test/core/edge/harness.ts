@@ -63,10 +63,15 @@ export function start(limits: Partial<EdgeLimits> = {}) {
   const obey = obeyer(connections, facts, faults);
   let nowMs = 1_000;
 
-  const step = (event: EdgeEvent) => {
+  const stepOnce = (event: EdgeEvent) => {
     stepEdge(edge, nowMs, event, out);
     out.drain(obey);
     checkEdge(edge);
+  };
+  /** And what is due at once. */
+  const step = (event: EdgeEvent) => {
+    stepOnce(event);
+    while (edgeDeadlineMs(edge) <= nowMs) stepOnce({ type: "tick" });
   };
   const order = (given: EdgeOrder) => {
     step(given);
@@ -247,6 +252,8 @@ function obeyer(connections: readonly TestConnection[], facts: EdgeFact[], fault
       case "connection_end":
         if (connection.ended) throw new Error("our side is ended twice");
         connection.ended = true;
+        return;
+      case "connection_probe":
         return;
       case "connection_close":
       case "connection_reset":

@@ -10,20 +10,26 @@ export const READ_BYTES_MAX = 64 * 1024;
 export function checkEdge(edge: Edge): void {
   let armed = 0;
   let turns = 0;
+  let granted = 0;
   edge.connections.forEach((connection) => {
     checkConnection(edge, connection);
     if (isArmed(connection.timer)) armed++;
+    granted += connection.grantedBytes;
     turns += connection.turns.filter((turn) => !turn.over).length;
   });
+  assert(edge.grantedBytes === granted, "what all were granted is not what each was");
+  assert(granted <= edge.config.limits.looksBytesTotal, "all looks together read more than they may");
   assert(edge.timers.heap.length === armed, "a timer has outlived its connection");
   assert(edge.turns.size === turns, "an exchange has outlived its connection, or is forgotten");
 }
 
 function checkConnection(edge: Edge, connection: EdgeConnection): void {
-  const { phase, turns, incoming, reader, timer, waitsFor } = connection;
+  const { phase, turns, incoming, reader, timer, waitsFor, aheadBytes } = connection;
   const bound = edge.config.limits.readAheadBytes + READ_BYTES_MAX;
   assert(turns.length <= edge.config.limits.turnsMax, "more turns wait than may");
   assert(waitingBytes(reader) < bound, "more was read ahead than may be");
+  assert(aheadBytes < bound + connection.grantedBytes, "more waits ahead than was granted");
+  assert(connection.grantedBytes <= edge.config.limits.lookBytes, "more was granted than a look may read");
   assert(
     (waitsFor !== null && phase !== "closed") === isArmed(timer),
     "a connection waits without a deadline",
