@@ -32,6 +32,8 @@ export type RequestPart =
 export type RequestFault =
   /** No request that HTTP knows, or one that could be read in two ways. */
   | "bad_request"
+  /** A request line of another HTTP than 1.0 and 1.1. */
+  | "version_not_supported"
   /** The head, or the trailers, are beyond their limit. */
   | "head_too_large";
 
@@ -113,16 +115,19 @@ function readHead(reader: RequestReader): RequestPart | null {
   const hadLine = reader.lineAt > 0;
   const length = linesLength(reader);
   if (typeof length !== "number") {
-    if (!hadLine && !mayBeRequest(reader)) return broken(reader, "bad_request");
+    const fault = hadLine ? null : firstLineFault(reader);
+    if (fault !== null) return broken(reader, fault);
     return length === null ? null : broken(reader, length);
   }
   const text = decodeLatin1(bytes, at, at + length - 4);
   take(reader, length);
   const found = text.indexOf("\r\n");
   const lineEnd = found < 0 ? text.length : found;
-  const [, method, target, minor] = REQUEST_LINE.exec(text.slice(0, lineEnd)) ?? [];
+  const line = text.slice(0, lineEnd);
+  const [, method, target, minor] = REQUEST_LINE.exec(line) ?? [];
+  if (method === undefined || target === undefined) return broken(reader, faultOf(line));
   const headers = parseFields(text, lineEnd + 2, "refused");
-  if (method === undefined || target === undefined || headers === null) return broken(reader, "bad_request");
+  if (headers === null) return broken(reader, "bad_request");
   const minorVersion = minor === "0" ? 0 : 1;
   const hasBody = frame(reader, headers, minorVersion);
   if (hasBody === null) return broken(reader, "bad_request");
@@ -242,11 +247,16 @@ function linesLength(reader: RequestReader): number | null | RequestFault {
 
 /**
  * What is no HTTP at all may never have the end of a head, or of a line, and nobody should wait for it: of a head that is
- * not whole its first byte is looked at, and its first line when that is.
+ * not whole its first byte is looked at, and its first line when that is. Null where nothing is wrong with them.
  */
-function mayBeRequest({ received: { bytes, at }, lineAt }: RequestReader): boolean {
-  if (lineAt === 0) return isToken(String.fromCharCode(byteAt(bytes, at)));
-  return REQUEST_LINE.test(decodeLatin1(bytes, at, bytes.indexOf(LF, at) - 1));
+function firstLineFault({ received: { bytes, at }, lineAt }: RequestReader): RequestFault | null {
+  if (lineAt === 0) return isToken(String.fromCharCode(byteAt(bytes, at))) ? null : "bad_request";
+  const line = decodeLatin1(bytes, at, bytes.indexOf(LF, at) - 1);
+  return REQUEST_LINE.test(line) ? null : faultOf(line);
+}
+
+function faultOf(line: string): RequestFault {
+  return OTHER_VERSION.test(line) ? "version_not_supported" : "bad_request";
 }
 
 function isHalfLineEnd(bytes: Uint8Array, at: number): boolean {
@@ -275,6 +285,7 @@ const END: RequestPart = { type: "end", trailers: [] };
  * mistake of the sender's. What a target may hold beyond having no white space is for who routes it.
  */
 const REQUEST_LINE = /^([A-Z][A-Z-]{0,31}) ([\x21-\x7e\x80-\xff]+) HTTP\/1\.([01])$/;
+const OTHER_VERSION = /^[A-Z][A-Z-]{0,31} [\x21-\x7e\x80-\xff]+ HTTP\/\d\.\d$/;
 
 /**
  * So many digits fit a number exactly. White space behind them, which RFC 9112 section 7.1.1 calls bad and has senders leave

@@ -64,6 +64,17 @@ describe("a head", () => {
   });
 });
 
+describe("a request line", () => {
+  test("of another version gets 505, behind the answers that are due before it, and is the last", () => {
+    const run = start();
+    run.visit(`${GET}GET / HTTP/2.0\r\nHost: x\r\n\r\n${GET}`);
+    run.answer(1);
+    expect(run.statuses()).toEqual([200, 505]);
+    expect(run.opened()).toHaveLength(1);
+    expect(run.faults).toEqual(["version_not_supported"]);
+  });
+});
+
 describe("a connection that waits for a request", () => {
   test("is closed after the idle time, without a word", () => {
     const run = start();

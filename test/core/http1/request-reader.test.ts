@@ -86,9 +86,6 @@ describe("a request", () => {
   });
 
   test.each([
-    ["GET / HTTP/1.2"],
-    ["GET / HTTP/2.0"],
-    ["GET / HTTP/0.9"],
     ["GET / HTTP/1.10"],
     ["GET / http/1.1"],
     ["GET / HTTP/1.1 "],
@@ -101,11 +98,19 @@ describe("a request", () => {
     ["G\0T / HTTP/1.1"],
     [" GET / HTTP/1.1"],
     [`${"A".repeat(33)} / HTTP/1.1`],
-    ["PRI * HTTP/2.0"],
     ["HTTP/1.1 200 OK"],
   ])("does not begin with '%s'", (line) => {
     expect(readBothWays(`${line}\r\n${HOST}\r\n`)).toMatchObject({ requests: [], fault: "bad_request" });
   });
+
+  test.each(["GET / HTTP/1.2", "GET / HTTP/2.0", "GET / HTTP/0.9", "PRI * HTTP/2.0"])(
+    "of another version is told so: '%s'",
+    (line) => {
+      const found = { requests: [], fault: "version_not_supported" };
+      expect(readBothWays(`${line}\r\n${HOST}\r\n`)).toMatchObject(found);
+      expect(readBothWays(`${line}\r\n`)).toMatchObject(found);
+    },
+  );
 
   test.each(["\x16", "\n", "\0", "\xff", " "])("that begins with %j is refused at its first byte", (text) => {
     expect(readBothWays(text).fault).toBe("bad_request");
