@@ -52,9 +52,11 @@ export class OriginConnection {
       return;
     }
     for (let index = 0; index < parts.length; index++) this.#writtenBytes += parts[index]?.length ?? 0;
-    socket.cork();
+    // Several share one call to the system.
+    const isOne = parts.length === 1;
+    if (!isOne) socket.cork();
     writeParts(socket, parts, this.#onGone);
-    socket.uncork();
+    if (!isOne) socket.uncork();
     this.#tellFlushed();
   }
 
