@@ -1,7 +1,7 @@
 import http from "node:http";
 import { expect, test } from "vitest";
 import { below, createPrng, type Prng } from "../../../core/prng.ts";
-import { start, type TestOrder } from "./harness.ts";
+import { start, type TestOrder } from "../origins/harness.ts";
 import { type ReadRequest, readRequestsByNode } from "./node-server.ts";
 
 const REQUESTS = 20_000;

@@ -1,9 +1,9 @@
 /** What must hold of a client between two steps, once all facts were taken. */
 import { assert } from "../assert.ts";
+import { isInBody } from "../http1/response-reader.ts";
 import { queueLength } from "../session/queue.ts";
 import { isArmed } from "../timers.ts";
 import { isFlushed, isHeldBack } from "./connection.ts";
-import { isInBody } from "./response-reader.ts";
 import type { Client, Connection, Exchange } from "./state.ts";
 
 /** Walks all invariants. Returns how many timers are armed, for the owner to find no others in its heap. */

@@ -1,6 +1,7 @@
 /** A client on connections that do only what a test says. After each step its facts are taken and its invariants checked. */
 
-import { checkClient } from "../../../core/http1/check.ts";
+import type { ConnectionId, ExchangeId } from "../../../core/ids.ts";
+import { checkClient } from "../../../core/origins/check.ts";
 import {
   abort,
   type ClientLimits,
@@ -20,8 +21,7 @@ import {
   type Request,
   request,
   send,
-} from "../../../core/http1/client.ts";
-import type { ConnectionId, ExchangeId } from "../../../core/ids.ts";
+} from "../../../core/origins/client.ts";
 import { createTimers, nextDeadlineMs, takeDue } from "../../../core/timers.ts";
 
 export const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";

@@ -1,9 +1,9 @@
 /** One connection: how it is opened, written to, paused and closed. Which one, and for how long, is `pool.ts`'s to say. */
 import { assert } from "../assert.ts";
+import { createReader, expectResponse, isInBody } from "../http1/response-reader.ts";
 import type { ConnectionId } from "../ids.ts";
 import { createQueue, dequeue, enqueue, queueItem } from "../session/queue.ts";
 import { arm, createTimer, disarm } from "../timers.ts";
-import { createReader, expectResponse, isInBody } from "./response-reader.ts";
 import type { Client, Connection, ConnectionOutbox, Exchange, Origin } from "./state.ts";
 
 export function openConnection(

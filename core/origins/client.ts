@@ -37,6 +37,8 @@
  * whose origin ended its side is read to its last byte, and closed.
  */
 import { unreachable } from "../assert.ts";
+import type { ConnectionEvent, ConnectionFault } from "../http1/events.ts";
+import { endBytes, nextPart, putBytes, type ResponsePart } from "../http1/response-reader.ts";
 import type { ConnectionId } from "../ids.ts";
 import { dequeue, enqueue, queueItem } from "../session/queue.ts";
 import { disarm } from "../timers.ts";
@@ -48,16 +50,14 @@ import {
   markReady,
   regulate,
 } from "./connection.ts";
-import type { ConnectionEvent, ConnectionFault } from "./events.ts";
 import { endSide, finish, giveUp, repeatOrFail } from "./exchange.ts";
 import { asksForBoundLogin } from "./login.ts";
 import { distrust, idleMsAfter, releaseConnection } from "./pool.ts";
-import { endBytes, nextPart, putBytes, type ResponsePart } from "./response-reader.ts";
 import type { Client, Connection, ConnectionOutbox, Exchange, ExchangeFact } from "./state.ts";
 
-export type { ConnectionEffect, ConnectionEvent, ConnectionFault } from "./events.ts";
+export type { ConnectionEffect, ConnectionEvent, ConnectionFault } from "../http1/events.ts";
+export type { Request } from "../http1/request-writer.ts";
 export { abort, endBody, pause, request, send } from "./exchange.ts";
-export type { Request } from "./request-writer.ts";
 export {
   type Client,
   type ClientLimits,

@@ -1,12 +1,12 @@
 /** An exchange's request: sent, streamed, repeated, given up. */
 import { assert } from "../assert.ts";
 import type { HeaderList } from "../http/headers.ts";
+import { chunkSize, lastChunk, type Request, requestHead } from "../http1/request-writer.ts";
 import type { ExchangeId } from "../ids.ts";
 import { enqueue } from "../session/queue.ts";
 import { beginRequest, closeConnection, markReady, regulate, write } from "./connection.ts";
 import { showsBoundLogin } from "./login.ts";
 import { takeConnection } from "./pool.ts";
-import { chunkSize, lastChunk, type Request, requestHead } from "./request-writer.ts";
 import type { Client, Connection, ConnectionOutbox, Exchange, ExchangeFault } from "./state.ts";
 
 /** Sends a request to an origin, counted from 0. One that HTTP cannot carry fails as `malformed`. */

@@ -1,12 +1,12 @@
 /** What the client knows of its connections and the exchanges on them: plain data, changed in place. */
 import { assert } from "../assert.ts";
 import type { HeaderList } from "../http/headers.ts";
+import type { ConnectionEffect, ConnectionFault } from "../http1/events.ts";
+import type { ResponseReader } from "../http1/response-reader.ts";
 import { IdTable } from "../id-table.ts";
 import type { ConnectionId, ExchangeId } from "../ids.ts";
 import { createQueue, type Queue } from "../session/queue.ts";
 import type { Timer, Timers } from "../timers.ts";
-import type { ConnectionEffect, ConnectionFault } from "./events.ts";
-import type { ResponseReader } from "./response-reader.ts";
 
 /** Whose deadline a timer of the client's is: that of being connected, or of being idle. */
 export type ConnectionTimerOwner = { readonly kind: "connection"; readonly connection: ConnectionId };
