@@ -3,7 +3,12 @@
  * copied; a view of at least half of its buffer is kept as it is.
  */
 export function retain(bytes: Uint8Array): Uint8Array {
-  return bytes.length * 2 < bytes.buffer.byteLength ? bytes.slice() : bytes;
+  return bytes.length * 2 < bytes.buffer.byteLength ? copyBytes(bytes) : bytes;
+}
+
+/** In a buffer of their own. `slice` of what an adapter has of a class of its own may be one more view, as it is of Node's. */
+export function copyBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
 }
 
 /** The byte at that place; past the end there is nothing, which is read as 0. */

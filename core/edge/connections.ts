@@ -6,7 +6,7 @@ import { createRequestReader, isInHead, isInRequest, waitingBytes } from "../htt
 import { frameResponse } from "../http1/response-writer.ts";
 import type { ConnectionId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
-import { createQueue } from "../session/queue.ts";
+import { createQueue } from "../queue.ts";
 import { arm, createTimer, disarm } from "../timers.ts";
 import type { EdgeEffect } from "./events.ts";
 import type { Edge, EdgeConnection, Patience, Turn } from "./state.ts";

@@ -3,7 +3,7 @@ import { assert } from "../assert.ts";
 import type { HeaderList } from "../http/headers.ts";
 import { bareHead, chunkLine, frameResponse, lastChunk } from "../http1/response-writer.ts";
 import type { Outbox } from "../outbox.ts";
-import { dequeue, enqueue, queueItem, queueLength } from "../session/queue.ts";
+import { dequeue, enqueue, queueItem, queueLength } from "../queue.ts";
 import { cutConnection, endSide, proceedToEnd, settle } from "./connections.ts";
 import type { EdgeEffect, ExchangeOrder } from "./events.ts";
 import { closeTurn, deliverEarly, readOn } from "./requests.ts";

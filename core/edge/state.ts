@@ -4,7 +4,7 @@ import type { RequestHead, RequestReader } from "../http1/request-reader.ts";
 import type { Asked } from "../http1/response-writer.ts";
 import { IdTable } from "../id-table.ts";
 import type { ConnectionId, ExchangeId } from "../ids.ts";
-import type { Queue } from "../session/queue.ts";
+import type { Queue } from "../queue.ts";
 import { createTimers, type Timer, type Timers } from "../timers.ts";
 import type { ExchangeOrder } from "./events.ts";
 import type { EdgeLimits } from "./limits.ts";

@@ -1,4 +1,5 @@
 /** What came on a connection and was not read yet. Bytes are put in as they come, and taken out as views. */
+import { copyBytes } from "../bytes.ts";
 import { decodeLatin1 } from "./latin1.ts";
 
 export type Received = {
@@ -46,8 +47,7 @@ export function takePiece(received: Received, count: number): Piece {
   const piece = bytes.subarray(at, at + count);
   skip(received, count);
   if (received.bytes === EMPTY) return { bytes: piece, only: alone };
-  // `slice` would make another view of what an adapter may have of a class of its own.
-  return { bytes: new Uint8Array(piece), only: true };
+  return { bytes: copyBytes(piece), only: true };
 }
 
 export function skip(received: Received, count: number): void {

@@ -1,7 +1,7 @@
 /** What must hold of a client between two steps, once all facts were taken. */
 import { assert } from "../assert.ts";
 import { isInBody } from "../http1/response-reader.ts";
-import { queueLength } from "../session/queue.ts";
+import { queueLength } from "../queue.ts";
 import { isArmed } from "../timers.ts";
 import { isFlushed, isHeldBack } from "./connection.ts";
 import type { Client, Connection, Exchange } from "./state.ts";

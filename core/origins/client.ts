@@ -40,7 +40,7 @@ import { unreachable } from "../assert.ts";
 import type { ConnectionEvent, ConnectionFault } from "../http1/events.ts";
 import { endBytes, nextPart, putBytes, type ResponsePart } from "../http1/response-reader.ts";
 import type { ConnectionId } from "../ids.ts";
-import { dequeue, enqueue, queueItem } from "../session/queue.ts";
+import { dequeue, enqueue, queueItem } from "../queue.ts";
 import { disarm } from "../timers.ts";
 import {
   closeConnection,

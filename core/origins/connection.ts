@@ -2,7 +2,7 @@
 import { assert } from "../assert.ts";
 import { createReader, expectResponse, isInBody } from "../http1/response-reader.ts";
 import type { ConnectionId } from "../ids.ts";
-import { createQueue, dequeue, enqueue, queueItem } from "../session/queue.ts";
+import { createQueue, dequeue, enqueue, queueItem } from "../queue.ts";
 import { arm, createTimer, disarm } from "../timers.ts";
 import type { Client, Connection, ConnectionOutbox, Exchange, Origin } from "./state.ts";
 

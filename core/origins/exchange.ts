@@ -3,7 +3,7 @@ import { assert } from "../assert.ts";
 import type { HeaderList } from "../http/headers.ts";
 import { chunkSize, lastChunk, type Request, requestHead } from "../http1/request-writer.ts";
 import type { ExchangeId } from "../ids.ts";
-import { enqueue } from "../session/queue.ts";
+import { enqueue } from "../queue.ts";
 import { beginRequest, closeConnection, markReady, regulate, write } from "./connection.ts";
 import { showsBoundLogin } from "./login.ts";
 import { takeConnection } from "./pool.ts";

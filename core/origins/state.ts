@@ -5,7 +5,7 @@ import type { ConnectionEffect, ConnectionFault } from "../http1/events.ts";
 import type { ResponseReader } from "../http1/response-reader.ts";
 import { IdTable } from "../id-table.ts";
 import type { ConnectionId, ExchangeId } from "../ids.ts";
-import { createQueue, type Queue } from "../session/queue.ts";
+import { createQueue, type Queue } from "../queue.ts";
 import type { Timer, Timers } from "../timers.ts";
 
 /** Whose deadline a timer of the client's is: that of being connected, or of being idle. */

@@ -1,6 +1,6 @@
 /** What a session promises itself, in full; the simulator asks after each step. */
 import { assert } from "../assert.ts";
-import { queueItem, queueLength } from "./queue.ts";
+import { queueItem, queueLength } from "../queue.ts";
 import { isSendable } from "./schedule.ts";
 import type { SendHalf, Session, Stream } from "./state.ts";
 

@@ -4,6 +4,7 @@
  */
 import { assert } from "../assert.ts";
 import type { HeaderList } from "../http/headers.ts";
+import { dequeue, enqueue, queueItem, replaceFirst } from "../queue.ts";
 import { FLAG, FRAME, FRAME_HEADER_BYTES, writeFrameHeader, writeU32 } from "../wire/native.ts";
 import {
   headerListBytes,
@@ -15,7 +16,6 @@ import {
   writeRequestHead,
   writeResponseHead,
 } from "../wire/native-head.ts";
-import { dequeue, enqueue, queueItem, replaceFirst } from "./queue.ts";
 import type { SendHalf, SentFrame, Session, Stream } from "./state.ts";
 
 /** The next frame of a stream that is sendable: one that has to go out again, or a new one. */

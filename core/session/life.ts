@@ -4,8 +4,8 @@
  */
 import { assert } from "../assert.ts";
 import type { SocketId } from "../ids.ts";
+import { clearQueue, enqueue } from "../queue.ts";
 import { clearTells } from "./pump.ts";
-import { clearQueue, enqueue } from "./queue.ts";
 import { schedule } from "./schedule.ts";
 import type { Session, Stream } from "./state.ts";
 import { forgetStream, settleStream } from "./stream.ts";

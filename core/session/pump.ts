@@ -4,6 +4,7 @@
  * does not wait long.
  */
 import { assert } from "../assert.ts";
+import { dequeue } from "../queue.ts";
 import { arm, disarm, isArmed, type Timer, type Timers } from "../timers.ts";
 import {
   CREDIT_ENTRY_BYTES,
@@ -15,7 +16,6 @@ import {
   writeU48,
 } from "../wire/native.ts";
 import { formReset, nextFrame } from "./frames.ts";
-import { dequeue } from "./queue.ts";
 import { endTurn, takeTurn } from "./schedule.ts";
 import type { PacketOutbox, ReceiveHalf, Session, Stream } from "./state.ts";
 

@@ -3,6 +3,7 @@
  * comes after it can be trusted. On the server, a response that is well framed and makes no sense ends its exchange alone.
  */
 import { assert } from "../assert.ts";
+import { copyBytes } from "../bytes.ts";
 import {
   CREDIT_ENTRY_BYTES,
   FRAME,
@@ -48,7 +49,7 @@ export function receiveFrame(session: Session, bytes: Uint8Array): Received {
       return payloadBytes === 0 ? { type: "draining" } : violation("a drain frame has a payload");
     case FRAME.ping:
       if (payloadBytes !== PING_BYTES) return violation("a ping has another length than 8 bytes");
-      session.pong = bytes.slice(FRAME_HEADER_BYTES);
+      session.pong = copyBytes(bytes.subarray(FRAME_HEADER_BYTES));
       return NOTHING;
     case FRAME.pong:
       if (payloadBytes !== PING_BYTES) return violation("a pong has another length than 8 bytes");

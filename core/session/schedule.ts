@@ -4,7 +4,7 @@
  * of FQ-CoDel, RFC 8290 section 5.4). As there, one that runs dry passes through the other ring before it counts as new
  * again: otherwise a few streams that send a little all the time would keep all others from sending at all.
  */
-import { dequeue, enqueue, queueLength } from "./queue.ts";
+import { dequeue, enqueue, queueLength } from "../queue.ts";
 import type { Session, Stream } from "./state.ts";
 
 /** To be called when a stream may have got something to send. */

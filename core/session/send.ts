@@ -4,8 +4,8 @@
  */
 import { assert } from "../assert.ts";
 import type { HeaderList } from "../http/headers.ts";
+import { clearQueue, enqueue } from "../queue.ts";
 import type { NativeRequestHead } from "../wire/native-head.ts";
-import { clearQueue, enqueue } from "./queue.ts";
 import { schedule } from "./schedule.ts";
 import type { Session, Stream } from "./state.ts";
 import { buryStream, createStream, forgetStream } from "./stream.ts";

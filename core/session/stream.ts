@@ -3,7 +3,7 @@
  * the other side (`../wire/native.md`, Resumption). What it took from the session's sums it gives back exactly once.
  */
 import { assert } from "../assert.ts";
-import { clearQueue, createQueue, dequeue } from "./queue.ts";
+import { clearQueue, createQueue, dequeue } from "../queue.ts";
 import type { ReceiveHalf, SendHalf, SentFrame, Session, Stream } from "./state.ts";
 
 /** Adds a stream that may send up to `sendLimit` and receive up to `windowBytes` of body at first. */

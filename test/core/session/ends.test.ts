@@ -1,6 +1,6 @@
 /** The agent's session, and what both ends have in common. */
 import { describe, expect, it } from "vitest";
-import { createQueue } from "../../../core/session/queue.ts";
+import { createQueue } from "../../../core/queue.ts";
 import { receiveFrame } from "../../../core/session/receive.ts";
 import { flushStream, sendBody, sendDrain, sendEnd, sendHead } from "../../../core/session/send.ts";
 import { FLAG, FRAME, writeU32 } from "../../../core/wire/native.ts";

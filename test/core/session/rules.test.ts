@@ -203,6 +203,13 @@ describe("the server's session", () => {
     expect(pumped(pair.server.session, 1)).toEqual([frame(FRAME.pong, 0, 0, 0, new Uint8Array(8).fill(2))]);
   });
 
+  it("answers a ping as it came, whatever becomes of the buffer that it came in", () => {
+    const ping = Buffer.from(frame(FRAME.ping, 0, 0, 0, new Uint8Array(8).fill(7)));
+    to(ping);
+    ping.fill(0);
+    expect(pumped(pair.server.session, 1)).toEqual([frame(FRAME.pong, 0, 0, 0, new Uint8Array(8).fill(7))]);
+  });
+
   it("holds back even acknowledgements from a peer that does not read, and asks for no timer meanwhile", () => {
     const { session } = pair.server;
     session.unsentBytes = 2 * pair.limits.socketBytesMax;
