@@ -70,6 +70,7 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
     connectTimeoutMs: config.limits.connectMs,
     tlsSkipVerify: config.tlsSkipVerify,
     dispatch,
+    onFatal: (error) => end(error),
   });
 
   function perform(effect: AgentEffect): void {

@@ -2,13 +2,11 @@
 import net from "node:net";
 import type { Duplex } from "node:stream";
 import tls, { TLSSocket } from "node:tls";
-import type { OriginFault } from "../../core/events.ts";
+import type { ConnectionFault } from "../../core/http1/events.ts";
 import { codeOf } from "../error-cause.ts";
 import type { Endpoint } from "../socket/endpoint.ts";
 
 export type OriginConnectorOptions = {
-  /** From the attempt to connect to a connection that can be written to, TLS included. */
-  readonly connectTimeoutMs: number;
   /** Takes any certificate, for a home service that signed its own. */
   readonly tlsSkipVerify: boolean;
 };
@@ -16,17 +14,11 @@ export type OriginConnectorOptions = {
 /** The kernel asks a peer that has been silent for so long whether it is still there. */
 const PROBE_AFTER_MS = 1_000;
 
-/** Makes connections to one origin. */
+/** Makes connections to one origin. They say `connect`, or `secureConnect` over TLS, when they can be written to. */
 export function createConnector(endpoint: Endpoint, options: OriginConnectorOptions): () => net.Socket {
   const connect = endpoint.secure ? tlsConnector(endpoint, options) : plainConnector(endpoint);
   return () => {
     const stream = connect();
-    const timer = setTimeout(
-      () => stream.destroy(new ConnectTimeoutError("the origin did not take the connection in time")),
-      options.connectTimeoutMs,
-    );
-    stream.once(endpoint.secure ? "secureConnect" : "connect", () => clearTimeout(timer));
-    stream.once("close", () => clearTimeout(timer));
     readBeforeFailing(stream);
     return stream;
   };
@@ -64,10 +56,11 @@ function tlsConnector({ host, port }: Endpoint, { tlsSkipVerify }: OriginConnect
 const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: PROBE_AFTER_MS };
 
 /** Of the error that ended a connection; null where there was none. */
-export function faultOf(error: Error | null, socket: net.Socket): OriginFault {
-  if (error === null) return "broken";
+export function faultOf(error: Error | null, socket: net.Socket): ConnectionFault | null {
+  if (error === null) return null;
   const code = codeOf(error);
-  if (error instanceof ConnectTimeoutError || code === "ETIMEDOUT") return "connect_timeout";
+  if (isPeerGone(error)) return "reset";
+  if (code === "ETIMEDOUT") return "connect_timeout";
   if (code === "ECONNREFUSED") return "refused";
   if (code === "ENOTFOUND" || code.startsWith("EAI_")) return "name_not_resolved";
   if (code === "EPROTO" || code.startsWith("ERR_SSL_") || code.startsWith("ERR_TLS_")) return "tls_invalid";
@@ -77,13 +70,9 @@ export function faultOf(error: Error | null, socket: net.Socket): OriginFault {
 }
 
 /** Whether the other side had closed the connection before it got what was written. */
-export function isPeerGone(error: Error): boolean {
+function isPeerGone(error: Error): boolean {
   const code = codeOf(error);
   return code === "ECONNRESET" || code === "EPIPE";
-}
-
-class ConnectTimeoutError extends Error {
-  override readonly name = "ConnectTimeoutError";
 }
 
 type WriteCallback = (error?: Error | null) => void;

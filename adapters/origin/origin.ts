@@ -1,23 +1,36 @@
 /**
  * The agent's HTTP client towards the home's services: those that were given at the start, and nothing else is ever
- * reached.
+ * reached. Sockets that the machine of the origins speaks HTTP over (`core/origins/`).
  *
  * It speaks HTTP/1.1 itself. `node:http` takes a third more CPU of the agent for a small request, which is what the tunnel
  * is slower by than one proxy in its place; undici does not, but fails a response that begins with an unexpected
  * `100 Continue`, which RFC 9110 section 15.2 obliges a client to accept, and sends no trailers.
  */
-import { assert } from "../../core/assert.ts";
+import type { Socket } from "node:net";
+import { assert, unreachable } from "../../core/assert.ts";
 import type { AgentEffect } from "../../core/effects.ts";
-import { IdTable } from "../../core/id-table.ts";
-import type { ExchangeId } from "../../core/ids.ts";
+import type { AgentEvent } from "../../core/events.ts";
+import type { ConnectionEvent } from "../../core/http1/events.ts";
+import { IdSet, IdTable } from "../../core/id-table.ts";
+import type { ConnectionId, ExchangeId } from "../../core/ids.ts";
+import { clientLimits } from "../../core/origins/client.ts";
+import {
+  createOrigins,
+  type OriginFact,
+  type Origins,
+  type OriginsEffect,
+  type OriginsEvent,
+  originsDeadlineMs,
+  stepOrigins,
+} from "../../core/origins/origins.ts";
+import { monotonicNowMs } from "../clock.ts";
+import { Driver } from "../driver.ts";
 import { endpointOf } from "../socket/endpoint.ts";
-import { freeWholeBuffer } from "../socket/whole-buffers.ts";
-import { Call, type OriginEvent, type OriginService } from "./call.ts";
+import { freeWholeBuffer, noteOnlyView } from "../socket/whole-buffers.ts";
+import { OriginConnection } from "./connection.ts";
 import { createConnector, type OriginConnectorOptions } from "./connector.ts";
-import { OriginPool } from "./pool.ts";
-import type { OriginRequest } from "./request.ts";
 
-export type { OriginEvent } from "./call.ts";
+export type OriginEvent = Extract<AgentEvent, { readonly type: `origin_${string}` }>;
 export type OriginEffect = Extract<AgentEffect, { readonly type: `origin_${string}` }>;
 export type OriginOptions = OriginConnectorOptions & {
   /**
@@ -25,7 +38,11 @@ export type OriginOptions = OriginConnectorOptions & {
    * and fragment have no place.
    */
   readonly urls: readonly URL[];
+  /** From the attempt to connect to a connection that can be written to, TLS included. */
+  readonly connectTimeoutMs: number;
   readonly dispatch: (event: OriginEvent) => void;
+  /** Told of a bug. Without it, it is thrown at whoever comes upon it. */
+  readonly onFatal?: (error: unknown) => void;
 };
 
 /**
@@ -34,54 +51,95 @@ export type OriginOptions = OriginConnectorOptions & {
  * request that HTTP cannot carry fails as `malformed`.
  */
 export class Origin {
-  readonly #calls = new IdTable<ExchangeId, Call>();
   readonly #dispatch: (event: OriginEvent) => void;
-  readonly #services: readonly OriginService[];
-  readonly #onOver = (exchange: ExchangeId): void => void this.#calls.delete(exchange);
+  readonly #driver: Driver<Origins, OriginsEvent, OriginsEffect>;
+  /** One for each origin. */
+  readonly #connectors: readonly (() => Socket)[];
+  readonly #connections = new IdTable<ConnectionId, OriginConnection>();
+  /** Exchanges whose last event was not told. */
+  readonly #running = new IdSet<ExchangeId>();
 
   constructor(options: OriginOptions) {
-    this.#dispatch = options.dispatch;
-    this.#services = options.urls.map((url) => {
+    const { urls, connectTimeoutMs, dispatch, onFatal } = options;
+    this.#dispatch = dispatch;
+    const endpoints = urls.map((url) => {
       const { protocol } = url;
       assert(protocol === "http:" || protocol === "https:", "an origin's URL is neither http: nor https:");
-      const endpoint = endpointOf(url);
-      return { endpoint, pool: new OriginPool(createConnector(endpoint, options)) };
+      return endpointOf(url);
+    });
+    this.#connectors = endpoints.map((endpoint) => createConnector(endpoint, options));
+    this.#driver = new Driver<Origins, OriginsEvent, OriginsEffect>({
+      state: createOrigins({
+        limits: { ...clientLimits, connectMs: connectTimeoutMs },
+        basePaths: endpoints.map(({ basePath }) => basePath),
+      }),
+      step: stepOrigins,
+      deadlineMs: originsDeadlineMs,
+      perform: (effect) => this.#perform(effect),
+      nowMs: monotonicNowMs,
+      onFatal: (error) => {
+        for (const connection of this.#connections.values()) connection.destroy();
+        if (onFatal === undefined) throw error;
+        onFatal(error);
+      },
     });
   }
 
   perform(effect: OriginEffect): void {
-    if (effect.type === "origin_request") return this.#begin(effect);
     if (effect.type === "origin_release") return freeWholeBuffer(effect.bytes);
-    const call = this.#calls.get(effect.exchange);
-    if (call === undefined) return;
-    switch (effect.type) {
-      case "origin_send":
-        call.send(effect.bytes);
-        break;
-      case "origin_send_end":
-        call.endBody(effect.trailers);
-        break;
-      case "origin_pause":
-        call.pause(effect.paused);
-        break;
-      case "origin_abort":
-        call.abort();
-        break;
+    if (effect.type === "origin_request") this.#running.add(effect.exchange);
+    this.#driver.dispatch(effect);
+    if (effect.type === "origin_abort" && this.#running.delete(effect.exchange)) {
+      this.#dispatch({ type: "origin_failed", exchange: effect.exchange, fault: "broken" });
     }
   }
 
   /** Cuts every connection; the requests that still run fail. */
   close(): void {
-    for (const call of [...this.#calls.values()]) call.abort();
-    for (const { pool } of this.#services) pool.destroy();
+    this.#driver.dispatch({ type: "origins_close" });
   }
 
-  #begin(order: OriginRequest): void {
-    const service = this.#services[order.origin];
-    assert(service !== undefined, "a request goes to an origin that is not configured");
-    assert(!order.upgrade || order.body === null, "a request for an upgrade has a body");
-    const call = new Call({ order, service, dispatch: this.#dispatch, onOver: this.#onOver });
-    this.#calls.set(order.exchange, call);
-    call.begin();
+  #perform(effect: OriginsEffect): void {
+    switch (effect.type) {
+      case "connection_open":
+        return this.#connect(effect.connection, effect.origin);
+      case "connection_write":
+        return this.#connections.get(effect.connection)?.write(effect.parts);
+      case "connection_end":
+        return this.#connections.get(effect.connection)?.end();
+      case "connection_pause":
+        return this.#connections.get(effect.connection)?.pause(effect.paused);
+      case "connection_close":
+        return this.#connections.get(effect.connection)?.destroy();
+      case "origin_interim":
+      case "origin_flushed":
+      case "origin_head":
+      case "origin_body":
+      case "origin_ended":
+      case "origin_failed":
+        return this.#pass(effect);
+      default:
+        unreachable(effect);
+    }
+  }
+
+  #connect(id: ConnectionId, origin: number): void {
+    const connect = this.#connectors[origin];
+    assert(connect !== undefined, "a connection is made to an origin that is not configured");
+    this.#connections.set(id, new OriginConnection(id, connect(), this.#tell));
+  }
+
+  readonly #tell = (event: ConnectionEvent): void => {
+    if (event.type === "connection_closed") this.#connections.delete(event.connection);
+    this.#driver.dispatch(event);
+  };
+
+  #pass(fact: OriginFact): void {
+    const { exchange } = fact;
+    // It was aborted while this fact, of the same step as the one before, was still to be passed on.
+    if (!this.#running.has(exchange)) return;
+    if (fact.type === "origin_body" && fact.only) noteOnlyView(fact.bytes);
+    if (fact.type === "origin_ended" || fact.type === "origin_failed") this.#running.delete(exchange);
+    this.#dispatch(fact);
   }
 }

@@ -4,9 +4,8 @@ import type { EdgeEvent } from "../../core/edge/events.ts";
 import type { ConnectionId } from "../../core/ids.ts";
 import { codeOf } from "../error-cause.ts";
 import { PacedWriter } from "../socket/paced-writer.ts";
+import { type Parts, writeParts } from "../socket/parts.ts";
 import { countReceived } from "../socket/received-bytes.ts";
-
-type Parts = readonly (string | Uint8Array)[];
 
 export class VisitorConnection {
   readonly socket: Socket;
@@ -91,43 +90,13 @@ export class VisitorConnection {
       socket.cork();
       process.nextTick(this.#uncork);
     }
-    const text = oneText(parts);
-    const pieces = text === null ? parts : [text];
-    for (let index = 0; index < pieces.length; index++) {
-      const piece = pieces[index];
-      if (piece === undefined) continue;
-      const isLast = index === pieces.length - 1;
-      const done = isLast ? (error?: Error | null) => void (error || onGone()) : undefined;
-      if (typeof piece === "string") socket.write(piece, "latin1", done);
-      else socket.write(piece, done);
-    }
+    writeParts(socket, parts, (error) => void (error || onGone()));
   }
 
   readonly #uncork = (): void => {
     this.#isCorked = false;
     this.socket.uncork();
   };
-}
-
-/**
- * A small response goes out as one string: a tenth less CPU per small request than two buffers in one write. For larger
- * bodies the conversion costs more than it saves.
- */
-const ONE_TEXT_BYTES_MAX = 4 * 1024;
-
-function oneText(parts: Parts): string | null {
-  let bytes = 0;
-  for (const part of parts) bytes += part.length;
-  if (parts.length < 2 || bytes > ONE_TEXT_BYTES_MAX) return null;
-  let text = "";
-  for (const part of parts) text += typeof part === "string" ? part : latin1Text(part);
-  return text;
-}
-
-/** What comes from a socket is a Buffer already, or a part of one. */
-function latin1Text(bytes: Uint8Array): string {
-  const buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  return buffer.toString("latin1");
 }
 
 function isGone(error: Error): boolean {

@@ -14,7 +14,13 @@ export type ConnectionFault =
 export type ConnectionEvent =
   /** It can be written to, TLS included. */
   | { readonly type: "connection_opened"; readonly connection: ConnectionId }
-  | { readonly type: "connection_bytes"; readonly connection: ConnectionId; readonly bytes: Uint8Array }
+  /** `only`: nobody else has a view of the buffer of these bytes, although they need not be all of it. */
+  | {
+      readonly type: "connection_bytes";
+      readonly connection: ConnectionId;
+      readonly bytes: Uint8Array;
+      readonly only?: boolean;
+    }
   /** So much of what was ordered to be written has left for the kernel. Sums up to all of it, heads included, in order. */
   | { readonly type: "connection_flushed"; readonly connection: ConnectionId; readonly bytes: number }
   /** The origin has ended its side (FIN). What we send may still go out. */

@@ -19,13 +19,14 @@ export function createReceived(): Received {
   return { bytes: EMPTY, at: 0, searchedBytes: 0, alone: true };
 }
 
-export function put(received: Received, bytes: Uint8Array): void {
+/** Whoever gives bytes away gives a buffer away that they fill; of another one he has to say so with `only`. */
+export function put(received: Received, bytes: Uint8Array, only = false): void {
   if (unreadBytes(received) > 0) {
     received.bytes = joined(received, bytes);
     received.alone = true;
   } else {
     received.bytes = bytes;
-    received.alone = bytes.length === bytes.buffer.byteLength;
+    received.alone = only || bytes.length === bytes.buffer.byteLength;
   }
   received.at = 0;
 }

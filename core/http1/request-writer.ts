@@ -61,5 +61,8 @@ function fieldLines(fields: HeaderList): string | null {
 /** Methods that anticipate no content, so that its absence needs no `Content-Length` (RFC 9110 section 8.6). */
 const BODILESS_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS", "TRACE"]);
 
-/** Origin form or `*` (RFC 9112 section 3.2), without a fragment: anything else may make another request line of it. */
-const TARGET = /^(?:\/[\x21\x22\x24-\x7e]*|\*)$/;
+/**
+ * Origin form or `*` (RFC 9112 section 3.2), without a fragment: anything else may make another request line of it. Octets
+ * beyond ASCII are no URI's, but some send them, and each origin has its own idea of what they mean.
+ */
+const TARGET = /^(?:\/[\x21\x22\x24-\x7e\x80-\xff]*|\*)$/;

@@ -95,8 +95,9 @@ export function expectResponse(reader: ResponseReader, method: string, upgrade: 
   reader.begun = false;
 }
 
-export function putBytes(reader: ResponseReader, bytes: Uint8Array): void {
-  put(reader.received, bytes);
+/** `only`: nobody else has a view of the buffer of these bytes. */
+export function putBytes(reader: ResponseReader, bytes: Uint8Array, only = false): void {
+  put(reader.received, bytes, only);
 }
 
 /** No more bytes will come, and all that did are here: the end of a body that has no other. */

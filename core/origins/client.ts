@@ -83,7 +83,7 @@ export function onConnectionEvent(
       if (connection.exchange !== null) disarm(client.timers, connection.timer);
       break;
     case "connection_bytes":
-      onBytes(client, nowMs, connection, event.bytes, out);
+      onBytes(client, nowMs, connection, event, out);
       break;
     case "connection_flushed":
       onFlushed(client, connection, event.bytes);
@@ -131,7 +131,7 @@ function onBytes(
   client: Client,
   nowMs: number,
   connection: Connection,
-  bytes: Uint8Array,
+  { bytes, only }: Extract<ConnectionEvent, { readonly type: "connection_bytes" }>,
   out: ConnectionOutbox,
 ): void {
   const { exchange, origin } = connection;
@@ -142,7 +142,7 @@ function onBytes(
     repeatOrFail(client, nowMs, exchange, "broken", out);
   } else {
     connection.heard = true;
-    putBytes(connection.reader, bytes);
+    putBytes(connection.reader, bytes, only);
     markReady(client, connection);
   }
 }

@@ -3,7 +3,7 @@ import https from "node:https";
 import type net from "node:net";
 import { TLSSocket } from "node:tls";
 import { describe, expect, test } from "vitest";
-import { IDLE_CONNECTION_MS } from "../../../adapters/origin/connection.ts";
+import { clientLimits } from "../../../core/origins/client.ts";
 import { listen } from "../listen.ts";
 import { createCertificate } from "./certificate.ts";
 import { cleanups, OK, origin, rawOrigin, start } from "./harness.ts";
@@ -18,7 +18,7 @@ describe("an idle connection", () => {
     await run.over(run.request());
     const idleSinceMs = performance.now();
     await raw.allClosed();
-    expect(performance.now() - idleSinceMs).toBeGreaterThan(IDLE_CONNECTION_MS - 500);
+    expect(performance.now() - idleSinceMs).toBeGreaterThan(clientLimits.idleMs - 500);
   });
 
   test("is closed a second before the origin said that it will close it", async () => {
@@ -55,7 +55,7 @@ describe("an idle connection", () => {
     await run.over(run.request());
     const idleSinceMs = performance.now();
     await raw.allClosed();
-    expect(performance.now() - idleSinceMs).toBeGreaterThan(IDLE_CONNECTION_MS - 500);
+    expect(performance.now() - idleSinceMs).toBeGreaterThan(clientLimits.idleMs - 500);
   });
 
   test("is dropped when the origin says something unasked, which never passes for an answer", async () => {
@@ -69,7 +69,7 @@ describe("an idle connection", () => {
     const idleSinceMs = performance.now();
     first?.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfalse");
     await raw.allClosed();
-    expect(performance.now() - idleSinceMs).toBeLessThan(IDLE_CONNECTION_MS / 2);
+    expect(performance.now() - idleSinceMs).toBeLessThan(clientLimits.idleMs / 2);
     const second = run.request();
     await run.over(second);
     expect(run.bodyOf(second).toString()).toBe("ok");

@@ -318,3 +318,12 @@ test("a piece of a buffer that others may see is not said to be its only view", 
   putBytes(reader, shared.subarray(0, shared.indexOf(0x7c)));
   expect(partsOf(reader)).toMatchObject([{ type: "head" }, { type: "body", only: false }, { type: "end" }]);
 });
+
+test("a piece of a buffer that nobody else sees is its only view, and one before it is copied", () => {
+  const reader = readerOf();
+  const whole = alone(`${CHUNKED}3\r\none\r\n3\r\ntwo| and room for more`);
+  putBytes(reader, whole.subarray(0, whole.indexOf(0x7c)), true);
+  const pieces = partsOf(reader).flatMap((part) => (part.type === "body" ? [part] : []));
+  expect(pieces).toMatchObject([{ only: true }, { only: true }]);
+  expect(pieces.map(({ bytes }) => bytes.buffer === whole.buffer)).toEqual([false, true]);
+});

@@ -103,7 +103,7 @@ function characters(from: number, to: number): string {
 
 /** Those that Node's reader knows: to HTTP a method is any token (RFC 9110 section 9.1). */
 const METHODS = http.METHODS.filter((method) => method !== "CONNECT");
-/** A target has no fragment (RFC 9112 section 3.2), and with one it is refused. */
+/** A target has no fragment (RFC 9112 section 3.2), and with one it is refused. Beyond ASCII, Node's reader refuses it. */
 const VISIBLE = characters(0x21, 0x7e).replace("#", "");
 const NAME = "abcXYZ019!#$%&'*+-.^_`|~";
 const VALUE = `\t ${characters(0x21, 0x7e)}${characters(0x80, 0xff)}`;
