@@ -52,7 +52,8 @@ export class ServerConnections {
     const handshake: Handshake = { line, exchange: null };
     this.#handshakes.set(socket, handshake);
     const { target, headers } = line.request;
-    this.#dispatch({ type: "upgrade_requested", socket, target, headers });
+    const peer = line.request.peer ?? PEERS[0];
+    this.#dispatch({ type: "upgrade_requested", socket, target, headers, peer });
     return {
       body: (bytes) => handshake.exchange?.body(bytes),
       bodyEnded: (trailers) => handshake.exchange?.bodyEnded(trailers),
@@ -119,7 +120,7 @@ export class ServerConnections {
   /** A request to upgrade was read. */
   requestUpgrade(socket: SocketId, end: LinkEnd, target: string, headers: readonly string[]): void {
     this.#sockets.set(socket, end);
-    this.#dispatch({ type: "upgrade_requested", socket, target, headers });
+    this.#dispatch({ type: "upgrade_requested", socket, target, headers, peer: PEERS[0] });
   }
 
   perform(effect: ConnectionOrder): void {
