@@ -42,6 +42,7 @@ const FLOORS: Readonly<Record<string, Floors>> = {
     ["agent/state.ts"],
     ["agent/config.ts"],
   ],
+  "core/http1": [["edge/", "origins/"], ["http1/"], ["http/"]],
   adapters: [
     ["main.ts"],
     ["command.ts"],
@@ -105,7 +106,8 @@ function filesOf(folder: string): string[] {
   return filesIn(base)
     .map((file) => relative(base, file))
     .filter((file) => folder !== "core/server" || file === "server.ts" || file.startsWith("server/"))
-    .filter((file) => folder !== "core/agent" || file === "agent.ts" || file.startsWith("agent/"));
+    .filter((file) => folder !== "core/agent" || file === "agent.ts" || file.startsWith("agent/"))
+    .filter((file) => folder !== "core/http1" || /^(edge|origins|http1|http)\//.test(file));
 }
 
 describe.each(Object.keys(FLOORS))("the floors of %s", (folder) => {
@@ -130,6 +132,8 @@ describe("a floor is left", () => {
     ["core/server", "server/native/requests.ts", 'import { failExchange } from "../visitor/exchange.ts";'],
     ["core/server", "server/state/server.ts", 'import type { CarrierFact } from "../carrier.ts";'],
     ["core/server", "server/native/frames.ts", 'import { sendAbort } from "../moosicbox/aborts.ts";'],
+    ["core/http1", "origins/client.ts", 'import { admit } from "../edge/head.ts";'],
+    ["core/http1", "http1/received.ts", 'import type { Client } from "../origins/state.ts";'],
     ["core/agent", "agent/native/orders.ts", 'import { giveUp } from "../exchange/ends.ts";'],
     ["core/agent", "agent/state.ts", 'import type { CarrierFact } from "./carrier.ts";'],
     ["adapters", "socket/linger.ts", 'import { startServer } from "../server/server.ts";'],
