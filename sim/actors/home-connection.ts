@@ -19,8 +19,8 @@ import type { HomeRequest } from "./home-request.ts";
 const CORK_US = 20;
 /** Above this many bytes that have not left, the home waits. */
 const UNSENT_BYTES_MAX = 64 * 1024;
-/** What comes late comes within so many microseconds after an answer. */
-const LATE_US_MAX = 8_000;
+/** What comes late comes within so many microseconds after an answer, mostly much sooner. */
+const LATE_US_MAX = 2_000_000;
 
 /** Whose connection it is. */
 export type HomeVisitor = {
@@ -227,7 +227,7 @@ export class HomeConnection implements HomeEnd {
   }
 
   #sayLater(heardBytes: number): void {
-    this.#agenda.after(this.#random.below(LATE_US_MAX), () => {
+    this.#agenda.after(this.#random.skewed(0, LATE_US_MAX), () => {
       // By now it would be an answer to something.
       if (this.#line.heardBytes === heardBytes) this.#say(this.#unasked(), true);
     });

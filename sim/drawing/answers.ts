@@ -1,5 +1,10 @@
 /** What a home answers to a visit. */
-import { type AnswerQuirk, HARMLESS_ANSWERS, MALFORMED_ANSWERS } from "../scenario/answers.ts";
+import {
+  type AnswerQuirk,
+  BESIDE_ANSWERS,
+  HARMLESS_ANSWERS,
+  MALFORMED_ANSWERS,
+} from "../scenario/answers.ts";
 import { DELIVERIES, type Delivery } from "../scenario/deliveries.ts";
 import type { AnswerSpec } from "../scenario/scenario.ts";
 import type { Random } from "../tools/random.ts";
@@ -50,6 +55,7 @@ function drawDeliveries(random: Random): Delivery[] {
 
 function drawAnswerQuirks(random: Random, calm: boolean): AnswerQuirk[] {
   if (random.chance(3, 4)) return [];
-  if (!calm && random.chance(1, 5)) return [random.pick(MALFORMED_ANSWERS)];
+  if (!calm && random.chance(1, 4))
+    return [random.pick(random.chance(1, 3) ? BESIDE_ANSWERS : MALFORMED_ANSWERS)];
   return [random.pick(HARMLESS_ANSWERS)];
 }

@@ -48,6 +48,7 @@ const RESET: Segment = { kind: "reset", bytes: NO_BYTES, size: 0, unaskedAt: nul
 const SEGMENT_BYTES_MAX = 16 * 1024;
 /** Of what waited unread, the rest is read so long after the first of it, or sooner. */
 const READ_ON_US = 4_000;
+const WRITTEN_US_MAX = 4_000;
 /** A kernel gives up a peer that is gone after this long. */
 const KEEP_ALIVE_US = 15_000_000;
 
@@ -62,6 +63,8 @@ export class HomeLine implements Connection {
   /** Null before it is connected, and when it never will be. */
   #home: HomeEnd | null = null;
   #waiting: Segment[] = [];
+  /** Above 0 while what is written does not leave. */
+  #delays = 0;
   /** Each end: it has said its last byte, and it takes nothing any more. */
   #agentEnded = false;
   #agentGone = false;
@@ -123,6 +126,14 @@ export class HomeLine implements Connection {
 
   /** In one go; text is Latin-1. */
   write(parts: readonly (string | Uint8Array)[]): void {
+    // Now and then the kernel takes it later: what came meanwhile came before it.
+    if (this.#random.chance(1, 8)) {
+      this.#delays++;
+      this.#agenda.after(this.#random.skewed(0, WRITTEN_US_MAX), () => {
+        this.#delays--;
+        this.#release();
+      });
+    }
     for (const segment of segmentsOf(joined(parts), this.#random)) this.#toHome(segment);
   }
 
@@ -243,14 +254,20 @@ export class HomeLine implements Connection {
     }
     this.#home = home;
     this.#agent.opened();
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.#home === null || this.#delays > 0 || this.#agentGone) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const segment of waiting) this.#up.send(segment);
+    this.#closeEnded();
   }
 
   #toHome(segment: Segment): void {
     if (this.#agentGone) return;
-    if (this.#home === null) this.#waiting.push(segment);
+    if (this.#home === null || this.#delays > 0) this.#waiting.push(segment);
     else this.#up.send(segment);
   }
 
@@ -305,7 +322,8 @@ export class HomeLine implements Connection {
 
   /** Where both sides have ended, and all has left, nothing more can come of it. */
   #closeEnded(): void {
-    if (this.#agentEnded && this.#heardAll && this.#up.isSent) this.#closeAgent(null);
+    const isSent = this.#waiting.length === 0 && this.#up.isSent;
+    if (this.#agentEnded && this.#heardAll && isSent) this.#closeAgent(null);
   }
 
   #closeAgent(cause: ConnectionFault | null): void {

@@ -43,6 +43,9 @@ export const MALFORMED_ANSWERS = [
   "hangs_up",
 ] as const;
 
+/** Of those, what hits whoever has the connection next. */
+export const BESIDE_ANSWERS = ["surplus", "late_bytes", "hangs_up"] as const satisfies readonly AnswerQuirk[];
+
 export type AnswerQuirk = (typeof HARMLESS_ANSWERS)[number] | (typeof MALFORMED_ANSWERS)[number];
 
 /** Whether what the visitor gets of it depends on who carries it. */
