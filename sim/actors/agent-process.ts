@@ -6,18 +6,17 @@ import type { AgentConfig } from "../../core/agent/config.ts";
 import { type AgentState, agentDeadlineMs, checkAgent, createAgent, stepAgent } from "../../core/agent.ts";
 import type { AgentEffect } from "../../core/effects.ts";
 import type { AgentEvent } from "../../core/events.ts";
-import type { CallId, ExchangeId, SocketId } from "../../core/ids.ts";
+import type { CallId, SocketId } from "../../core/ids.ts";
 import type { AgentLimits } from "../../core/limits.ts";
 import { agentReportMarks } from "../record/marks.ts";
 import { accessOf } from "../scenario/request.ts";
 import { type HomeSpec, isNative } from "../scenario/scenario.ts";
-import { copyOf } from "../tools/bytes.ts";
 import { latin1Text } from "../tools/text.ts";
 import { Process } from "../world/process.ts";
 import type { World } from "../world/world.ts";
+import { AgentOrigins } from "./agent-origins.ts";
 import { ClientSocket, type Dialler, dialExchange } from "./dial.ts";
 import type { Home } from "./home.ts";
-import type { HomeRequest } from "./home-request.ts";
 import { added, NOTHING_HELD, type SessionHold } from "./session-hold.ts";
 
 export type AgentSettings = {
@@ -37,6 +36,9 @@ const ORIGINS = [
   { prefix: "/files", authority: "files.test" },
   { prefix: "/library/3", authority: "third.test" },
 ];
+
+/** Of those services that do not have all of their host. */
+const BASE_PATHS: Readonly<Record<string, string>> = { "/library/3": "/base" };
 
 /** One that has them all in one place under a name of its own has nothing but what visitors mean to ask for. */
 function originsOf({ hostHeader }: HomeSpec): AgentConfig["origins"] {
@@ -58,12 +60,11 @@ export class AgentProcess {
   losesPower = false;
   readonly #world: World;
   readonly #dialler: Dialler;
-  readonly #home: Home;
+  readonly #origins: AgentOrigins;
   readonly #spec: HomeSpec;
   readonly #disk: AgentDisk;
   readonly #state: AgentState;
   readonly #sockets = new Map<SocketId, ClientSocket>();
-  readonly #requests = new Map<ExchangeId, HomeRequest>();
 
   constructor(
     world: World,
@@ -79,7 +80,6 @@ export class AgentProcess {
     const { name, settings, disk } = options;
     this.#world = world;
     this.#dialler = dialler;
-    this.#home = home;
     this.#spec = settings.spec;
     this.#disk = disk;
     const state = createAgent({
@@ -108,6 +108,12 @@ export class AgentProcess {
         this.#onDead();
         options.onGone();
       },
+    });
+    this.#origins = new AgentOrigins(world, this.process, home, {
+      basePaths: originsOf(settings.spec).map(({ prefix }) => BASE_PATHS[prefix] ?? ""),
+      // MoosicBox's protocol has no place for them; what is in the list is the agent's own.
+      passesFields: isNative(settings.spec),
+      tell: (fact) => this.process.dispatch(fact),
     });
   }
 
@@ -139,25 +145,19 @@ export class AgentProcess {
       case "api_call":
         this.#callServer(effect.call, effect.target, effect.token);
         break;
-      case "origin_request":
-        this.#askHome(effect);
-        break;
-      case "origin_send":
-        this.#requests.get(effect.exchange)?.send(copyOf(effect.bytes));
-        break;
-      case "origin_send_end":
-        this.#requests.get(effect.exchange)?.sendEnd(effect.trailers);
-        break;
-      case "origin_abort":
-        this.#abortHome(effect.exchange);
-        break;
-      case "origin_release":
-        // Whoever still needed them would send these instead, and be seen.
-        effect.bytes.fill(0xdd);
-        break;
       case "origin_pause":
         if (effect.paused) this.#world.sometimes("an agent stops reading its home");
-        this.#requests.get(effect.exchange)?.pause(effect.paused);
+        this.#origins.order(effect);
+        break;
+      case "origin_request":
+      case "origin_send":
+      case "origin_send_end":
+      case "origin_abort":
+        this.#origins.order(effect);
+        break;
+      case "origin_release":
+        // All that the kernel had put there. Whoever still needed any of it would send these instead, and be seen.
+        new Uint8Array(effect.bytes.buffer).fill(0xdd);
         break;
       case "state_save":
         this.#disk.clientToken = effect.clientToken;
@@ -230,49 +230,11 @@ export class AgentProcess {
     });
   }
 
-  #askHome(effect: Extract<AgentEffect, { type: "origin_request" }>): void {
-    const { exchange, body } = effect;
-    const report = (event: AgentEvent) => {
-      this.process.run(() => {
-        if (this.#requests.has(exchange)) this.process.dispatch(event);
-      });
-    };
-    const request = this.#home.request(
-      {
-        ...effect,
-        // MoosicBox's protocol has no place for them; what is in the list is the agent's own.
-        headers: isNative(this.#spec) ? effect.headers : null,
-        body: body instanceof Uint8Array ? latin1Text(body) : body,
-      },
-      {
-        name: this.process.name,
-        flushed: (bytes) => report({ type: "origin_flushed", exchange, bytes }),
-        interim: (status, headers) => report({ type: "origin_interim", exchange, status, headers }),
-        head: (status, headers) => report({ type: "origin_head", exchange, status, headers }),
-        body: (bytes) => report({ type: "origin_body", exchange, bytes }),
-        ended: (trailers) => this.#endHome(exchange, { type: "origin_ended", exchange, trailers }),
-        failed: (fault) => this.#endHome(exchange, { type: "origin_failed", exchange, fault }),
-      },
-    );
-    this.#requests.set(exchange, request);
-  }
-
-  #endHome(exchange: ExchangeId, event: AgentEvent): void {
-    this.process.run(() => {
-      if (this.#requests.delete(exchange)) this.process.dispatch(event);
-    });
-  }
-
-  #abortHome(exchange: ExchangeId): void {
-    this.#requests.get(exchange)?.abort();
-    this.#endHome(exchange, { type: "origin_failed", exchange, fault: "broken" });
-  }
-
   #onDead(): void {
     for (const socket of this.#sockets.values()) {
       if (this.losesPower) socket.vanish();
       else socket.hangUp();
     }
-    for (const request of this.#requests.values()) request.abort();
+    this.#origins.end(this.losesPower);
   }
 }

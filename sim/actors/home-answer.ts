@@ -36,7 +36,8 @@ export class Answer implements HomeRequest {
   #takenBytes = 0;
   /** Came and was not taken in yet; a list of trailers ends it. */
   readonly #inbox: (Uint8Array | readonly string[])[] = [];
-  #taking = false;
+  /** Something is being taken in; until it begins, nothing is. */
+  #taking = true;
   #requestEnded: boolean;
   #headed = false;
   #paused = false;
@@ -81,6 +82,18 @@ export class Answer implements HomeRequest {
     this.#take();
   }
 
+  /** Of a request that is answered already. */
+  overhear(bytes: Uint8Array): void {
+    const { visit, connection } = this.#call;
+    // What it did not care to take in any more.
+    for (const piece of this.#inbox.splice(0))
+      if (piece instanceof Uint8Array) this.#takenBytes += piece.length;
+    const isBody = this.#body.startsWith(latin1Text(bytes), this.#takenBytes);
+    this.#takenBytes += bytes.length;
+    if (isBody || visit === null || this.#home.wasTampered || connection === null) return;
+    this.#world.watch.homeMisread(connection, `what is no part of the body of visit ${visit.id}`);
+  }
+
   sendEnd(trailers: readonly string[]): void {
     this.#inbox.push(trailers);
     this.#take();
@@ -98,6 +111,8 @@ export class Answer implements HomeRequest {
       this.#client.interim(103, ["link", `</${sent}>`, "Link", "</more>"]);
     }
     if (this.#call.end === null && (this.#requestEnded || isEarly || upgrade)) this.#answer();
+    this.#taking = false;
+    this.#take();
   }
 
   #answer(): void {

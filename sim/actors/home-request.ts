@@ -1,4 +1,5 @@
 /** How a home is asked, how it answers, and what may be wrong with it meanwhile. */
+import type { HomeConnectionRecord } from "../record/home-connection.ts";
 
 /** What a home tells whoever asked. */
 export type HomeClient = {
@@ -20,6 +21,8 @@ export type HomeRequest = {
   /** More of a streamed body, or of an upgraded connection. */
   readonly send: (bytes: Uint8Array) => void;
   readonly sendEnd: (trailers: readonly string[]) => void;
+  /** More of a body whose request is answered. */
+  readonly overhear?: (bytes: Uint8Array) => void;
 };
 
 /** What an agent asks for. */
@@ -31,6 +34,8 @@ export type HomeQuestion = {
   /** Of one byte to a character. */
   readonly body: string | "streamed" | null;
   readonly upgrade?: boolean;
+  /** What it comes on; left out where an agent is no more than a model. */
+  readonly connection?: HomeConnectionRecord;
 };
 
 export type HomeTrouble = "refused" | "silent" | "broken" | "dry";

@@ -1,17 +1,28 @@
 /** The home service behind an agent: takes requests, has them answered, and keeps a record of every call. */
+import type { HomeEnd, HomeLine } from "../network/home-line.ts";
+import { Path } from "../network/path.ts";
 import type { HomeCall } from "../record/home-call.ts";
 import type { Recorder } from "../record/recorder.ts";
 import { AGENTS_FIELD, LIST_HEADERS } from "../scenario/quirks.ts";
 import { bodyOf } from "../scenario/request.ts";
-import type { VisitOperation } from "../scenario/scenario.ts";
+import type { HomeSpec, PathSettings, VisitOperation } from "../scenario/scenario.ts";
 import type { World } from "../world/world.ts";
 import { Answer, CONNECT_US, isSame } from "./home-answer.ts";
+import { HomeConnection, type HomeVisitor } from "./home-connection.ts";
 import type { HomeClient, HomeCondition, HomeQuestion, HomeRequest, HomeTrouble } from "./home-request.ts";
+
+/** Where a scenario says nothing of them. */
+const LAN: PathSettings = { latencyUs: 150, jitterUs: 0, bytesPerMs: 100_000, windowBytes: 65_536 };
+const IDLE_MS = 5_000;
 
 const REFUSED: HomeRequest = { abort: () => {}, pause: () => {}, send: () => {}, sendEnd: () => {} };
 
 export class Home implements HomeCondition {
   readonly clientId: string;
+  /** Between its agent and it. */
+  readonly path: Path;
+  /** It ends a connection on which nothing was asked for so long. */
+  readonly idleMs: number;
   readonly calls: HomeCall[] = [];
   /** Connections are refused while above 0. */
   refusals = 0;
@@ -28,10 +39,29 @@ export class Home implements HomeCondition {
   readonly #world: World;
   readonly #visitOf: (target: string) => VisitOperation | null;
 
-  constructor(world: World, clientId: string, visitOf: (target: string) => VisitOperation | null) {
+  constructor(
+    world: World,
+    { clientId, lan = LAN, idleMs = IDLE_MS }: Pick<HomeSpec, "clientId" | "lan" | "idleMs">,
+    visitOf: (target: string) => VisitOperation | null,
+  ) {
     this.#world = world;
     this.clientId = clientId;
+    this.path = new Path(world, `lan:${clientId}`, lan);
+    this.idleMs = idleMs;
     this.#visitOf = visitOf;
+  }
+
+  /** Takes a connection of an agent's process, or refuses it. */
+  accept(line: HomeLine, agent: HomeVisitor): HomeEnd | null {
+    if (this.refusals > 0) {
+      this.onTrouble("refused");
+      return null;
+    }
+    return new HomeConnection(this.#world, this, line, agent);
+  }
+
+  visitOf(target: string): VisitOperation | null {
+    return this.#visitOf(target);
   }
 
   request(request: HomeQuestion, client: HomeClient): HomeRequest {
@@ -49,12 +79,15 @@ export class Home implements HomeCondition {
       visit,
       method: request.method,
       target: request.target,
+      connection: request.connection ?? null,
       atUs: this.#world.nowUs,
       bodyIntact: visit === null || !isWhole || (request.body ?? "") === (bodyOf(visit) ?? ""),
       headersIntact: visit === null || request.headers === null || areIntact(visit, request.headers),
       end: null,
+      silent: true,
     };
     this.calls.push(call);
+    call.connection?.calls.push(call);
     this.#world.trace?.line(call.atUs, this.clientId, `${call.method} ${call.target}`);
     this.#world.watch.homeCalled(call);
     return new Answer(this.#world, agenda, { home: this, call, client: heard, request });

@@ -192,7 +192,7 @@ export class Scene {
 
   #site(spec: HomeSpec, index: number): Site {
     const { world, scenario } = this;
-    const home = new Home(world, spec.clientId, (target) => this.#visitIndex.find(target));
+    const home = new Home(world, spec, (target) => this.#visitIndex.find(target));
     const path = new Path(world, `home:${spec.clientId}`, spec.path);
     const dialler: Dialler = { world, path, node: () => this.node(this.site(index).node) };
     if (spec.agent === "moosicbox") {

@@ -4,6 +4,12 @@ import type { HomeCall } from "../record/home-call.ts";
 import type { Visit } from "../record/visit.ts";
 import { type HomeSpec, isNative } from "../scenario/scenario.ts";
 
+/** Once more on another connection, where the home closed one that it had kept without a word (RFC 9110 section 9.2.2). */
+function isUnanswered({ connection, silent, end }: HomeCall): boolean {
+  return silent && end !== null && connection !== null && connection.calls.length > 1;
+}
+
+const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 
 export const atMostOnce: Property = {
@@ -16,7 +22,9 @@ export const atMostOnce: Property = {
      * Of the native protocol an exchange reaches its home once, whatever its method: unless somebody in between lets the
      * agent forget it, as a reset does that the server never sent.
      */
-    const mayRepeat = ({ visit, method }: HomeCall) => {
+    const mayRepeat = (call: HomeCall, before: HomeCall) => {
+      const { visit, method } = call;
+      if (isUnanswered(before) && SAFE.has(method)) return true;
       if (visit !== null && visits.get(visit.id)?.tampered === true) return true;
       const home = homes[visit?.home ?? -1];
       return IDEMPOTENT.has(method) && (home === undefined || !isNative(home));
@@ -32,6 +40,7 @@ export const atMostOnce: Property = {
         if (call.visit === null) return;
         judged();
         const { id, request } = call.visit;
+        const before = calls.get(id);
         if (call.method !== request.method) {
           violate(
             "safety",
@@ -39,7 +48,7 @@ export const atMostOnce: Property = {
           );
         }
         if (!call.bodyIntact) violate("safety", `the home got another request body than visit ${id} sent`);
-        if (calls.has(id) && !mayRepeat(call)) {
+        if (before !== undefined && !mayRepeat(call, before)) {
           violate("safety", `the ${call.method} of visit ${id} reached its home twice`);
         }
         if (!call.headersIntact) violate("safety", `the home got other fields than visit ${id} sent`);

@@ -5,12 +5,16 @@ import { agentDeadlines } from "./agent-deadlines.ts";
 import { agentOrders } from "./agent-orders.ts";
 import { agentPace } from "./agent-pace.ts";
 import { agentWhole } from "./agent-whole.ts";
+import { answersOwn } from "./answers-own.ts";
+import { askedRightly } from "./asked-rightly.ts";
 import { atMostOnce } from "./at-most-once.ts";
 import { authorized } from "./authorized.ts";
 import { bodyPrefix } from "./body-prefix.ts";
+import { boundLogins } from "./bound-logins.ts";
 import { callsPaced } from "./calls-paced.ts";
 import { cleanEnd } from "./clean-end.ts";
 import { codedRightly } from "./coded-rightly.ts";
+import { connectionsKept } from "./connections-kept.ts";
 import { contradictions } from "./contradictions.ts";
 import { counters } from "./counters.ts";
 import { deadlines } from "./deadlines.ts";
@@ -30,6 +34,7 @@ import { modeKept } from "./mode-kept.ts";
 import { nativeFlow } from "./native-flow.ts";
 import { neighbours } from "./neighbours.ts";
 import { noSecrets } from "./no-secrets.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
 import { oneOwner } from "./one-owner.ts";
 import { originFed } from "./origin-fed.ts";
 import { outcomeOnce } from "./outcome-once.ts";
@@ -56,6 +61,10 @@ import { withinLimits } from "./within-limits.ts";
 
 export const properties: readonly Property[] = [
   taint,
+  answersOwn,
+  askedRightly,
+  oneAtATime,
+  boundLogins,
   headOnce,
   bodyPrefix,
   cleanEnd,
@@ -102,6 +111,7 @@ export const properties: readonly Property[] = [
   agentWhole,
   agentOrders,
   originFed,
+  connectionsKept,
   agentDeadlines,
   returnsInTime,
   rowsTrue,

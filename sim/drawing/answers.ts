@@ -1,5 +1,11 @@
 /** What a home answers to a visit. */
-import { type AnswerQuirk, HARMLESS_ANSWERS, MALFORMED_ANSWERS } from "../scenario/answers.ts";
+import {
+  type AnswerQuirk,
+  BESIDE_ANSWERS,
+  HARMLESS_ANSWERS,
+  MALFORMED_ANSWERS,
+} from "../scenario/answers.ts";
+import { DELIVERIES, type Delivery } from "../scenario/deliveries.ts";
 import type { AnswerSpec } from "../scenario/scenario.ts";
 import type { Random } from "../tools/random.ts";
 
@@ -9,6 +15,7 @@ const CHUNKS_MAX = 256;
 
 export function drawAnswer(random: Random, calm: boolean): AnswerSpec {
   const quirks = drawAnswerQuirks(random.stream("quirks"), calm);
+  const deliveries = drawDeliveries(random.stream("deliveries"));
   const isSlow = !calm && random.stream("slow").chance(1, 8);
   const bodyBytes = random.weighted([
     [2, 0],
@@ -33,11 +40,22 @@ export function drawAnswer(random: Random, calm: boolean): AnswerSpec {
     headAfterUs: isSlow ? random.between(0, 20_000_000) : random.skewed(0, 2_000_000),
     chunkEveryUs: random.chance(1, 2) ? 0 : random.skewed(0, isSlow ? 250_000 : 25_000),
     ...(quirks.length === 0 ? {} : { quirks }),
+    ...(deliveries.length === 0 ? {} : { deliveries }),
   };
+}
+
+function drawDeliveries(random: Random): Delivery[] {
+  if (random.chance(1, 2)) return [];
+  const first = random.pick(DELIVERIES);
+  // Many small pieces take many steps.
+  if (first === "bytewise" && random.chance(3, 4)) return [];
+  const second = random.pick(DELIVERIES);
+  return second === "bytewise" || second === first || random.chance(1, 2) ? [first] : [first, second];
 }
 
 function drawAnswerQuirks(random: Random, calm: boolean): AnswerQuirk[] {
   if (random.chance(3, 4)) return [];
-  if (!calm && random.chance(1, 5)) return [random.pick(MALFORMED_ANSWERS)];
+  if (!calm && random.chance(1, 4))
+    return [random.pick(random.chance(1, 3) ? BESIDE_ANSWERS : MALFORMED_ANSWERS)];
   return [random.pick(HARMLESS_ANSWERS)];
 }

@@ -56,6 +56,8 @@ const PLAIN_HOME: readonly Change<HomeSpec>[] = [
   (home) => ({ ...home, packetBytes: 65_536 }),
   (home) => ({ ...home, registers: false }),
   (home) => ({ ...home, path: PLAIN_PATH }),
+  (home) => without(home, "lan"),
+  (home) => without(home, "idleMs"),
   (home) => without(home, "misfit"),
   // An agent that was set up wrongly can never be healthy.
   (home) => (home.misfit === undefined ? { ...home, heals: true } : home),
@@ -76,6 +78,7 @@ const PLAIN_REQUEST: readonly Change<RequestSpec>[] = [
 
 const PLAIN_ANSWER: readonly Change<AnswerSpec>[] = [
   (answer) => without(answer, "quirks"),
+  (answer) => without(answer, "deliveries"),
   (answer) => ({ ...answer, status: 200 }),
   (answer) => ({ ...answer, contentType: "audio/flac" }),
   (answer) => ({ ...answer, declaresLength: true }),

@@ -99,6 +99,7 @@ function drawHomes(random: Random, nodes: number, calm: boolean): HomeSpec[] {
       registers: agent === "culvert" && own.chance(1, 2),
       node: own.below(nodes),
       path: drawPath(own, packetBytes),
+      ...(agent === "culvert" ? drawService(own.stream("service")) : {}),
       ...drawFate(own, agent, calm || index === 0),
     };
   });
@@ -113,6 +114,20 @@ function drawAccess(random: Random): Pick<HomeSpec, "access" | "hostHeader"> {
   return {
     ...(random.chance(1, 2) ? {} : { access: random.pick(["public", "basic"] as const) }),
     ...(random.chance(1, 2) ? {} : { hostHeader: random.pick(["visitor", "fixed"] as const) }),
+  };
+}
+
+/** How near the home's service is, and how patient: idle connections are kept for longer than unsafe requests trust in. */
+function drawService(random: Random): Pick<HomeSpec, "lan" | "idleMs"> {
+  const latencyUs = random.skewed(20, 4_000);
+  return {
+    lan: {
+      latencyUs,
+      jitterUs: random.chance(1, 2) ? 0 : random.below(latencyUs),
+      bytesPerMs: random.pick([20_000, 100_000]),
+      windowBytes: random.pick([4_096, 65_536, 262_144]),
+    },
+    idleMs: random.pick([2_000, 3_000, 5_000, 75_000]),
   };
 }
 

@@ -5,6 +5,7 @@ import { agentFaults } from "./agent.ts";
 import { FaultContext, type FaultKind } from "./fault.ts";
 import { frameFaults } from "./frames.ts";
 import { handshakeFaults } from "./handshake.ts";
+import { lanFaults } from "./lan.ts";
 import { nativeFaults } from "./native.ts";
 import { nativeNonsense } from "./native-nonsense.ts";
 import { nativeReturnFaults } from "./native-return.ts";
@@ -30,6 +31,7 @@ export const faultKinds: readonly FaultKind[] = [
   ...registryFaults,
   ...timeFaults,
   ...processFaults,
+  ...lanFaults,
 ];
 
 const byName = new Map(faultKinds.map((kind) => [kind.name, kind]));

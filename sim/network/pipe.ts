@@ -22,6 +22,8 @@ export class Pipe<F extends Sized> {
   readonly #reader: Host;
   readonly #sent: (frame: F) => void;
   readonly #arrived: (frame: F) => void;
+  readonly #takes: (frame: F) => boolean;
+  readonly #recorder: Recorder | null;
   #queue: F[] = [];
   #underWay: F[] = [];
   /** On the line: the only one there. */
@@ -47,6 +49,10 @@ export class Pipe<F extends Sized> {
     /** The frame has left the sender's buffer. */
     readonly sent: (frame: F) => void;
     readonly arrived: (frame: F) => void;
+    /** Asked when it reaches the reader's kernel, read or not: what is not taken was never sent. All is, where left out. */
+    readonly takes?: (frame: F) => boolean;
+    /** What its frames mean is recorded by whoever sends them. */
+    readonly unrecorded?: true;
   }) {
     this.#world = options.world;
     this.#agenda = options.agenda;
@@ -58,6 +64,8 @@ export class Pipe<F extends Sized> {
     this.#reader = options.reader;
     this.#sent = options.sent;
     this.#arrived = options.arrived;
+    this.#takes = options.takes ?? (() => true);
+    this.#recorder = options.unrecorded === true ? null : options.world.trace;
   }
 
   /** Nothing is buffered, under way or unread. */
@@ -65,9 +73,19 @@ export class Pipe<F extends Sized> {
     return this.#dead || (this.#queue.length === 0 && this.#leaving === null && this.#unreadBytes === 0);
   }
 
+  /** All that was sent has left the sender's buffer. */
+  get isSent(): boolean {
+    return this.#queue.length === 0 && this.#leaving === null;
+  }
+
+  /** Something has arrived that its reader has not read. */
+  get waits(): boolean {
+    return this.#inbox.length > 0;
+  }
+
   send(frame: F): void {
     if (this.#dead) return;
-    if (this.#world.trace !== null) this.#recordSent(this.#world.trace, frame);
+    if (this.#recorder !== null) this.#recordSent(this.#recorder, frame);
     if (this.#order === "smaller_first" && this.#queue.length > 0) this.#insert(frame);
     else this.#queue.push(frame);
     this.#pump();
@@ -156,6 +174,10 @@ export class Pipe<F extends Sized> {
   readonly #onArrival = (): void => {
     const frame = this.#underWay.shift();
     if (frame === undefined || this.#dead || this.#lost) return;
+    if (!this.#takes(frame)) {
+      this.#unreadBytes -= frame.size;
+      return;
+    }
     if (this.#paused || this.#inbox.length > 0) this.#inbox.push(frame);
     else this.#handOver(frame);
   };
@@ -164,7 +186,7 @@ export class Pipe<F extends Sized> {
     this.#reader.run(() => {
       if (this.#dead) return;
       this.#unreadBytes -= frame.size;
-      this.#world.trace?.arrived(this.#world.nowUs, frame);
+      this.#recorder?.arrived(this.#world.nowUs, frame);
       this.#arrived(frame);
       this.#pump();
     });

@@ -8,8 +8,10 @@
  */
 import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
 import type { AgentEvent, ServerEvent } from "../../core/events.ts";
+import type { OriginsEffect, OriginsEvent } from "../../core/origins/origins.ts";
 import type { Finish } from "./finish.ts";
 import type { HomeCall } from "./home-call.ts";
+import type { HomeConnectionRecord } from "./home-connection.ts";
 import type { RegistryChange } from "./registry-row.ts";
 import type { Setting } from "./setting.ts";
 import type { SteppedProcess, SteppedServer } from "./stepped.ts";
@@ -27,6 +29,8 @@ export type Checker = {
   /** After each step of a machine, before its effects are obeyed. `effects` holds `count` of them. */
   readonly serverStep?: ServerStepped;
   readonly agentStep?: AgentStepped;
+  /** The same of the machine that has the connections to an agent's home. */
+  readonly originsStep?: OriginsStepped;
   readonly registryChanged?: (change: RegistryChange) => void;
   readonly visitStarted?: (visit: Visit) => void;
   /** An interim response, `100 Continue` among them. */
@@ -40,6 +44,8 @@ export type Checker = {
   readonly visitorSocketText?: (socket: SeenVisitorSocket, text: string) => void;
   readonly homeCalled?: (call: HomeCall) => void;
   readonly homeCallEnded?: (call: HomeCall) => void;
+  /** What came on a home's connection is no request, or no part of the one that it belongs to. */
+  readonly homeMisread?: (connection: HomeConnectionRecord, why: string) => void;
   /** The faulty phase is over: from now on the chosen core of the world is healthy. */
   readonly healed?: () => void;
   /** A minute after the healing. */
@@ -47,10 +53,18 @@ export type Checker = {
   readonly finished?: (finish: Finish) => void;
 };
 
-export type StepPart = (ServerEvent | ServerEffect | AgentEvent | AgentEffect)["type"];
+export type StepPart = (
+  | ServerEvent
+  | ServerEffect
+  | AgentEvent
+  | AgentEffect
+  | OriginsEvent
+  | OriginsEffect
+)["type"];
 
 export type ServerStepped = Stepped<SteppedServer, ServerEvent, ServerEffect>;
 export type AgentStepped = Stepped<SteppedProcess, AgentEvent, AgentEffect>;
+export type OriginsStepped = Stepped<SteppedProcess, OriginsEvent, OriginsEffect>;
 
 export type Stepped<Process, Event, Effect> = (
   process: Process,

@@ -1,4 +1,5 @@
 import type { VisitOperation } from "../scenario/scenario.ts";
+import type { HomeConnectionRecord } from "./home-connection.ts";
 
 /** One request that reached a home. */
 export type HomeCall = {
@@ -7,6 +8,8 @@ export type HomeCall = {
   readonly visit: VisitOperation | null;
   readonly method: string;
   readonly target: string;
+  /** What it came on; null from an agent that is no more than a model. */
+  readonly connection: HomeConnectionRecord | null;
   readonly atUs: number;
   /** Whether what came of the request body is what the visitor sent, and all of it where it ended. */
   bodyIntact: boolean;
@@ -14,4 +17,6 @@ export type HomeCall = {
   readonly headersIntact: boolean;
   /** How it ended; null while it runs. */
   end: "answered" | "aborted" | "failed" | null;
+  /** Nothing of an answer has left the home. */
+  silent: boolean;
 };

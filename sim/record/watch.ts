@@ -1,7 +1,8 @@
 /** How those who act in the world tell of it: what they observe goes to the checkers that want it. */
-import type { AgentStepped, Checker, ServerStepped, Stepped } from "./checker.ts";
+import type { AgentStepped, Checker, OriginsStepped, ServerStepped, Stepped } from "./checker.ts";
 import type { Finish } from "./finish.ts";
 import type { HomeCall } from "./home-call.ts";
+import type { HomeConnectionRecord } from "./home-connection.ts";
 import type { RegistryChange } from "./registry-row.ts";
 import type { Setting } from "./setting.ts";
 import type { Visit, VisitEnd } from "./visit.ts";
@@ -12,6 +13,7 @@ export class Watch {
   readonly begun: (setting: Setting) => void;
   readonly serverStep: ServerStepped;
   readonly agentStep: AgentStepped;
+  readonly originsStep: OriginsStepped;
   readonly registryChanged: (change: RegistryChange) => void;
   readonly visitStarted: (visit: Visit) => void;
   readonly visitInterim: (visit: Visit, status: number) => void;
@@ -22,6 +24,7 @@ export class Watch {
   readonly visitorSocketText: (socket: SeenVisitorSocket, text: string) => void;
   readonly homeCalled: (call: HomeCall) => void;
   readonly homeCallEnded: (call: HomeCall) => void;
+  readonly homeMisread: (connection: HomeConnectionRecord, why: string) => void;
   readonly healed: () => void;
   readonly settled: (finish: Finish) => void;
   readonly finished: (finish: Finish) => void;
@@ -30,6 +33,7 @@ export class Watch {
     this.begun = fan(checkers.map((checker) => checker.begun));
     this.serverStep = fanSteps(checkers.map(({ serverStep, sees }) => ({ hook: serverStep, sees })));
     this.agentStep = fanSteps(checkers.map(({ agentStep, sees }) => ({ hook: agentStep, sees })));
+    this.originsStep = fanSteps(checkers.map(({ originsStep, sees }) => ({ hook: originsStep, sees })));
     this.registryChanged = fan(checkers.map((checker) => checker.registryChanged));
     this.visitStarted = fan(checkers.map((checker) => checker.visitStarted));
     this.visitInterim = fan(checkers.map((checker) => checker.visitInterim));
@@ -39,6 +43,7 @@ export class Watch {
     this.visitEnded = fan(checkers.map((checker) => checker.visitEnded));
     this.visitorSocketText = fan(checkers.map((checker) => checker.visitorSocketText));
     this.homeCalled = fan(checkers.map((checker) => checker.homeCalled));
+    this.homeMisread = fan(checkers.map((checker) => checker.homeMisread));
     this.homeCallEnded = fan(checkers.map((checker) => checker.homeCallEnded));
     this.healed = fan(checkers.map((checker) => checker.healed));
     this.settled = fan(checkers.map((checker) => checker.settled));

@@ -13,6 +13,8 @@ export const HARMLESS_ANSWERS = [
   "list_header",
   "length_twice",
   "body_for_nobody",
+  /** It asks for a login, or goes on with one, that its connection has from then on. */
+  "binds_login",
 ] as const;
 
 /** What no agent can carry, or only in part. */
@@ -26,7 +28,23 @@ export const MALFORMED_ANSWERS = [
   "bad_status",
   "ends_early",
   "ends_late",
+  /** Bytes that nobody asked for come behind it: at once, or some milliseconds later. */
+  "surplus",
+  "late_bytes",
+  "lone_lf",
+  /** Chunks end before the last of them, or are longer than they say. */
+  "chunks_cut",
+  "chunks_lie",
+  /** A length is declared, and there are chunks. */
+  "framed_twice",
+  /** 101 to who asked for no upgrade. */
+  "switches_unasked",
+  /** The connection ends where it should begin. */
+  "hangs_up",
 ] as const;
+
+/** Of those, what hits whoever has the connection next. */
+export const BESIDE_ANSWERS = ["surplus", "late_bytes", "hangs_up"] as const satisfies readonly AnswerQuirk[];
 
 export type AnswerQuirk = (typeof HARMLESS_ANSWERS)[number] | (typeof MALFORMED_ANSWERS)[number];
 
@@ -48,6 +66,7 @@ const LONG_HEADER_CHARACTERS = 1_500;
 const HUGE_HEADER_CHARACTERS = 20_000;
 
 const EXTRA_HEADERS: Readonly<Partial<Record<AnswerQuirk, readonly string[]>>> = {
+  binds_login: ["WWW-Authenticate", 'Basic realm="a, b", Negotiate oYG3'],
   etag: ["etag", '"v1"'],
   weak_etag: ["etag", 'W/"v1"'],
   vary: ["vary", "Accept-Encoding, Cookie"],

@@ -5,6 +5,7 @@
 import { newBytes } from "../tools/bytes.ts";
 import { latin1Text, utf8Bytes } from "../tools/text.ts";
 import { extraHeaders } from "./answers.ts";
+import { hasChunks } from "./deliveries.ts";
 import type { AnswerSpec, VisitOperation } from "./scenario.ts";
 
 /** Answers of a home carry this header, so that a checker can tell them from answers of the server or the agent. */
@@ -79,7 +80,12 @@ export function trailersOf({ id }: VisitOperation): readonly string[] {
 
 /** Whether the answer to the visit ends with trailers: only a body whose length was not declared has a place for them. */
 export function hasTrailers({ request, answer }: VisitOperation): boolean {
-  return answer.trailers === true && !answer.declaresLength && hasBody(request.method, answer);
+  return (
+    answer.trailers === true &&
+    !answer.declaresLength &&
+    hasChunks(answer.deliveries ?? []) &&
+    hasBody(request.method, answer)
+  );
 }
 
 function sentBytes(bodyBytes: number, { quirks = [], declaresLength }: AnswerSpec): number {

@@ -27,6 +27,8 @@ export type RequestQuirk =
   | "agents_field"
   /** A field of some kilobytes. */
   | "long_header"
+  /** It shows the home's service a login of the kind that is bound to its connection. */
+  | "bound_login"
   /** It says that it comes by way of proxies. */
   | "forwarded"
   /** It comes over a connection that was there before the server began to drain. */
@@ -93,6 +95,7 @@ export function withQuirk(head: RequestHead, quirk: RequestQuirk): RequestHead {
     case "long_header":
       return { ...head, headers: [...headers, "x-long", "l".repeat(LONG_HEADER_CHARACTERS)] };
     case "forwarded":
+    case "bound_login":
     case "raw_body":
     case "wide_body":
     case "kept_connection":

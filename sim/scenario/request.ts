@@ -63,7 +63,9 @@ export function requestOf(scenario: Scenario, visit: VisitOperation): RequestHea
   const headers = ["host", host, "accept", "*/*"];
   const shown = shownBy(visit, home, token);
   // A home by its own name leaves `Authorization` to the home's service where the visitor shows the token elsewhere.
-  const isApart = request.way !== undefined && visit.id % 3 === 0;
+  const isLogin = request.quirks?.includes("bound_login") === true;
+  const isApart = request.way !== undefined && (isLogin || visit.id % 3 === 0);
+  if (isApart && isLogin) headers.push("authorization", `NTLM ${visit.id}`);
   if (shown !== "") headers.push(isApart ? "culvert-authorization" : "authorization", shown);
   if (request.upgrade === true) headers.push(...UPGRADE_HEADERS);
   if (request.range !== null) headers.push("range", `bytes=${request.range.first}-${request.range.last}`);

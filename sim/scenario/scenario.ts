@@ -7,6 +7,7 @@
 import type { AgentLimits, ServerLimits } from "../../core/limits.ts";
 import type { Seed } from "../tools/random.ts";
 import type { AnswerQuirk } from "./answers.ts";
+import type { Delivery } from "./deliveries.ts";
 import type { OddRequest } from "./odd-requests.ts";
 import type { RequestQuirk, SocketQuirk } from "./quirks.ts";
 
@@ -50,6 +51,10 @@ export type HomeSpec = {
   /** The node that its agent and its visitors are led to. */
   readonly node: number;
   readonly path: PathSettings;
+  /** Between its agent and its service: a quick one where left out. */
+  readonly lan?: PathSettings;
+  /** Its service ends a connection on which nothing was asked for so long: five seconds where left out. */
+  readonly idleMs?: number;
   /** What our own agent speaks: MoosicBox's protocol where left out. */
   readonly protocol?: "moosicbox" | "native" | "auto";
   /** What our own agent tells its home as the host, and that it sets a field of its own: the home's name where left out. */
@@ -161,6 +166,8 @@ export type AnswerSpec = {
   readonly headAfterUs: number;
   readonly chunkEveryUs: number;
   readonly quirks?: readonly AnswerQuirk[];
+  /** How it goes out in bytes; the plainest way where left out. */
+  readonly deliveries?: readonly Delivery[];
   /** So many responses 103 come before it. */
   readonly interims?: number;
   /** Trailers follow the body, where that has no declared length. */

@@ -43,6 +43,8 @@ export function callOf(operation: VisitOperation): HomeCall {
     bodyIntact: true,
     headersIntact: true,
     end: null,
+    connection: null,
+    silent: true,
   };
 }
 

@@ -165,6 +165,9 @@ const signs: Readonly<Record<string, readonly [Sign, Readonly<Record<string, num
   home_says_nothing: [failsVisits],
   home_breaks_off: [more("origin_failed")],
   home_runs_dry: [slowsVisits],
+  home_connections_cut: [more("origin_failed")],
+  home_connections_stall: [slowsVisits],
+  home_takes_no_connection: [slowsVisits],
 };
 
 /**
