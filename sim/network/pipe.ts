@@ -65,6 +65,16 @@ export class Pipe<F extends Sized> {
     return this.#dead || (this.#queue.length === 0 && this.#leaving === null && this.#unreadBytes === 0);
   }
 
+  /** All that was sent has left the sender's buffer. */
+  get isSent(): boolean {
+    return this.#queue.length === 0 && this.#leaving === null;
+  }
+
+  /** Something has arrived that its reader has not read. */
+  get waits(): boolean {
+    return this.#inbox.length > 0;
+  }
+
   send(frame: F): void {
     if (this.#dead) return;
     if (this.#world.trace !== null) this.#recordSent(this.#world.trace, frame);

@@ -6,13 +6,14 @@
  * is in this folder and in the ledger; it knows the model of `sim/scenario/model.ts` and nothing of how `core/` works:
  * of `core/` only the types of events and effects are known here.
  */
+import type { EdgeEffect, EdgeEvent } from "../../core/edge/events.ts";
 import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
 import type { AgentEvent, ServerEvent } from "../../core/events.ts";
 import type { Finish } from "./finish.ts";
 import type { HomeCall } from "./home-call.ts";
 import type { RegistryChange } from "./registry-row.ts";
 import type { Setting } from "./setting.ts";
-import type { SteppedProcess, SteppedServer } from "./stepped.ts";
+import type { SteppedEdge, SteppedProcess, SteppedServer } from "./stepped.ts";
 import type { Visit, VisitEnd } from "./visit.ts";
 import type { SeenVisitorSocket } from "./visitor-socket.ts";
 
@@ -27,10 +28,14 @@ export type Checker = {
   /** After each step of a machine, before its effects are obeyed. `effects` holds `count` of them. */
   readonly serverStep?: ServerStepped;
   readonly agentStep?: AgentStepped;
+  /** Of the machine that speaks HTTP to visitors, in a server's process. */
+  readonly edgeStep?: EdgeStepped;
   readonly registryChanged?: (change: RegistryChange) => void;
   readonly visitStarted?: (visit: Visit) => void;
   /** An interim response, `100 Continue` among them. */
   readonly visitInterim?: (visit: Visit, status: number) => void;
+  /** What came on a connection is no answer by RFC 9112. */
+  readonly responseMalformed?: (why: string) => void;
   /** What came of a home's WebSocket is no frame that a home sends. */
   readonly visitFrameBroken?: (visit: Visit) => void;
   readonly visitHead?: (visit: Visit, status: number, headers: readonly string[]) => void;
@@ -47,9 +52,17 @@ export type Checker = {
   readonly finished?: (finish: Finish) => void;
 };
 
-export type StepPart = (ServerEvent | ServerEffect | AgentEvent | AgentEffect)["type"];
+export type StepPart = (
+  | ServerEvent
+  | ServerEffect
+  | AgentEvent
+  | AgentEffect
+  | EdgeEvent
+  | EdgeEffect
+)["type"];
 
 export type ServerStepped = Stepped<SteppedServer, ServerEvent, ServerEffect>;
+export type EdgeStepped = Stepped<SteppedEdge, EdgeEvent, EdgeEffect>;
 export type AgentStepped = Stepped<SteppedProcess, AgentEvent, AgentEffect>;
 
 export type Stepped<Process, Event, Effect> = (

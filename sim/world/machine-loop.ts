@@ -108,9 +108,10 @@ export class MachineLoop<Event extends Typed, Effect extends Typed> {
   }
 
   #pump(): void {
+    const { world } = this.#host;
     this.#stepping = true;
     // The queue may grow while it is worked off: an effect of one event causes the next.
-    for (let index = 0; index < this.#queue.length && this.#host.alive; index++) {
+    for (let index = 0; index < this.#queue.length && this.#host.alive && !world.stopped; index++) {
       const event = this.#queue[index];
       if (event !== undefined) this.#step(event);
     }
