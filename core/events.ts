@@ -37,6 +37,8 @@ export type UpgradeRequested = {
   readonly socket: SocketId;
   readonly target: string;
   readonly headers: HeaderList;
+  /** As of an exchange. */
+  readonly peer: string;
 };
 
 /** WebSocket events that the server and the agent share. */

@@ -45,6 +45,8 @@ export const FAILURES = {
   limit_response_buffer: failure(502, 1009, "The response is larger than the response buffer."),
   limit_slow_visitor: failure(502, 1013, "The visitor reads too slowly for what the home sends."),
   limit_slow_agent: failure(502, 1013, "The home reads too slowly for what is sent to it."),
+  limit_guesses: failure(429, 1008, "Too many wrong credentials came from this address.", 30),
+  limit_address: failure(429, 1013, "This address has as many requests in flight as it may.", 1),
   limit_exchanges: failure(503, 1013, "The server has too many requests in flight.", 1),
   limit_tunnel_exchanges: failure(429, 1013, "The home has too many requests in flight.", 1),
   limit_tunnels: failure(503, 1013, "The server holds as many tunnels as it takes.", 30),

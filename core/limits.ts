@@ -3,6 +3,7 @@
  * hold between them is asserted when a machine is made. Bytes and milliseconds throughout.
  */
 import { assert } from "./assert.ts";
+import { edgeLimits } from "./edge/limits.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -33,6 +34,7 @@ const sessionLimits = {
 
 export const serverLimits = {
   ...sessionLimits,
+  ...edgeLimits,
   /** For this long a session waits for its agent to return. */
   graceMs: 30 * SECOND,
   /** For this long a request waits for a home that was lost a moment ago. */
@@ -44,8 +46,22 @@ export const serverLimits = {
   /** Tunnels of one node. An idle one costs the server about 20 KiB. */
   tunnelsMax: 10_000,
   visitorSocketsMax: 10_000,
-  /** Visitor requests in any phase, those that wait for authorization included. */
+  /** Visitor requests that somebody works on. Those that only wait for their visitor to take an answer are not among them. */
   exchangesMax: 10_000,
+  /** Answers that are out and were not taken. Beyond it the one that has waited longest is cut. */
+  untakenMax: 5_000,
+  /** An answer of at most so many bytes fits the buffers of any connection: who does not take it for `untakenMs` does not read. */
+  shortAnswerBytes: 16 * KIB,
+  untakenMs: 15 * SECOND,
+  /** Of one tunnel, for visitors of one address (of IPv6: one network of 64 bits): the others of a home shall get in. */
+  addressExchangesMax: 256,
+  /** Handshakes at the door of one address, and requests there whose token is looked up. */
+  addressStrangersMax: 64,
+  /** Wrong credentials of one address that are looked up; one more every `guessMs`. */
+  guessesMax: 100,
+  guessMs: 1 * SECOND,
+  /** Addresses of which something is remembered, the oldest forgotten first. */
+  addressesMax: 10_000,
   /** Of one tunnel: a home server on a small machine has enough with this. */
   tunnelExchangesMax: 1_000,
   /** A MoosicBox request is one JSON text frame, so its body is held whole. */
@@ -74,6 +90,11 @@ export const serverLimits = {
   responseBufferBytesMax: 64 * MIB,
   /** Not yet sent to one agent: it does not read. A request body and some more fit. */
   tunnelSendBytesMax: 16 * MIB,
+  /**
+   * Two MoosicBox agents with one client id would throw each other out for ever, since they come back at once. The second
+   * takeover within this time leaves the older tunnel open and unused, as MoosicBox's own server does.
+   */
+  takeoverMs: 30 * SECOND,
   visitorSendBytesMax: 4 * MIB,
   /** The questions of one visitor socket that an answer can still find its way back to; the oldest is forgotten first. */
   visitorQuestionsMax: 256,

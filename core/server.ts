@@ -66,6 +66,10 @@ export function createServer(config: ServerConfig): ServerState {
     calls: new IdTable(),
     callsMade: 0,
     trusted: new Map(),
+    latestAddress: { peer: "", address: "" },
+    addresses: new Map(),
+    shares: new Map(),
+    untaken: new Set(),
     registryUp: null,
     heldBytes: 0,
     sessionBytes: 0,
@@ -224,7 +228,7 @@ function onResult(
     case "issue_token":
       return onTokenIssued(state, exchangeOf(state, purpose.exchange), purpose.token, result, out);
     case "authorize_socket":
-      return onSocketChecked(state, socketOf(state, purpose.socket), result, out);
+      return onSocketChecked(state, socketOf(state, purpose.socket), purpose.key, result, out);
     case "claim_row":
       return onRowClaimed(state, socketOf(state, purpose.socket), result, out);
     case "renew_leases":

@@ -44,6 +44,7 @@ const FLOORS: Readonly<Record<string, Floors>> = {
   ],
   adapters: [
     ["main.ts"],
+    ["command.ts"],
     ["help.ts"],
     ["server/", "agent/"],
     ["operator/", "origin/"],

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { REGISTRY_PROBLEMS } from "../adapters/registry/problem.ts";
 import { settingsOf } from "../adapters/settings/settings.ts";
 import { AGENT_PROBLEMS } from "../core/agent/problem.ts";
 import { FAILURES } from "../core/failure.ts";
@@ -197,6 +198,14 @@ describe("the tables of the README", () => {
       ([code, { status, title }]) => `| \`${code}\` | ${status} | ${title} |`,
     );
     expect(between("agent problems")).toEqual(expected);
+  });
+
+  test("have every reason that /ready gives", () => {
+    const [draining, ...rows] = tableUnder("| reason | what it says |");
+    expect(draining?.[0]).toBe("`draining`");
+    expect(rows).toEqual(
+      Object.entries(REGISTRY_PROBLEMS).map(([reason, detail]) => [`\`${reason}\``, detail]),
+    );
   });
 
   test("name no limit that is not a failure's", () => {

@@ -7,6 +7,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { isIP } from "node:net";
 import type { ServerSnapshot } from "../../core/server.ts";
+import type { RegistryProblem } from "../registry/registry.ts";
 import type { Metrics } from "./metrics.ts";
 import { statusPage, statusPagePolicy } from "./status-page.ts";
 
@@ -15,8 +16,8 @@ export type AdminOptions = {
   readonly port: number;
   readonly metrics: Metrics;
   readonly snapshot: () => ServerSnapshot;
-  /** Asks the registry something cheap. */
-  readonly registryAnswers: () => Promise<boolean>;
+  /** Why the registry takes no writes; null where it does. */
+  readonly registryProblem: () => Promise<RegistryProblem | null>;
 };
 
 export type Admin = {
@@ -85,7 +86,7 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
       body: await metrics.text(),
     }),
   ],
-  ["/status.json", (_options, now) => json(200, statusOf(now))],
+  ["/status.json", status],
   [
     "/",
     () => ({
@@ -96,20 +97,21 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ],
 ]);
 
-async function ready({ registryAnswers }: AdminOptions, now: ServerSnapshot): Promise<Answer> {
+async function ready({ registryProblem }: AdminOptions, now: ServerSnapshot): Promise<Answer> {
   if (now.draining) return json(503, { ready: false, reason: "draining" });
-  if (!(await registryAnswers())) return json(503, { ready: false, reason: "registry_down" });
-  return json(200, { ready: true });
+  const problem = await registryProblem();
+  return problem === null ? json(200, { ready: true }) : json(503, { ready: false, ...problem });
 }
 
-function statusOf({ counters, ...sizes }: ServerSnapshot): object {
-  return {
+async function status(options: AdminOptions, { counters, ...sizes }: ServerSnapshot): Promise<Answer> {
+  return json(200, {
     ...sizes,
+    registryProblem: sizes.draining ? null : await options.registryProblem(),
     ...counters,
     outcomes: Object.fromEntries(counters.outcomes),
     uptimeSeconds: Math.floor(process.uptime()),
     memoryBytes: process.memoryUsage.rss(),
-  };
+  });
 }
 
 /** `Host` without its port (RFC 9110 section 7.2) must be an IP literal, localhost or the name we listen on. */

@@ -3,27 +3,20 @@
  * second wall, for an error text of a library or a field that somebody adds one day.
  */
 import { pino } from "pino";
-import pinoPretty from "pino-pretty";
+import { prettyFactory } from "pino-pretty";
 import type { LogLevel } from "../settings/settings.ts";
+import type { Output } from "./output.ts";
 
 export type Logger = pino.Logger;
 
-/** Where lines go; a stand-in for stderr in tests. */
+/** Where lines go; an array in tests. */
 export type LineSink = { write(line: string): void };
 
-/** A reader that stalls makes lines wait, up to this size in all; further ones are dropped, and proxying goes on (R06). */
-const WAITING_BYTES_MAX = 4 * 1024 * 1024;
-
-/** Writes to stderr, `pretty` for a person on a terminal. What still waits at the exit of the process is written then. */
-export function createLog(level: LogLevel, pretty: boolean): Logger {
-  if (pretty) {
-    const layout = { ignore: "pid,hostname", singleLine: true, translateTime: "HH:MM:ss.l" };
-    return createLogger(level, pinoPretty({ ...layout, destination: 2, sync: true }));
-  }
-  const stream = pino.destination({ dest: 2, sync: false, maxLength: WAITING_BYTES_MAX });
-  // A full disk or a closed pipe behind stderr is no reason to stop serving, and there is nowhere left to tell it.
-  stream.on("error", () => {});
-  return createLogger(level, stream);
+/** Writes to `output`, pretty for a person on a terminal. */
+export function createLog(level: LogLevel, output: Output): Logger {
+  if (!output.isTerminal) return createLogger(level, output);
+  const pretty = prettyFactory({ ignore: "pid,hostname", singleLine: true, translateTime: "HH:MM:ss.l" });
+  return createLogger(level, { write: (line) => output.write(pretty(line)) });
 }
 
 export function createLogger(level: LogLevel, sink: LineSink): Logger {

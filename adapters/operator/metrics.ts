@@ -13,7 +13,7 @@ export type Metrics = {
   /** Everything in Prometheus' text format. */
   text(): Promise<string>;
   /** Counts a connection or request that failed before the core heard of it. */
-  countConnectionFault(): void;
+  countConnectionFault(cause: string): void;
   /** The same registry, with the time of each call taken. */
   meter(registry: Registry): Registry;
   close(): void;
@@ -34,13 +34,14 @@ export function createMetrics(snapshot: () => ServerSnapshot): Metrics {
   });
   const connectionFaults = new Counter({
     name: "culvert_connection_faults_total",
-    help: "Connections that could not be accepted and requests that could not be read.",
+    help: "Connections that were turned away and requests that could not be read, by cause.",
+    labelNames: ["cause"] as const,
     registers: [series],
   });
   return {
     contentType: series.contentType,
     text: () => series.metrics(),
-    countConnectionFault: () => connectionFaults.inc(),
+    countConnectionFault: (cause) => connectionFaults.inc({ cause }),
     meter: (registry) => ({
       call: (operation, answer) => {
         const startMs = performance.now();
@@ -51,6 +52,7 @@ export function createMetrics(snapshot: () => ServerSnapshot): Metrics {
           answer(outcome);
         });
       },
+      probe: () => registry.probe(),
       close: () => registry.close(),
     }),
     close: closeProcess,

@@ -10,6 +10,7 @@ body { margin: 0 auto; max-width: 56rem; padding: 2rem 1.25rem 3rem; background:
   font: 15px/1.5 system-ui, sans-serif; font-variant-numeric: tabular-nums; }
 header { display: flex; align-items: baseline; gap: .75rem; margin-bottom: 1.5rem; }
 h1 { margin: 0; font-size: 1.35rem; letter-spacing: -.01em; }
+p { margin: 0 0 1rem; } p:empty { display: none; }
 h2 { margin: 2rem 0 .5rem; font-size: .95rem; }
 #state { margin-left: auto; font-weight: 600; }
 #state::before { content: ""; display: inline-block; width: .6em; height: .6em; margin-right: .45em;
@@ -77,7 +78,9 @@ function show(now) {
   document.getElementById("outcomes").replaceChildren(
     ...(outcomes.length > 0 ? outcomes : [["none yet", 0]]).map(row));
   document.getElementById("events").replaceChildren(...events.map(([name, key]) => row([name, now[key]])));
+  document.getElementById("problem").textContent = now.registryProblem?.detail ?? "";
   if (now.draining) mark(false, "draining");
+  else if (now.registryProblem) mark(false, "takes no registrations");
   else if (now.registryUp === false) mark(false, "registry down");
   else mark(true, "serving");
 }
@@ -105,6 +108,7 @@ export const statusPage = `<!doctype html>
 <body>
 <header><h1>Culvert</h1><span class="soft">tunnel server</span><span id="state" class="soft">loading</span></header>
 <main>
+<p id="problem" class="bad"></p>
 <dl id="cards"></dl>
 <h2>How exchanges ended</h2>
 <table><tbody id="outcomes"></tbody></table>

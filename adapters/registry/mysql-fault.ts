@@ -3,6 +3,7 @@
  * failed, it was rolled back. Only silence leaves open what has become of it.
  */
 import type { RegistryFault } from "../../core/registry.ts";
+import { type RegistryProblem, type RegistryProblemReason, registryProblem } from "./problem.ts";
 
 /** The numbers of dev.mysql.com/doc/mysql-errors: nothing was changed, and the same statement may succeed in a moment. */
 const PASSING: ReadonlySet<number> = new Set([
@@ -35,6 +36,39 @@ export function mysqlFaultOf(error: unknown, sent: boolean): RegistryFault {
   if (REFUSED_CLASSES.has(state.slice(0, 2))) return "refused";
   return sent ? "unknown" : "unavailable";
 }
+
+/** What a write fails of that an operator can do something about; null for the duplicate key that ends a probe well. */
+export function mysqlProblemOf(error: unknown): RegistryProblem | null {
+  const { number, state } = serverErrorOf(error);
+  if (number === DUPLICATE_KEY) return null;
+  const cause = error === null ? "no answer in time" : mysqlCodeOf(error);
+  const known = PROBLEMS.get(number);
+  if (known !== undefined) return registryProblem(known, cause);
+  return registryProblem(
+    REFUSED_CLASSES.has(state.slice(0, 2)) ? "registry_refused" : "registry_down",
+    cause,
+  );
+}
+
+const DUPLICATE_KEY = 1062;
+
+/** Others are told by the class of their SQLSTATE. */
+const PROBLEMS: ReadonlyMap<number, RegistryProblemReason> = new Map<number, RegistryProblemReason>([
+  [1290, "registry_read_only"], // By an option, such as read_only.
+  [1792, "registry_read_only"], // The transaction is read-only, as on a replica.
+  [1836, "registry_read_only"], // The server or its schema is in read-only mode.
+  [3989, "registry_read_only"], // The schema is.
+  [1021, "registry_full"], // The disk.
+  [1026, "registry_io"], // A file cannot be written to.
+  [1114, "registry_full"], // The table, whose space cannot grow.
+  [1205, "registry_busy"], // Lock wait timeout.
+  [1213, "registry_busy"], // Deadlock.
+  [3572, "registry_busy"], // A lock that is not to be waited for.
+  // Of class 42, and nobody's right is missing.
+  [1040, "registry_down"], // Too many connections.
+  [1203, "registry_down"], // Too many connections of this user.
+  [1226, "registry_down"], // The user's share of a resource is used up for now.
+]);
 
 /** Whether the connection is to take another statement. */
 export function isUsableAfter(error: unknown): boolean {

@@ -75,6 +75,14 @@ export const statements = {
   listNode: `
     SELECT ${CLIENT_ID}, ${TUNNEL} FROM connections
     WHERE node = _utf8mb4 :node AND leased_tunnel = tunnel_ws_id`,
+  /**
+   * The same row twice, so that the second one fails and the first one is taken back with it: a real write of which nothing
+   * is left, in a statement and a transaction of its own. Its name is new each time, or nodes would wait for one another.
+   */
+  probe: `
+    INSERT INTO connections (client_id, tunnel_ws_id, created, updated)
+    VALUES (_utf8mb4 :probe, '', UTC_TIMESTAMP(), UTC_TIMESTAMP()),
+      (_utf8mb4 :probe, '', UTC_TIMESTAMP(), UTC_TIMESTAMP())`,
   sweep: [
     "DELETE FROM connections WHERE lease_expires <= UTC_TIMESTAMP(6) AND leased_tunnel = tunnel_ws_id",
     sweep("signature_tokens"),

@@ -2,6 +2,7 @@
  * The registry in a MySQL database, which several nodes may share, and which MoosicBox's server may have made.
  * One statement, and so one round trip, for each call on the hot path.
  */
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { ConnectionOptions, SslOptions } from "mysql2";
 import { unreachable } from "../../core/assert.ts";
@@ -9,11 +10,12 @@ import type { ConnectionRow, RegistryOperation, RegistryOutcome } from "../../co
 import { causeOf } from "../error-cause.ts";
 import type { MysqlSettings } from "../settings/settings.ts";
 import { StartupError } from "../startup-error.ts";
-import { mysqlCodeOf } from "./mysql-fault.ts";
+import { mysqlCodeOf, mysqlProblemOf } from "./mysql-fault.ts";
 import { prepareSchema } from "./mysql-migrations.ts";
 import { MysqlPool, type Reply, type Row, type Values } from "./mysql-pool.ts";
 import { statements, valuesOf } from "./mysql-statements.ts";
 import { isStorable, type Registry, VALUE_CHARACTERS_MAX } from "./port.ts";
+import { type RegistryProblem, registryProblem } from "./problem.ts";
 
 /** What an operator should hear of; none of it holds a value from the database. */
 export type MysqlReport =
@@ -161,7 +163,19 @@ function createRegistry(pool: MysqlPool, report: (report: MysqlReport) => void):
     }
   }
 
+  function probe(): Promise<RegistryProblem | null> {
+    const values = { probe: Buffer.from(`culvert probe ${randomUUID()}`) };
+    return new Promise((resolve) => {
+      pool.query(statements.probe, values, (reply) => {
+        // Without its key the table would take the row twice.
+        if (reply.type === "done") resolve(registryProblem("registry_refused", "connections has no key"));
+        else resolve(mysqlProblemOf(reply.error));
+      });
+    });
+  }
+
   return {
+    probe,
     call: (operation, answer) => {
       if (isStorable(operation)) call(operation, answer);
       else answer({ type: "failed", fault: "refused" });

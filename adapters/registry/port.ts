@@ -1,9 +1,12 @@
 /** What every implementation of the registry's port has in common. */
 import { ACCESS_LENGTH_MAX, type RegistryOperation, type RegistryOutcome } from "../../core/registry.ts";
+import type { RegistryProblem } from "./problem.ts";
 
 export type Registry = {
   /** Answers exactly once, possibly before it returns. Never throws: what goes wrong is an outcome of type `failed`. */
   call(operation: RegistryOperation, answer: (outcome: RegistryOutcome) => void): void;
+  /** Writes something and takes it back: null where the database took it. For the operator; the core asks nothing of it. Never rejects. */
+  probe(): Promise<RegistryProblem | null>;
   /** Later calls answer `unavailable`. */
   close(): Promise<void> | void;
 };

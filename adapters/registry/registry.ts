@@ -6,6 +6,8 @@ import { openSqliteRegistry } from "./sqlite.ts";
 
 export type { MysqlReport } from "./mysql.ts";
 export type { Registry } from "./port.ts";
+export { createProbe } from "./probe.ts";
+export type { RegistryProblem } from "./problem.ts";
 
 /** Rejects with `StartupError` for a database that cannot be used. */
 export async function openRegistry(

@@ -17,6 +17,7 @@ import type {
 import { StartupError } from "../startup-error.ts";
 import { isStorable, type Registry } from "./port.ts";
 import { migrate } from "./sqlite-migrations.ts";
+import { createSqliteProbe } from "./sqlite-probe.ts";
 
 /** Waiting blocks the event loop, so a call gives up soon: the core asks again. */
 const BUSY_TIMEOUT_MS = 100;
@@ -82,6 +83,7 @@ export function openSqliteRegistry(path: string): Registry {
 
   return {
     call: (operation, answer) => answer(outcomeOf(operation)),
+    probe: createSqliteProbe(database, path, BUSY_TIMEOUT_MS),
     close: () => {
       if (database.isOpen) database.close();
     },
@@ -96,7 +98,8 @@ function openDatabase(path: string): DatabaseSync {
     database = new DatabaseSync(path, { timeout: OPEN_TIMEOUT_MS });
     migrate(database);
     // NORMAL may lose the last commits in a power cut, never consistency: agents register their connections again.
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+    // A log that gives back its room when it begins anew finds out by each write whether there is room on the disk.
+    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 0");
     database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     return database;
   } catch (error) {

@@ -8,8 +8,9 @@ import type { Duplex } from "node:stream";
 import { assert, unreachable } from "../../core/assert.ts";
 import { createEdge, type Edge, edgeDeadlineMs, stepEdge } from "../../core/edge/edge.ts";
 import type { EdgeEffect, EdgeEvent, EdgeFact, EdgeOrder } from "../../core/edge/events.ts";
-import { edgeLimits } from "../../core/edge/limits.ts";
+import type { EdgeLimits } from "../../core/edge/limits.ts";
 import type { HeaderList } from "../../core/http/headers.ts";
+import type { IpBlock } from "../../core/http/ip.ts";
 import type { ConnectionId } from "../../core/ids.ts";
 import { monotonicNowMs } from "../clock.ts";
 import { Driver } from "../driver.ts";
@@ -28,8 +29,8 @@ export type HttpServerOptions = {
   readonly nonce: () => Uint8Array;
   /** A monotonic clock in whole milliseconds; the process's own where it is left out. */
   readonly nowMs?: () => number;
-  /** Connections beyond this are closed as they come; all that the process can hold where it is left out. */
-  readonly connectionsMax?: number;
+  readonly limits: EdgeLimits;
+  readonly trustedProxies: readonly IpBlock[];
   /** Takes over a connection whose well-formed WebSocket handshake waits for its answer. */
   readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** Told of each request that could not be read and each connection that could not be accepted, by its fault. */
@@ -58,7 +59,7 @@ export class HttpServer {
   constructor(options: HttpServerOptions) {
     this.#options = options;
     this.#driver = new Driver<Edge, EdgeEvent, EdgeEffect>({
-      state: createEdge({ limits: edgeLimits, date: dateText }),
+      state: createEdge({ limits: options.limits, trustedProxies: options.trustedProxies, date: dateText }),
       step: stepEdge,
       deadlineMs: edgeDeadlineMs,
       perform: (effect) => this.#perform(effect),
@@ -73,7 +74,6 @@ export class HttpServer {
       tell: options.dispatch,
     });
     this.#server = createServer(LISTENER_OPTIONS, (socket) => this.#accept(socket));
-    if (options.connectionsMax !== undefined) this.#server.maxConnections = options.connectionsMax;
   }
 
   /** Resolves to the address that visitors can reach. Rejects with Node's error where it cannot be had. */

@@ -20,11 +20,13 @@ import { createNonceSource } from "../nonce.ts";
 import { type Admin, startAdmin } from "../operator/admin.ts";
 import type { Logger } from "../operator/log.ts";
 import { createMetrics } from "../operator/metrics.ts";
+import { createRefusalLog } from "../operator/refusals.ts";
 import { createServerReportLog } from "../operator/report-log.ts";
-import { type MysqlReport, openRegistry, type Registry } from "../registry/registry.ts";
+import { createProbe, type MysqlReport, openRegistry } from "../registry/registry.ts";
 import type { ServeConfig } from "../settings/settings.ts";
 import { StartupError } from "../startup-error.ts";
 import { readVersion } from "../version.ts";
+import { connectionsThatFit } from "./descriptors.ts";
 import { HttpServer } from "./http.ts";
 import { ServerSockets } from "./web-sockets.ts";
 
@@ -39,9 +41,6 @@ export type RunningServer = {
   /** Finishes what runs, takes nothing new, and resolves or rejects as `ended` does. */
   stop(): Promise<void>;
 };
-
-/** How long `/ready` waits for the registry. */
-const REGISTRY_PROBE_MS = 2_000;
 
 /** Rejects with `StartupError` for what keeps it from serving. Touches neither signals nor the exit code. */
 export async function startServer(config: ServerSettings, logger: Logger): Promise<RunningServer> {
@@ -84,13 +83,20 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     nonce,
     onForward: (request) => http.forward(request),
   });
+  const refused = createRefusalLog(logger, monotonicNowMs);
+  const connectionsMax = Math.min(config.limits.connectionsMax, connectionsThatFit());
   const http = new HttpServer({
     port: config.port,
     bind: config.bind,
+    limits: { ...config.limits, connectionsMax },
+    trustedProxies: state.trustedProxies,
     dispatch,
     nonce,
     onUpgrade: (request, stream, head) => sockets.take(request, stream, head),
-    onFault: metrics.countConnectionFault,
+    onFault: (cause) => {
+      metrics.countConnectionFault(cause);
+      refused(cause);
+    },
     onFatal: (error) => close().finally(() => ended.reject(error)),
   });
   let admin: Admin | undefined;
@@ -155,7 +161,10 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
         port: config.adminPort,
         metrics,
         snapshot,
-        registryAnswers: () => answers(registry),
+        registryProblem: createProbe(registry, (problem) => {
+          if (problem === null) logger.info("the database takes writes again");
+          else logger.error(problem, "the database takes no writes");
+        }),
       }),
     );
     dispatch({ type: "tick" });
@@ -187,15 +196,4 @@ async function listening<T>(forWhom: string, attempt: Promise<T>): Promise<T> {
   } catch (error) {
     throw new StartupError(`cannot listen for ${forWhom}: ${causeOf(error)}`, { cause: error });
   }
-}
-
-/** Deletes a row that cannot exist: it changes nothing, and a registry that can be read but not written does not do it. */
-function answers(registry: Registry): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, REGISTRY_PROBE_MS, false);
-    registry.call({ type: "delete_connection", clientId: "", tunnel: "" }, (outcome) => {
-      clearTimeout(timer);
-      resolve(outcome.type !== "failed");
-    });
-  });
 }

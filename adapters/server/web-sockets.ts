@@ -101,6 +101,7 @@ export class ServerSockets {
       socket,
       target: request.url ?? "",
       headers: request.rawHeaders,
+      peer: request.socket.remoteAddress ?? "",
     });
   }
 

@@ -1,5 +1,6 @@
 /** A visitor's connection as a whole: how it begins, how long it is waited for, and how it ends. */
 import type { FailureCode } from "../failure.ts";
+import { addressKey, isTrustedProxy } from "../http/forwarded.ts";
 import type { HeaderList } from "../http/headers.ts";
 import { problemResponse } from "../http/problem.ts";
 import { createRequestReader, isInHead, isInRequest, waitingBytes } from "../http1/request-reader.ts";
@@ -11,10 +12,54 @@ import { arm, createTimer, disarm } from "../timers.ts";
 import type { EdgeEffect } from "./events.ts";
 import type { Edge, EdgeConnection, Patience, Turn } from "./state.ts";
 
-export function acceptConnection(edge: Edge, id: ConnectionId, peer: string): EdgeConnection {
+/** Takes a connection in, or closes it at once where there is no room for it. */
+export function acceptConnection(edge: Edge, id: ConnectionId, peer: string, out: Outbox<EdgeEffect>): void {
+  const { connectionsMax, addressConnectionsMax } = edge.config.limits;
+  const address = addressOf(edge, peer);
+  const ofAddress = address === null ? 0 : (edge.addresses.get(address) ?? 0);
+  const connection = createConnection(edge, id, peer, address);
+  if (address !== null) edge.addresses.set(address, ofAddress + 1);
+  if (ofAddress >= addressConnectionsMax) {
+    return turnAway(edge, connection, "limit_address_connections", out);
+  }
+  if (edge.connections.size <= connectionsMax) return;
+  const [oldest] = edge.idle;
+  turnAway(edge, oldest ?? connection, "limit_connections", out);
+}
+
+/** The connection is gone. */
+export function removeConnection(edge: Edge, connection: EdgeConnection): void {
+  const { id, address } = connection;
+  connection.phase = "closed";
+  connection.turns.length = 0;
+  wait(edge, connection, null);
+  edge.connections.delete(id);
+  if (address === null) return;
+  const left = (edge.addresses.get(address) ?? 1) - 1;
+  if (left === 0) edge.addresses.delete(address);
+  else edge.addresses.set(address, left);
+}
+
+function turnAway(edge: Edge, connection: EdgeConnection, fault: string, out: Outbox<EdgeEffect>): void {
+  out.push({ type: "connection_fault", connection: connection.id, fault });
+  closeConnection(edge, connection, out);
+}
+
+function addressOf({ config }: Edge, peer: string): string | null {
+  const { trustedProxies } = config;
+  return isTrustedProxy(peer, trustedProxies) ? null : addressKey(peer, [], trustedProxies);
+}
+
+function createConnection(
+  edge: Edge,
+  id: ConnectionId,
+  peer: string,
+  address: string | null,
+): EdgeConnection {
   const connection: EdgeConnection = {
     id,
     peer,
+    address,
     reader: createRequestReader(edge.config.limits.headBytesMax),
     timer: createTimer(id),
     waitsFor: null,
@@ -91,7 +136,7 @@ export function endSide(edge: Edge, connection: EdgeConnection, out: Outbox<Edge
 export function closeConnection(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
   if (connection.phase === "closed") return;
   connection.phase = "closed";
-  disarm(edge.timers, connection.timer);
+  wait(edge, connection, null);
   out.push({ type: "connection_close", connection: connection.id });
 }
 
@@ -105,13 +150,15 @@ export function cutConnection(edge: Edge, turn: Turn, out: Outbox<EdgeEffect>): 
   if (turn.minorVersion === 1 && turn.response !== "raw") return closeConnection(edge, connection, out);
   if (connection.phase === "closed") return;
   connection.phase = "closed";
-  disarm(edge.timers, connection.timer);
+  wait(edge, connection, null);
   out.push({ type: "connection_reset", connection: connection.id });
 }
 
 function wait(edge: Edge, connection: EdgeConnection, patience: Patience | null): void {
   if (connection.waitsFor === patience) return;
+  if (connection.waitsFor === "idle") edge.idle.delete(connection);
   connection.waitsFor = patience;
+  if (patience === "idle") edge.idle.add(connection);
   if (patience === null) return disarm(edge.timers, connection.timer);
   const { headMs, idleMs, restMs, lingerMs } = edge.config.limits;
   const ms = { head: headMs, idle: idleMs, rest: restMs, linger: lingerMs }[patience];

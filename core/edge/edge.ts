@@ -5,8 +5,8 @@
 import { assert, unreachable } from "../assert.ts";
 import type { ConnectionId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
-import { disarm, fireDue, nextDeadlineMs } from "../timers.ts";
-import { acceptConnection, closeConnection } from "./connections.ts";
+import { fireDue, nextDeadlineMs } from "../timers.ts";
+import { acceptConnection, closeConnection, removeConnection } from "./connections.ts";
 import type { EdgeEffect, EdgeEvent } from "./events.ts";
 import { closeTurn, onBroken, onBytes, onEnded, onReturned } from "./requests.ts";
 import { finishIfOut, isUpgradeOut, obeyOrder, onFlushed } from "./responses.ts";
@@ -33,8 +33,7 @@ export function stepEdge(edge: Edge, nowMs: number, event: EdgeEvent, out: Outbo
       return fireDue(edge.timers, nowMs, (id) => onTimer(edge, id, out));
     case "connection_accepted":
       assert(!edge.connections.has(event.connection), "a connection was accepted twice");
-      acceptConnection(edge, event.connection, event.peer);
-      return;
+      return acceptConnection(edge, event.connection, event.peer, out);
     case "connection_bytes":
       return onBytes(edge, connectionOf(edge, event.connection), event.bytes, out);
     case "connection_flushed":
@@ -74,7 +73,6 @@ function connectionOf(edge: Edge, id: ConnectionId): EdgeConnection {
 function onTimer(edge: Edge, id: ConnectionId, out: Outbox<EdgeEffect>): void {
   const connection = connectionOf(edge, id);
   const { waitsFor } = connection;
-  connection.waitsFor = null;
   if (waitsFor === "head") onBroken(edge, connection, "request_timeout", out);
   else closeConnection(edge, connection, out);
 }
@@ -82,10 +80,7 @@ function onTimer(edge: Edge, id: ConnectionId, out: Outbox<EdgeEffect>): void {
 /** The last event of a connection: whoever waited for an answer on it gets none. */
 function onClosed(edge: Edge, connection: EdgeConnection, inOrder: boolean, out: Outbox<EdgeEffect>): void {
   for (const turn of connection.turns) closeTurn(edge, turn, inOrder && isUpgradeOut(turn), out);
-  connection.phase = "closed";
-  connection.turns.length = 0;
-  disarm(edge.timers, connection.timer);
-  edge.connections.delete(connection.id);
+  removeConnection(edge, connection);
 }
 
 /** Each response is the last one of its connection from here on, and who waits for none is let go. */

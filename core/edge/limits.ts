@@ -15,6 +15,13 @@ export const edgeLimits = {
   readAheadBytes: 64 * KIB,
   /** Of a body that nobody wants any more so long is read on, lest the visitor stays stuck in it. */
   restMs: 5 * SECOND,
+  /**
+   * Visitors' and agents' connections in all. Kept below what the process can open, so that the operator's listener and the
+   * database always find a descriptor. Beyond it the oldest idle one makes room; where none is idle, the new one is closed.
+   */
+  connectionsMax: 20_000,
+  /** Of one address (of IPv6: of one network of 64 bits). A proxy that is trusted has no such bound. */
+  addressConnectionsMax: 1_000,
   /** A connection whose last response is out, while the visitor has not closed it: nginx waits as long. */
   lingerMs: 5 * SECOND,
 };

@@ -1,4 +1,6 @@
 /** What the edge knows of connections: plain data, changed in place by the steps. */
+
+import type { IpBlock } from "../http/ip.ts";
 import type { ProblemResponse } from "../http/problem.ts";
 import type { RequestHead, RequestReader } from "../http1/request-reader.ts";
 import type { Asked } from "../http1/response-writer.ts";
@@ -11,6 +13,8 @@ import type { EdgeLimits } from "./limits.ts";
 
 export type EdgeConfig = {
   readonly limits: EdgeLimits;
+  /** Proxies that bring many visitors from one address. */
+  readonly trustedProxies: readonly IpBlock[];
   /** Now, as the field `Date` has it (RFC 9110 section 5.6.7). */
   readonly date: () => string;
 };
@@ -29,6 +33,8 @@ export type ConnectionPhase = "reading" | "lingering" | "handed" | "upgrade" | "
 export type EdgeConnection = {
   readonly id: ConnectionId;
   readonly peer: string;
+  /** Whose share of the connections it takes; null where its address has no bound. */
+  readonly address: string | null;
   readonly reader: RequestReader;
   readonly timer: Timer<ConnectionId>;
   /** What the timer is armed for; null where it is not. */
@@ -98,6 +104,10 @@ export type Edge = {
   readonly timers: Timers<ConnectionId>;
   readonly connections: IdTable<ConnectionId, EdgeConnection>;
   readonly turns: IdTable<ExchangeId, Turn>;
+  /** Connections that wait for another request, the one that has waited longest first. */
+  readonly idle: Set<EdgeConnection>;
+  /** Connections by address. */
+  readonly addresses: Map<string, number>;
   exchangesOpened: number;
   /** Whether no connection is to take another request. */
   closing: boolean;
@@ -110,6 +120,8 @@ export function createEdgeState(config: EdgeConfig): Edge {
     timers: createTimers(),
     connections: new IdTable(),
     turns: new IdTable(),
+    idle: new Set(),
+    addresses: new Map(),
     exchangesOpened: 0,
     closing: false,
   };

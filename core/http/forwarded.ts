@@ -55,6 +55,29 @@ export function forwardedHeaders(headers: HeaderList, hop: Hop): HeaderList {
   return kept;
 }
 
+/**
+ * Whose share of a bound a visitor takes: his address, or the one that the nearest trusted proxy names. An IPv6 network of 64
+ * bits is one, since whoever has an address there has them all. Empty where there is no address, and for a trusted proxy
+ * that names none: then nobody can tell its visitors apart.
+ */
+export function addressKey(peer: string, headers: HeaderList, trustedProxies: readonly IpBlock[]): string {
+  const address = parseIp(peer.replace(ZONE, ""));
+  if (address === null) return "";
+  if (!trustedProxies.some((block) => isInBlock(address, block))) return networkText(address);
+  const client = storyOf(endToEnd(headers)).clients.at(-1);
+  return client === undefined ? "" : networkText(client);
+}
+
+/** Whether the peer is a proxy whose forwarding fields count. */
+export function isTrustedProxy(peer: string, trustedProxies: readonly IpBlock[]): boolean {
+  const address = parseIp(peer.replace(ZONE, ""));
+  return address !== null && trustedProxies.some((block) => isInBlock(address, block));
+}
+
+function networkText(address: IpAddress): string {
+  return address.family === 4 ? formatIp(address) : address.groups.slice(0, 4).join(":");
+}
+
 const NO_HEADERS: HeaderList = [];
 
 /** What came before this hop; the nearest client is the last one. */

@@ -19,7 +19,7 @@
  * - where the response says so, or only the end of the connection ends it (RFC 9112 sections 6.3 and 9.3);
  * - where the response was over before the request had left: the origin may not have read the rest, and would read it as
  *   another request;
- *  * - where somebody's login is bound to it (`login.ts`): nobody else may speak in that name;
+ * - where somebody's login is bound to it (`login.ts`): nobody else may speak in that name;
  * - where the origin ended its side, or is distrusted.
  *
  * Unasked bytes. What comes where nothing was asked is no answer and must not become the next one's: on an idle connection,

@@ -26,8 +26,13 @@ export function parseFields(text: string, from: number): string[] | null {
 /** Whether one of the values of such a field lists this option. */
 export function hasOption(headers: HeaderList, name: string, option: string): boolean {
   return headerValues(headers, name).some((value) =>
-    value.split(",").some((each) => each.trim().toLowerCase() === option),
+    // Most fields list one thing.
+    value.includes(",") ? value.split(",").some((each) => isOption(each, option)) : isOption(value, option),
   );
+}
+
+function isOption(text: string, option: string): boolean {
+  return text.trim().toLowerCase() === option;
 }
 
 /** Without spaces and tabs around it; `trim` would take more, such as the no-break space of Latin-1. */

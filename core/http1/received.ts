@@ -1,5 +1,4 @@
 /** What came on a connection and was not read yet. Bytes are put in as they come, and taken out as views. */
-import { byteAt } from "../bytes.ts";
 import { decodeLatin1 } from "./latin1.ts";
 
 export type Received = {
@@ -46,7 +45,9 @@ export function takePiece(received: Received, count: number): Piece {
   const { bytes, at, alone } = received;
   const piece = bytes.subarray(at, at + count);
   skip(received, count);
-  return received.bytes === EMPTY ? { bytes: piece, only: alone } : { bytes: piece.slice(), only: true };
+  if (received.bytes === EMPTY) return { bytes: piece, only: alone };
+  // `slice` would make another view of what an adapter may have of a class of its own.
+  return { bytes: new Uint8Array(piece), only: true };
 }
 
 export function skip(received: Received, count: number): void {
@@ -68,7 +69,8 @@ export type TextThrough = { readonly text: string } | "unfinished" | "endless";
 export function takeText(received: Received, lineEnds: 1 | 2, bytesMax: number): TextThrough {
   const { bytes, at } = received;
   const endBytes = lineEnds * 2;
-  const found = endOf(bytes, at + received.searchedBytes, lineEnds);
+  const from = at + received.searchedBytes;
+  const found = lineEnds === 1 ? endOfLine(bytes, from) : endOfHead(bytes, from);
   const length = found === -1 ? bytes.length - at : found + endBytes - at;
   if (length > bytesMax) return "endless";
   if (found === -1) {
@@ -80,11 +82,23 @@ export function takeText(received: Received, lineEnds: 1 | 2, bytesMax: number):
   return { text: decodeLatin1(bytes, at, found) };
 }
 
-/** Where the first run of so many line ends begins; -1 where there is none. */
-function endOf(bytes: Uint8Array, from: number, lineEnds: 1 | 2): number {
-  for (let at = bytes.indexOf(CR, from); at !== -1; at = bytes.indexOf(CR, at + 1)) {
-    if (byteAt(bytes, at + 1) !== LF) continue;
-    if (lineEnds === 1 || (byteAt(bytes, at + 2) === CR && byteAt(bytes, at + 3) === LF)) return at;
+function endOfLine(bytes: Uint8Array, from: number): number {
+  let at = bytes.indexOf(CR, from);
+  while (at !== -1 && bytes[at + 1] !== LF) at = bytes.indexOf(CR, at + 1);
+  return at;
+}
+
+/**
+ * Where the first two line ends on end begin; -1 where there are none. Looks at the last of four bytes first: what is
+ * neither CR nor LF rules out all four places that it could have, and nearly every byte of a head is neither.
+ */
+function endOfHead(bytes: Uint8Array, from: number): number {
+  for (let last = from + 3; last < bytes.length; ) {
+    const byte = bytes[last];
+    if (byte === CR) last++;
+    else if (byte !== LF) last += 4;
+    else if (bytes[last - 1] === CR && bytes[last - 2] === LF && bytes[last - 3] === CR) return last - 3;
+    else last += 2;
   }
   return -1;
 }

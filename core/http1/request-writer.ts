@@ -22,7 +22,7 @@ export type Request = {
  */
 export function requestHead(request: Request, basePath: string): string | null {
   const { method, target, headers, upgrade } = request;
-  if (!isToken(method) || NOT_TARGET.test(target)) return null;
+  if (!isToken(method) || !TARGET.test(target)) return null;
   const fields = fieldLines(headers);
   if (fields === null) return null;
   const path = target === "*" ? target : basePath + target;
@@ -61,4 +61,5 @@ function fieldLines(fields: HeaderList): string | null {
 /** Methods that anticipate no content, so that its absence needs no `Content-Length` (RFC 9110 section 8.6). */
 const BODILESS_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS", "TRACE"]);
 
-const NOT_TARGET = /[^\x21-\xff]/;
+/** Origin form or `*` (RFC 9112 section 3.2), without a fragment: anything else may make another request line of it. */
+const TARGET = /^(?:\/[\x21\x22\x24-\x7e]*|\*)$/;

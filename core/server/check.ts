@@ -20,17 +20,17 @@ export function checkServer(state: ServerState): void {
     "the server holds more than its total",
   );
   let tunnels = 0;
+  let visitorSockets = 0;
   let questions = 0;
   for (const socket of state.sockets.values()) {
     checkSocket(state, socket);
+    if (socket.kind === "visitor") questions += socket.questions.size;
+    if (!socket.admitted) continue;
     if (socket.kind === "tunnel") tunnels++;
-    else questions += socket.questions.size;
+    else visitorSockets++;
   }
   assert(tunnels === state.tunnels, "the count of tunnels is not their number");
-  assert(
-    state.sockets.size - tunnels === state.visitorSockets,
-    "the count of visitor sockets is not their number",
-  );
+  assert(visitorSockets === state.visitorSockets, "the count of visitor sockets is not their number");
   assert(questions === state.questions.size, "a question is kept for a visitor socket that is gone");
   checkHomes(state);
   let sessionBytes = 0;
@@ -154,7 +154,8 @@ function checkHomes(state: ServerState): void {
   let waiting = 0;
   for (const [clientId, home] of state.homes) {
     waiting += home.waiting.size;
-    const size = home.visitors.size + home.waiting.size;
+    const size = home.visitors.size + home.waiting.size + home.standby.size;
+    assert(home.tunnel !== null || home.standby.size === 0, "a tunnel stands by for a home that has none");
     assert(home.tunnel !== null || size > 0, "an empty home is kept");
     assert(home.waiting.size <= state.config.limits.waitingMax, "more requests wait for a home than may");
     if (home.tunnel !== null) {

@@ -3,6 +3,7 @@
  * connection is kept or closed as both sides say.
  */
 import { VisitorLine } from "../network/visitor-line.ts";
+import { PEERS } from "../scenario/forwarding.ts";
 import type { RequestHead } from "../scenario/request-head.ts";
 import { headerOf } from "../tools/headers.ts";
 import type { Random } from "../tools/random.ts";
@@ -56,7 +57,7 @@ export class ClientConnection implements TurnOwner {
             name,
             host: server.process,
             visitor: { bytes: (bytes) => this.#onBytes(bytes), ended: (how) => this.#onEnded(how) },
-            accept: (accepted) => server.edge.accept(accepted, options.peer ?? null),
+            accept: (accepted) => server.edge.accept(accepted, options.peer ?? PEERS[0]),
           });
           this.#onLine(line);
         },

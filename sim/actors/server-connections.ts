@@ -6,6 +6,7 @@ import type { ServerEffect } from "../../core/effects.ts";
 import { NONCE_BYTES, type ServerEvent } from "../../core/events.ts";
 import type { ExchangeId, SocketId } from "../../core/ids.ts";
 import type { LinkEnd, LinkHandler } from "../network/link.ts";
+import { PEERS } from "../scenario/forwarding.ts";
 import type { Random } from "../tools/random.ts";
 import { latin1Text } from "../tools/text.ts";
 import type { World } from "../world/world.ts";
@@ -68,7 +69,7 @@ export class ServerConnections {
   /** A request to upgrade was read. */
   requestUpgrade(socket: SocketId, end: LinkEnd, target: string, headers: readonly string[]): void {
     this.#sockets.set(socket, end);
-    this.#dispatch({ type: "upgrade_requested", socket, target, headers });
+    this.#dispatch({ type: "upgrade_requested", socket, target, headers, peer: PEERS[0] });
   }
 
   perform(effect: ConnectionOrder): void {

@@ -8,10 +8,10 @@ import type { EdgeEffect, EdgeEvent, EdgeFact, EdgeOrder } from "../../core/edge
 import type { EdgeLimits } from "../../core/edge/limits.ts";
 import type { ServerEffect } from "../../core/effects.ts";
 import { NONCE_BYTES, type ServerEvent } from "../../core/events.ts";
+import { parseIpBlock } from "../../core/http/ip.ts";
 import type { ConnectionId, SocketId } from "../../core/ids.ts";
 import { ConnectionLedger } from "../ledger/connections.ts";
 import type { ServerSide, VisitorLine } from "../network/visitor-line.ts";
-import { PEERS } from "../scenario/forwarding.ts";
 import { newBytes } from "../tools/bytes.ts";
 import type { Random } from "../tools/random.ts";
 import { latin1Bytes } from "../tools/text.ts";
@@ -23,6 +23,8 @@ export type ServerEdgeOptions = {
   readonly process: Process<ServerEvent, ServerEffect>;
   readonly random: Random;
   readonly limits: EdgeLimits;
+  /** Addresses and blocks, as text. */
+  readonly trustedProxies: readonly string[];
   readonly dispatch: (event: ServerEvent) => void;
   /** The handle of a socket whose handshake has come. */
   readonly newSocket: () => SocketId;
@@ -39,13 +41,15 @@ export class ServerEdge {
   readonly #options: ServerEdgeOptions;
   readonly #loop: MachineLoop<EdgeEvent, EdgeEffect>;
   readonly #lines = new Map<ConnectionId, VisitorLine>();
+  readonly #peers = new Map<ConnectionId, string>();
   readonly #handshakes = new Map<SocketId, Handshake>();
   readonly #socketOf = new Map<ConnectionId, SocketId>();
   #accepted = 0;
 
   constructor(world: World, options: ServerEdgeOptions) {
     const { process, limits } = options;
-    const edge = createEdge({ limits, date: () => DATE });
+    const trustedProxies = options.trustedProxies.map(parseIpBlock).filter((block) => block !== null);
+    const edge = createEdge({ limits, trustedProxies, date: () => DATE });
     this.#world = world;
     this.#options = options;
     this.#loop = process.drive<EdgeEvent, EdgeEffect>({
@@ -72,19 +76,19 @@ export class ServerEdge {
   }
 
   /** A visitor has connected: the server's end of the line from here on. */
-  accept(line: VisitorLine, peer: string | null): ServerSide {
+  accept(line: VisitorLine, peer: string): ServerSide {
     const connection = ++this.#accepted as ConnectionId;
     const dispatch = (event: EdgeEvent) => this.#loop.dispatch(event);
     this.#lines.set(connection, line);
-    this.#options.process.run(() =>
-      dispatch({ type: "connection_accepted", connection, peer: peer ?? PEERS[0] }),
-    );
+    this.#peers.set(connection, peer);
+    this.#options.process.run(() => dispatch({ type: "connection_accepted", connection, peer }));
     return {
       bytes: (bytes) => dispatch({ type: "connection_bytes", connection, bytes }),
       flushed: (bytes) => dispatch({ type: "connection_flushed", connection, bytes }),
       ended: () => dispatch({ type: "connection_ended", connection }),
       closed: (cause) => {
         this.#lines.delete(connection);
+        this.#peers.delete(connection);
         this.#endHandshake(connection);
         dispatch({ type: "connection_closed", connection, cause });
       },
@@ -168,7 +172,8 @@ export class ServerEdge {
     const socket = this.#options.newSocket();
     this.#handshakes.set(socket, { connection, rest });
     this.#socketOf.set(connection, socket);
-    this.#options.dispatch({ type: "upgrade_requested", socket, target, headers });
+    const peer = this.#peers.get(connection) ?? "";
+    this.#options.dispatch({ type: "upgrade_requested", socket, target, headers, peer });
   }
 
   #takeHandshake(socket: SocketId): Handshake | null {

@@ -107,6 +107,7 @@ export class ServerProcess implements SteppedServer {
       process: this.process,
       random,
       limits: settings.edgeLimits,
+      trustedProxies: settings.trustedProxies,
       dispatch,
       newSocket: () => this.connections.newSocket(),
     });

@@ -24,7 +24,7 @@ export const atMostOnce: Property = {
     /** Who closes an upgraded connection in its middle ends it, as far as anybody can see. */
     const mayEndEarly = (id: number) => {
       const visit = visits.get(id);
-      return visit?.status === 101 && visit.end === "left";
+      return visit?.end === "left" && visit.operation.request.upgrade === true;
     };
     return {
       begun: ({ scenario }) => {

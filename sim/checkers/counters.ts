@@ -1,5 +1,6 @@
 /** What a server says of itself is so: its sizes are those of the sets they count, its sums those of what happened. */
 import type { ServerEffect } from "../../core/effects.ts";
+import type { Ledger } from "../ledger/ledger.ts";
 import type { Property } from "../record/checker.ts";
 import type { SteppedServer } from "../record/stepped.ts";
 import { ofEachProcess } from "./of-each-process.ts";
@@ -63,14 +64,33 @@ function add(sums: Sums, effect: ServerEffect): void {
   sums.outcomes.set(report.outcome, (sums.outcomes.get(report.outcome) ?? 0) + 1);
 }
 
+function openSockets(ledger: Ledger): { readonly tunnels: number; readonly visitors: number } {
+  let tunnels = 0;
+  let visitors = 0;
+  for (const { kind, phase } of ledger.sockets.values()) {
+    if (phase !== "open") continue;
+    if (kind === "tunnel") tunnels++;
+    else visitors++;
+  }
+  return { tunnels, visitors };
+}
+
+/** The number itself where it is between the two, else the bound that it breaks. */
+function within(said: number, least: number, most: number): number {
+  return Math.min(Math.max(said, least), most);
+}
+
 type Tell = (what: string, said: number, counted: number) => void;
 
 function compareSums(server: SteppedServer, sums: Sums, tell: Tell): void {
   const { ledger } = server;
   const { exchanges, tunnels, visitorSockets, counters: said } = server.snapshot();
   tell("exchanges", exchanges, ledger.exchanges.size);
-  tell("tunnels", tunnels, ledger.tunnels);
-  tell("visitor sockets", visitorSockets, ledger.sockets.size - ledger.tunnels);
+  // A socket counts from its token's acceptance on, which nobody outside sees: after it was asked for, before it is open.
+  const open = openSockets(ledger);
+  tell("tunnels", tunnels, within(tunnels, open.tunnels, ledger.tunnels));
+  const visitors = ledger.sockets.size - ledger.tunnels;
+  tell("visitor sockets", visitorSockets, within(visitorSockets, open.visitors, visitors));
   tell("opened exchanges", said.exchangesOpened, sums.opened);
   tell("exchanges under way", said.exchangesOpened - sums.ended, ledger.exchanges.size);
   tell("accepted tunnels", said.tunnelsAccepted, sums.accepted);

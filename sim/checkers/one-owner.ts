@@ -1,11 +1,14 @@
 /**
- * A client id has one live tunnel at a node at most, the newest. A tunnel that is over takes its row with it, and changes
- * nothing of its successor: no node asks for the row of a tunnel to be deleted that it still serves.
+ * A client id is served by one live tunnel at a node, the newest. Another one is open only where MoosicBox agents throw each
+ * other out again and again: then the older one stands by, and gets no request while the newer is there. A tunnel that is
+ * over takes its row with it, and changes nothing of its successor: no node asks for the row of a tunnel to be deleted that
+ * it still serves.
  */
 import type { ServerEffect } from "../../core/effects.ts";
 import type { SocketId } from "../../core/ids.ts";
+import type { Ledger } from "../ledger/ledger.ts";
 import type { LedgerSocket } from "../ledger/socket.ts";
-import type { Property, Violate } from "../record/checker.ts";
+import type { Property } from "../record/checker.ts";
 import type { SteppedServer } from "../record/stepped.ts";
 
 /** More calls than any run makes at once. */
@@ -18,12 +21,19 @@ export const oneOwner: Property = {
     const claimed = new Set<LedgerSocket>();
     /** Tunnels that were looked at when they became their home's. */
     const known = new WeakSet<LedgerSocket>();
+    /** By process and client id: when a tunnel last took over from another one. */
+    const takenOver = new WeakMap<Ledger, Map<string, number>>();
+    /** Tunnels that stand by, with the one that took over. */
+    const standby = new Map<LedgerSocket, LedgerSocket>();
     let callsMax = 0;
+    let takeoverMs = 0;
     return {
       begun: ({ serverLimits }) => {
         callsMax = serverLimits.registryCallsMax;
+        takeoverMs = serverLimits.takeoverMs;
       },
       sees: [
+        "socket_send_text",
         "socket_opened",
         "socket_bytes",
         "socket_closed",
@@ -41,8 +51,32 @@ export const oneOwner: Property = {
           if (opened?.kind === "tunnel" && opened.greeted && isNew) {
             known.add(opened);
             judged();
-            judgeOwners(server, opened, violate);
+            const times = takenOver.get(ledger) ?? new Map<string, number>();
+            takenOver.set(ledger, times);
+            const lastMs = times.get(opened.clientId) ?? Number.NEGATIVE_INFINITY;
+            const isAgain = ledger.nowMs - lastMs < takeoverMs;
+            const others = othersOf(server, opened);
+            const replaced = ledger.left.some(
+              ({ kind, clientId }) => kind === "tunnel" && clientId === opened.clientId,
+            );
+            if (others.length > 0 || replaced) times.set(opened.clientId, ledger.nowMs);
+            for (const other of others) {
+              const mayStay = standby.has(other) || (isAgain && !other.native && !opened.native);
+              if (mayStay) standby.set(other, opened);
+              else
+                violate(
+                  "safety",
+                  `${name} serves ${opened.clientId} through tunnels ${other.id} and ${opened.id}`,
+                );
+            }
           }
+        }
+        for (const { tunnel, id } of standby.size === 0 ? [] : ledger.asked) {
+          const carrier = tunnel === null ? undefined : ledger.sockets.get(tunnel);
+          const newer = carrier === undefined ? undefined : standby.get(carrier);
+          if (newer?.phase !== "open") continue;
+          judged();
+          violate("safety", `${name} sends exchange ${id} over a tunnel that stands by`);
         }
         let dropped: Set<SocketId> | null = null;
         for (let index = 0; index < count; index++) {
@@ -78,12 +112,17 @@ export const oneOwner: Property = {
   },
 };
 
-function judgeOwners({ name, ledger }: SteppedServer, opened: LedgerSocket, violate: Violate): void {
-  for (const other of ledger.sockets.values()) {
-    if (other === opened || other.kind !== "tunnel" || other.clientId !== opened.clientId) continue;
-    if (other.phase !== "open" || opened.phase !== "open" || !other.greeted) continue;
-    violate("safety", `${name} serves ${opened.clientId} through tunnels ${other.id} and ${opened.id}`);
-  }
+/** The other tunnels of the client id that are open and have said hello. */
+function othersOf({ ledger }: SteppedServer, opened: LedgerSocket): LedgerSocket[] {
+  if (opened.phase !== "open") return [];
+  return [...ledger.sockets.values()].filter(
+    (other) =>
+      other !== opened &&
+      other.kind === "tunnel" &&
+      other.clientId === opened.clientId &&
+      other.phase === "open" &&
+      other.greeted,
+  );
 }
 
 function operationOf(effect: ServerEffect | undefined) {

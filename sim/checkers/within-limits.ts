@@ -25,8 +25,10 @@ export const withinLimits: Property = {
         }
         if (event.type === "exchange_opened" && ledger.exchanges.size > limits.exchangesMax) {
           judged();
-          if (ledger.exchanges.get(event.exchange)?.phase !== "over")
-            tell(`exchange ${event.exchange} beside ${ledger.exchanges.size - 1} others`, name);
+          let running = 0;
+          for (const { phase } of ledger.exchanges.values()) if (phase !== "over") running++;
+          if (running > limits.exchangesMax)
+            tell(`exchange ${event.exchange} beside ${running - 1} others`, name);
         }
         if (event.type === "socket_opened") tell(excessOfSockets(server, limits), name);
         for (let index = 0; index < count; index++) {

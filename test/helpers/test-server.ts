@@ -31,6 +31,7 @@ export type RequestOptions = VisitOptions & {
   readonly method?: string;
   readonly target?: string;
   readonly headers?: HeaderList;
+  readonly peer?: string;
 };
 
 export class TestServer {
@@ -146,7 +147,7 @@ export class TestServer {
       hasBody: options.body !== undefined || options.streams === true || options.upgrade === true,
       upgrade: options.upgrade ?? false,
       expectsContinue: options.expectsContinue ?? false,
-      peer: "192.0.2.1",
+      peer: options.peer ?? "192.0.2.1",
       nonce: new Uint8Array(NONCE_BYTES).fill(id),
     });
     return visit;
@@ -175,7 +176,7 @@ export class TestServer {
     const options = { reacts, onOrder };
     const socket = new TestSocket(id, this.state.config.idBase + id, options, this.dispatch);
     this.sockets.set(id, socket);
-    this.dispatch({ type: "upgrade_requested", socket: id, target, headers });
+    this.dispatch({ type: "upgrade_requested", socket: id, target, headers, peer: "192.0.2.1" });
     return socket;
   }
 

@@ -172,7 +172,9 @@ describe("MySQL comes back as a read-only server (D02)", () => {
     const songs = await startSongs(database.url());
     const downloads = await listen(songs, 5);
     await setGlobal("read_only", 1);
-    expect((await readiness(songs)).status).toBe(503);
+    const unready = await readiness(songs);
+    expect(unready.status).toBe(503);
+    expect(JSON.parse(unready.body.toString())).toMatchObject({ reason: "registry_read_only" });
     const refused = await registration(songs, "other");
     expect(refused.status).toBe(503);
     expect(problemCode(refused)).toBe("registry_down");

@@ -19,6 +19,7 @@ import type { ServerState } from "../state/server.ts";
 import type { Socket, Tunnel, TunnelSession } from "../state/tunnels.ts";
 import { exchangeOf } from "../visitor/exchange.ts";
 import { loseExchange } from "../visitor/upgrade.ts";
+import { promoteStandby } from "./home.ts";
 
 /** Closes an open socket with the failure's close code; what it carried ends now. */
 export function closeSocket(
@@ -135,6 +136,7 @@ function endTunnel(
   loseAll(state, tunnel.exchanges.values(), out);
   if (tunnel.claimed) deleteRow(state, tunnel, out);
   out.push({ type: "report", report: { type: "tunnel_ended", socket: id, clientId, code, cause } });
+  if (served && state.drainPhase === "none" && cause !== "superseded") promoteStandby(state, clientId, out);
 }
 
 function loseAll(

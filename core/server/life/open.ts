@@ -14,30 +14,38 @@ import { homeOf, liveTunnel, markAway, tunnelOf } from "../owner/homes.ts";
 import { claimRow, isNewer } from "../owner/rows.ts";
 import { attach, beginSession, detach, isTicketOf } from "../owner/sessions.ts";
 import type { CallResult } from "../registry/calls.ts";
+import { countGuess } from "../registry/strangers.ts";
+import { distrust, trust } from "../registry/trust.ts";
 import {
   acceptSocket,
   acceptToClose,
+  admitSocket,
   enterSocketPhase,
   openSocket,
   refuseSocket,
 } from "../sockets/socket.ts";
 import type { ServerState } from "../state/server.ts";
 import type { NativeTunnel, Socket, Tunnel } from "../state/tunnels.ts";
-import { forwardRequest } from "../visitor/request.ts";
-import { takeWaiting } from "../visitor/waiting.ts";
 import { closeSocket, giveUpSession } from "./close.ts";
+import { promoteStandby, standBy, takeHome } from "./home.ts";
 
 /** The registry's word on a socket's token. A tunnel needs its fence as well, so there is no trust to fall back on. */
 export function onSocketChecked(
   state: ServerState,
   socket: Socket,
+  key: string,
   result: CallResult,
   out: Outbox<ServerEffect>,
 ): void {
   if (result.type === "failed") return acceptToClose(state, socket, result.cause, out);
   if (result.type !== "token_checked" || !result.valid) {
+    distrust(state, key);
+    countGuess(state, socket.address);
     return refuseSocket(socket, "unauthorized", undefined, out);
   }
+  trust(state, key);
+  const refusal = admitSocket(state, socket);
+  if (refusal !== null) return refuseSocket(socket, refusal, undefined, out);
   if (socket.kind === "visitor") return acceptSocket(state, socket, out);
   socket.fence = result.fence;
   enterSocketPhase(socket, "claiming");
@@ -60,6 +68,7 @@ export function onRowClaimed(
   } else if (superseded) {
     // A live tunnel's row was written again, and somebody newer owns it: on another node, perhaps.
     closeSocket(state, tunnel, "superseded", out);
+    promoteStandby(state, tunnel.clientId, out);
   }
 }
 
@@ -84,10 +93,21 @@ function openTunnel(state: ServerState, tunnel: Tunnel, nonce: Uint8Array, out: 
   const other = tunnelOf(state, state.homes.get(clientId)?.tunnel ?? null);
   if (other !== undefined && isNewer(other, tunnel)) return closeSocket(state, tunnel, "superseded", out);
   if (native !== null) return awaitHello(state, tunnel, native, nonce);
-  if (other !== undefined) closeSocket(state, other, "superseded", out);
+  if (other !== undefined) replace(state, other, out);
   const session = state.sessions.get(clientId);
   if (session !== undefined) giveUpSession(state, session, out);
   takeHome(state, tunnel, out);
+}
+
+/** The older tunnel gives way. */
+function replace(state: ServerState, older: Tunnel, out: Outbox<ServerEffect>): void {
+  const { clientId } = older;
+  const home = homeOf(state, clientId);
+  const isAgain = state.nowMs - home.takenOverMs < state.config.limits.takeoverMs;
+  if (isAgain && older.native === null) standBy(home, older);
+  else closeSocket(state, older, "superseded", out);
+  // The home that the older one had went with it.
+  homeOf(state, clientId).takenOverMs = state.nowMs;
 }
 
 /** The handshake's nonce becomes the ticket. */
@@ -123,17 +143,6 @@ export function onHello(state: ServerState, tunnel: Tunnel, hello: Hello, out: O
     out.push({ type: "report", report: { type: "session_resumed", clientId, exchanges } });
   }
   takeHome(state, tunnel, out);
-}
-
-/** New requests go through this tunnel from here on, those that wait for it first. */
-function takeHome(state: ServerState, tunnel: Tunnel, out: Outbox<ServerEffect>): void {
-  const { clientId, id } = tunnel;
-  homeOf(state, clientId).tunnel = id;
-  state.counters.tunnelsAccepted++;
-  const protocol = tunnel.native === null ? "moosicbox" : "native";
-  out.push({ type: "report", report: { type: "tunnel_accepted", socket: id, clientId, protocol } });
-  state.away.delete(clientId);
-  for (const exchange of takeWaiting(state, clientId)) forwardRequest(state, exchange, clientId, out);
 }
 
 function hexOf(bytes: Uint8Array): string {

@@ -46,7 +46,13 @@ export function isExpected(state: ServerState, clientId: string): boolean {
 export function homeOf(state: ServerState, clientId: string): Home {
   let home = state.homes.get(clientId);
   if (home === undefined) {
-    home = { tunnel: null, waiting: new Set(), visitors: new Set() };
+    home = {
+      tunnel: null,
+      takenOverMs: Number.NEGATIVE_INFINITY,
+      standby: new Set(),
+      waiting: new Set(),
+      visitors: new Set(),
+    };
     state.homes.set(clientId, home);
   }
   return home;
@@ -57,6 +63,7 @@ export function leaveHome(state: ServerState, clientId: string, socket: SocketId
   const home = state.homes.get(clientId);
   if (home === undefined) return;
   if (home.tunnel === socket) home.tunnel = null;
+  home.standby.delete(socket);
   home.visitors.delete(socket);
   dropIfEmpty(state, clientId, home);
 }
@@ -76,9 +83,8 @@ export function leaveWaiting(state: ServerState, clientId: string, exchange: Exc
 }
 
 export function dropIfEmpty(state: ServerState, clientId: string, home: Home): void {
-  if (home.tunnel === null && home.waiting.size === 0 && home.visitors.size === 0) {
-    state.homes.delete(clientId);
-  }
+  const size = home.standby.size + home.waiting.size + home.visitors.size;
+  if (home.tunnel === null && size === 0) state.homes.delete(clientId);
 }
 
 function awayHome(state: ServerState, clientId: string) {

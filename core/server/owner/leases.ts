@@ -35,7 +35,9 @@ export function onLeasesRenewed(state: ServerState, result: CallResult, out: Out
   for (const socket of state.sockets.values()) {
     if (socket.kind !== "tunnel" || !socket.claimed || socket.phase === "closing") continue;
     present.add(rowId(state, socket));
-    if (socket.phase === "live") rowless.set(rowId(state, socket), socket);
+    // The row of a tunnel that stands by is its successor's.
+    const standsBy = state.homes.get(socket.clientId)?.standby.has(socket.id) === true;
+    if (socket.phase === "live" && !standsBy) rowless.set(rowId(state, socket), socket);
   }
   let repairs = 0;
   for (const row of result.rows) {

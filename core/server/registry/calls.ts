@@ -12,6 +12,7 @@ import type { Outbox } from "../../outbox.ts";
 import type { RegistryFault, RegistryOperation, RegistryOutcome } from "../../registry.ts";
 import { arm, createTimer, disarm } from "../../timers.ts";
 import type { CallPurpose, RegistryCall, ServerState } from "../state/server.ts";
+import { enterDoor, leaveDoor } from "./strangers.ts";
 
 /** What a call came to: an answer, a failure for good, or no room to ask. */
 export type CallResult =
@@ -21,7 +22,8 @@ export type CallResult =
 /**
  * Asks the registry, for at most `budgetMs` in all; a budget of 0 makes a single attempt.
  * False where too many calls are under way already: the caller fails then and there. The node's own duties are always
- * asked for, or a crowd of visitors at a slow registry would let the leases of all homes lapse.
+ * asked for, or a crowd of visitors at a slow registry would let the leases of all homes lapse. `stranger` is the address
+ * of somebody who has shown nothing good yet: he stands at the door until the call is over, wanted or not.
  */
 export function callRegistry(
   state: ServerState,
@@ -29,10 +31,11 @@ export function callRegistry(
   purpose: CallPurpose,
   budgetMs: number,
   out: Outbox<ServerEffect>,
+  stranger: string | null = null,
 ): boolean {
   const isDuty = purpose.type === "renew_leases" || purpose.type === "sweep";
   if (!isDuty && state.calls.size >= state.config.limits.registryCallsMax) return false;
-  attempt(state, { operation, purpose, giveUpMs: state.nowMs + budgetMs }, out);
+  attempt(state, { operation, purpose, giveUpMs: state.nowMs + budgetMs, stranger }, out);
   return true;
 }
 
@@ -95,15 +98,17 @@ function onFailedAttempt(
 
 function attempt(
   state: ServerState,
-  call: Pick<RegistryCall, "operation" | "purpose" | "giveUpMs">,
+  call: Pick<RegistryCall, "operation" | "purpose" | "giveUpMs" | "stranger">,
   out: Outbox<ServerEffect>,
 ): void {
   const id = ++state.callsMade as CallId;
   const timer = createTimer({ kind: "call", call: id } as const);
+  if (call.stranger !== null) enterDoor(state, call.stranger);
   state.calls.set(id, {
     operation: call.operation,
     purpose: call.purpose,
     giveUpMs: call.giveUpMs,
+    stranger: call.stranger,
     timer,
     asked: true,
   });
@@ -116,6 +121,7 @@ function attempt(
 function endCall(state: ServerState, id: CallId, call: RegistryCall): void {
   disarm(state.timers, call.timer);
   state.calls.delete(id);
+  if (call.stranger !== null) leaveDoor(state, call.stranger);
 }
 
 /** Of each duty one call is under way, and at the turn of its period another one for a moment. */

@@ -8,7 +8,8 @@ import type { ServerState } from "../state/server.ts";
 
 export type TokenKind = "client_access" | "signature";
 
-export function trustKey(kind: TokenKind, tokenHash: TokenHash, clientId: string): string {
+/** `handshake`: a signature that let a socket in, which opens nothing else without being looked up. */
+export function trustKey(kind: TokenKind | "handshake", tokenHash: TokenHash, clientId: string): string {
   return `${kind} ${tokenHash} ${clientId}`;
 }
 

@@ -5,11 +5,12 @@ import type { UpgradeRequested } from "../../events.ts";
 import { corsHeaders } from "../../http/cors.ts";
 import { headerValue } from "../../http/headers.ts";
 import { IdTable } from "../../id-table.ts";
-import type { SocketId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import { createTimer } from "../../timers.ts";
 import { NATIVE_PROTOCOL } from "../../wire/native.ts";
 import { callRegistry } from "../registry/calls.ts";
+import { hasRoomAtDoor, mayGuess, strangerOf } from "../registry/strangers.ts";
+import { isTrusted, trustKey } from "../registry/trust.ts";
 import { type SocketRoute, socketRouteOf } from "../routing/route.ts";
 import type { ServerState } from "../state/server.ts";
 import type { SocketPhase, Tunnel, VisitorSocket } from "../state/tunnels.ts";
@@ -31,19 +32,13 @@ export function onUpgradeRequested(
   const clientId = route.type === "failure" ? "" : route.clientId;
   const socket =
     route.type === "tunnel"
-      ? createTunnel(state, event.socket, route)
-      : createVisitorSocket(state, event.socket, clientId, route.type === "failure" ? null : route.profile);
+      ? createTunnel(state, event, route)
+      : createVisitorSocket(state, event, clientId, route.type === "failure" ? null : route.profile);
   state.sockets.set(socket.id, socket);
-  if (socket.kind === "tunnel") state.tunnels++;
-  else state.visitorSockets++;
   const { limits } = state.config;
   const origin = headerValue(event.headers, "origin");
   if (state.drainPhase !== "none") return refuseSocket(socket, "draining", undefined, out);
   if (route.type === "failure") return refuseSocket(socket, route.code, route.detail, out);
-  if (state.tunnels > limits.tunnelsMax) return refuseSocket(socket, "limit_tunnels", undefined, out);
-  if (state.visitorSockets > limits.visitorSocketsMax) {
-    return refuseSocket(socket, "limit_visitor_sockets", undefined, out);
-  }
   // A page of an origin that may not read responses may not hold a socket either: browsers send no preflight for one.
   if (origin !== undefined && corsHeaders(origin, state.config.corsOrigins).length === 0) {
     return refuseSocket(socket, "unauthorized", undefined, out);
@@ -53,25 +48,35 @@ export function onUpgradeRequested(
     const unknown = route.protocols.some((each) => each.startsWith("culvert."));
     if (unknown) return refuseSocket(socket, "bad_request", UNKNOWN_VERSION, out);
   }
+  const tokenHash = state.config.sha256(route.token);
+  const key = trustKey("handshake", tokenHash, clientId);
+  const { address } = socket;
+  // What was accepted lately is nobody's guess.
+  const isStranger = !isTrusted(state, key, limits.tokenTrustMs) && address !== "";
+  if (isStranger && !mayGuess(state, address)) return refuseSocket(socket, "limit_guesses", undefined, out);
+  if (isStranger && !hasRoomAtDoor(state, address))
+    return refuseSocket(socket, "limit_address", undefined, out);
   const asked = callRegistry(
     state,
-    { type: "check_token", kind: "signature", tokenHash: state.config.sha256(route.token), clientId },
-    { type: "authorize_socket", socket: socket.id },
+    { type: "check_token", kind: "signature", tokenHash, clientId },
+    { type: "authorize_socket", socket: socket.id, key },
     limits.registryTunnelMs,
     out,
+    isStranger ? address : null,
   );
   if (!asked) refuseSocket(socket, "limit_registry_calls", undefined, out);
 }
 
 function createTunnel(
   state: ServerState,
-  id: SocketId,
+  event: UpgradeRequested,
   { clientId, access, protocols }: Extract<SocketRoute, { readonly type: "tunnel" }>,
 ): Tunnel {
   const isNative = protocols.includes(NATIVE_PROTOCOL);
+  const { socket: id } = event;
   return {
     kind: "tunnel",
-    ...socketBase(state, id, clientId),
+    ...socketBase(state, event, clientId),
     fence: 0,
     access,
     native: isNative
@@ -89,17 +94,20 @@ function createTunnel(
 
 function createVisitorSocket(
   state: ServerState,
-  id: SocketId,
+  event: UpgradeRequested,
   clientId: string,
   profile: string | null,
 ): VisitorSocket {
-  return { kind: "visitor", ...socketBase(state, id, clientId), profile, questions: new Set() };
+  return { kind: "visitor", ...socketBase(state, event, clientId), profile, questions: new Set() };
 }
 
-function socketBase(state: ServerState, id: SocketId, clientId: string) {
+function socketBase(state: ServerState, event: UpgradeRequested, clientId: string) {
+  const { socket: id, peer, headers } = event;
   return {
     id,
     clientId,
+    address: strangerOf(state, peer, headers),
+    admitted: false,
     heartbeat: createTimer({ kind: "heartbeat", socket: id } as const),
     phase: "authorizing" as SocketPhase,
     refusal: null,

@@ -79,6 +79,20 @@ export function refuseSocket(
   out.push({ type: "report", report: { type: "upgrade_refused", socket: socket.id, cause: code } });
 }
 
+/** The socket's token is good: it counts from here on, if there is room for it. */
+export function admitSocket(state: ServerState, socket: Socket): FailureCode | null {
+  const { tunnelsMax, visitorSocketsMax } = state.config.limits;
+  if (socket.kind === "tunnel") {
+    if (state.tunnels >= tunnelsMax) return "limit_tunnels";
+    state.tunnels++;
+  } else {
+    if (state.visitorSockets >= visitorSocketsMax) return "limit_visitor_sockets";
+    state.visitorSockets++;
+  }
+  socket.admitted = true;
+  return null;
+}
+
 /** The handshake is complete. */
 export function openSocket(state: ServerState, socket: Socket): void {
   enterSocketPhase(socket, "live");
@@ -104,6 +118,7 @@ export function sendClose(socket: Socket, code: FailureCode, out: Outbox<ServerE
 export function removeSocket(state: ServerState, socket: Socket): void {
   disarm(state.timers, socket.heartbeat);
   state.sockets.delete(socket.id);
+  if (!socket.admitted) return;
   if (socket.kind === "tunnel") state.tunnels--;
   else state.visitorSockets--;
 }

@@ -17,6 +17,8 @@ export type Exchange = {
   readonly request: ExchangeOpened;
   readonly route: Route;
   readonly timer: Timer<TimerOwner>;
+  /** Whose share of the bounds it takes; known when it is first asked for. */
+  address: string | null;
   phase: ExchangePhase;
   /** Whose home it is for: from the request, or found by its magic token; null where there is none. */
   clientId: string | null;

@@ -15,6 +15,10 @@ import type { Socket, TunnelSession } from "./tunnels.ts";
 export type Home = {
   /** That new requests go through: a native one counts from its hello. */
   tunnel: SocketId | null;
+  /** When a tunnel last took over from another one. */
+  takenOverMs: number;
+  /** Older tunnels that were left open, unused: MoosicBox agents, who would only come back. */
+  readonly standby: Set<SocketId>;
   /** Requests that wait for a tunnel, oldest first. */
   readonly waiting: Set<ExchangeId>;
   readonly visitors: Set<SocketId>;
@@ -23,6 +27,15 @@ export type Home = {
 /** A home that was there a moment ago. */
 export type AwayHome = { readonly sinceMs: number; readonly access: Access };
 
+/** What strangers of one address have done. */
+export type AddressRecord = {
+  /** Wrong credentials that have not leaked away, when that was counted. */
+  guesses: number;
+  guessesMs: number;
+  /** Handshakes and requests that are looked up now. */
+  strangers: number;
+};
+
 /** What an answer of the registry is for. */
 export type CallPurpose =
   /** `key` is the trust that a good answer earns. */
@@ -30,7 +43,7 @@ export type CallPurpose =
   | { readonly type: "find_home"; readonly exchange: ExchangeId }
   /** `token` is shown to the visitor once it is stored; null shows success only. */
   | { readonly type: "issue_token"; readonly exchange: ExchangeId; readonly token: string | null }
-  | { readonly type: "authorize_socket"; readonly socket: SocketId }
+  | { readonly type: "authorize_socket"; readonly socket: SocketId; readonly key: string }
   | { readonly type: "claim_row"; readonly socket: SocketId }
   | { readonly type: "drop_row" }
   | { readonly type: "renew_leases" }
@@ -41,6 +54,8 @@ export type RegistryCall = {
   readonly purpose: CallPurpose;
   /** No further attempt is made after this time. */
   readonly giveUpMs: number;
+  /** The address of the stranger who stands at the door for it; null where nobody does. */
+  readonly stranger: string | null;
   /** Deadline of the attempt, or the start of the next one. */
   readonly timer: Timer<TimerOwner>;
   /** Whether an attempt is under way; false while it waits for its next one. */
@@ -89,6 +104,14 @@ export type ServerState = {
   callsMade: number;
   /** Accepted tokens with the time of acceptance, oldest first. The key has the hash, never the token. */
   readonly trusted: Map<string, number>;
+  /** The latest address that was made out of a peer's. */
+  latestAddress: { readonly peer: string; readonly address: string };
+  /** What is known of addresses, the one of which nothing came for longest first. */
+  readonly addresses: Map<string, AddressRecord>;
+  /** Requests on their way to a home, by client id and address. */
+  readonly shares: Map<string, number>;
+  /** Exchanges that only wait for their visitor to take the answer, the oldest first. */
+  readonly untaken: Set<Exchange>;
   /** Null before the first answer. */
   registryUp: boolean | null;
   /** Held bytes of all exchanges. */

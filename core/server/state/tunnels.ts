@@ -13,6 +13,10 @@ import type { TimerOwner } from "./timers.ts";
 type SocketBase = {
   readonly id: SocketId;
   readonly clientId: string;
+  /** Whose share of the handshakes it takes. */
+  readonly address: string;
+  /** Whether it counts as a tunnel or visitor socket: from its authorization on. */
+  admitted: boolean;
   readonly heartbeat: Timer<TimerOwner>;
   phase: SocketPhase;
   /** Why it will be closed as soon as the handshake is complete; null where it will not. */

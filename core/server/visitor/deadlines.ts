@@ -6,7 +6,7 @@ import type { Outbox } from "../../outbox.ts";
 import { arm } from "../../timers.ts";
 import type { Exchange } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
-import { cutExchange, failExchange } from "./exchange.ts";
+import { cutExchange, failExchange, takingMs } from "./exchange.ts";
 import { isUnasked, readBody } from "./request.ts";
 
 /** Whether the deadline of its phase has passed; where the exchange moved since, the deadline moves with it. */
@@ -31,7 +31,7 @@ export function onExchangeTimer(state: ServerState, exchange: Exchange, out: Out
       return failIfIdle(state, exchange, limits.responseIdleMs, code, out);
     }
     case "closing": {
-      const dueMs = exchange.lastProgressMs + limits.visitorStallMs;
+      const dueMs = exchange.lastProgressMs + takingMs(state, exchange);
       if (state.nowMs < dueMs) arm(state.timers, exchange.timer, dueMs);
       else cutExchange(state, exchange, out);
     }

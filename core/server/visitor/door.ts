@@ -7,19 +7,20 @@ import { preflight } from "../../http/cors.ts";
 import type { Outbox } from "../../outbox.ts";
 import { accessOf } from "../owner/homes.ts";
 import { type CallResult, callRegistry } from "../registry/calls.ts";
+import { countGuess, hasRoomAtDoor, mayGuess } from "../registry/strangers.ts";
 import { distrust, isTrusted, type TokenKind, trust, trustKey } from "../registry/trust.ts";
 import { TOKEN_ACCESS } from "../routing/access.ts";
 import type { Credential } from "../routing/route.ts";
 import type { Exchange } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
 import { serveRoute } from "./endpoints.ts";
-import { endExchange, failExchange } from "./exchange.ts";
+import { addressOf, endExchange, failExchange } from "./exchange.ts";
 
 /** Takes in a request that has just been opened. */
 export function admitExchange(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
   const { request, route } = exchange;
   if (state.drainPhase !== "none") return failExchange(state, exchange, "draining", out);
-  if (state.exchanges.size > state.config.limits.exchangesMax) {
+  if (state.exchanges.size - state.untaken.size > state.config.limits.exchangesMax) {
     return failExchange(state, exchange, "limit_exchanges", out);
   }
   // On a home's own name preflights are the home's, like everything else.
@@ -45,11 +46,7 @@ function checkCredential(
     case "none":
       return serveRoute(state, exchange, out);
     case "access_token":
-      // Hashes are compared: how far two of them agree says nothing about the token.
-      if (credential.token !== null && state.config.sha256(credential.token) === state.accessTokenHash) {
-        return serveRoute(state, exchange, out);
-      }
-      return failExchange(state, exchange, "unauthorized", out);
+      return checkSecret(state, exchange, credential.token, state.accessTokenHash, {}, out);
     case "home_access":
       return checkAccess(state, exchange, credential, out);
     case "client_access":
@@ -77,14 +74,30 @@ function checkAccess(
     case "token":
       return checkToken(state, exchange, "client_access", { clientId, token: bearer }, out);
     case "basic": {
-      const isKnown =
-        basic !== null && state.config.sha256(`${basic.user}:${basic.password}`) === access.hash;
-      if (isKnown) return serveRoute(state, exchange, out);
       // A realm of its own for each home, or browsers would show one home the password of another (RFC 7617 section 2.2).
       const challenge = `Basic realm="${encodeURIComponent(clientId)}", charset="UTF-8"`;
-      return failExchange(state, exchange, "unauthorized", out, { headers: ["www-authenticate", challenge] });
+      const shown = basic === null ? null : `${basic.user}:${basic.password}`;
+      const extra = { headers: ["www-authenticate", challenge] };
+      return checkSecret(state, exchange, shown, access.hash, extra, out);
     }
   }
+}
+
+/** A secret that this server knows by its hash: how far two hashes agree says nothing about it. */
+function checkSecret(
+  state: ServerState,
+  exchange: Exchange,
+  shown: string | null,
+  hash: string,
+  extra: { readonly headers?: readonly string[] },
+  out: Outbox<ServerEffect>,
+): void {
+  if (shown === null) return failExchange(state, exchange, "unauthorized", out, extra);
+  if (state.config.sha256(shown) === hash) return serveRoute(state, exchange, out);
+  const address = addressOf(state, exchange);
+  if (!mayGuess(state, address)) return failExchange(state, exchange, "limit_guesses", out);
+  countGuess(state, address);
+  failExchange(state, exchange, "unauthorized", out, extra);
 }
 
 function checkToken(
@@ -102,6 +115,10 @@ function checkToken(
   if (isTrusted(state, key, limits.tokenFreshMs) || (trusted && state.registryUp === false)) {
     return serveRoute(state, exchange, out);
   }
+  const address = addressOf(state, exchange);
+  // What was accepted lately is nobody's guess.
+  if (!trusted && !mayGuess(state, address)) return failExchange(state, exchange, "limit_guesses", out);
+  if (!trusted && !hasRoomAtDoor(state, address)) return failExchange(state, exchange, "limit_address", out);
   const asked = callRegistry(
     state,
     { type: "check_token", kind, tokenHash, clientId },
@@ -109,6 +126,7 @@ function checkToken(
     // A trusted token need not wait for a registry that fails.
     trusted ? 0 : limits.registryVisitorMs,
     out,
+    trusted || address === "" ? null : address,
   );
   if (!asked) failExchange(state, exchange, "limit_registry_calls", out);
 }
@@ -129,6 +147,7 @@ export function onExchangeChecked(
     else failExchange(state, exchange, result.cause, out);
   } else {
     distrust(state, key);
+    countGuess(state, addressOf(state, exchange));
     failExchange(state, exchange, "unauthorized", out);
   }
 }

@@ -24,11 +24,13 @@ import type { Outbox } from "../../outbox.ts";
 import { arm, createTimer, disarm } from "../../timers.ts";
 import { obey } from "../carriers.ts";
 import { leaveWaiting } from "../owner/homes.ts";
+import { strangerOf } from "../registry/strangers.ts";
 import { routeOf } from "../routing/route.ts";
 import type { Exchange, ExchangePhase } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
 import { release, releaseUnwritten } from "./held.ts";
 import { countOutcome, respondProblem } from "./respond.ts";
+import { returnShare } from "./shares.ts";
 
 const TRANSITIONS: Readonly<Record<ExchangePhase, readonly ExchangePhase[]>> = {
   authorizing: ["issuing", "queued", "reading", "waiting", "closing"],
@@ -55,6 +57,7 @@ export function createExchange(state: ServerState, request: ExchangeOpened): Exc
     request,
     route,
     timer: createTimer({ kind: "exchange", exchange: id }),
+    address: null,
     phase: "authorizing",
     clientId: "clientId" in route.action ? route.action.clientId : null,
     access: null,
@@ -140,7 +143,27 @@ export function endExchange(
   detachExchange(state, exchange, out);
   enterPhase(exchange, "closing");
   exchange.ending = ending;
-  armDeadline(state, exchange, state.config.limits.visitorStallMs);
+  armDeadline(state, exchange, takingMs(state, exchange));
+  const { untaken, config } = state;
+  untaken.add(exchange);
+  if (untaken.size <= config.limits.untakenMax) return;
+  for (const oldest of untaken) {
+    untaken.delete(oldest);
+    return giveUpExchange(state, oldest, "limit_slow_visitor", out);
+  }
+}
+
+/** For how long a visitor may take nothing of what is left of an answer: a short one he takes at once, or does not read. */
+export function takingMs(state: ServerState, { bytesOut }: Exchange): number {
+  const { shortAnswerBytes, untakenMs, visitorStallMs } = state.config.limits;
+  return bytesOut <= shortAnswerBytes ? Math.min(untakenMs, visitorStallMs) : visitorStallMs;
+}
+
+/** Whose share of the bounds the visitor takes. */
+export function addressOf(state: ServerState, exchange: Exchange): string {
+  const { peer, headers } = exchange.request;
+  exchange.address ??= strangerOf(state, peer, headers);
+  return exchange.address;
 }
 
 /** The visitor's side is over: the response went out whole, or the connection is gone. */
@@ -163,6 +186,7 @@ export function closeExchange(
   release(state, exchange, exchange.heldBytes);
   disarm(state.timers, exchange.timer);
   state.exchanges.delete(exchange.id);
+  state.untaken.delete(exchange);
   countOutcome(state, outcome);
   out.push({
     type: "report",
@@ -206,13 +230,15 @@ function abortExchange(
 }
 
 /** From here on nobody owes the exchange anything, and the exchange holds nobody back any longer. */
-function detachExchange(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
+export function detachExchange(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
   if (exchange.phase === "queued" && exchange.clientId !== null) {
     leaveWaiting(state, exchange.clientId, exchange.id);
   }
   const { carried } = exchange;
   exchange.carried = null;
-  if (carried !== null) obey(state, carried, LEAVE, out);
+  if (carried === null) return;
+  returnShare(state, exchange);
+  obey(state, carried, LEAVE, out);
 }
 
 const LEAVE = { type: "leave" } as const;

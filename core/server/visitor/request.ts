@@ -17,9 +17,10 @@ import { stillOpens, TOKEN_ACCESS } from "../routing/access.ts";
 import type { Exchange } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
 import type { Carried, Tunnel } from "../state/tunnels.ts";
-import { armDeadline, enterPhase, failExchange, resumeRequest } from "./exchange.ts";
+import { addressOf, armDeadline, enterPhase, failExchange, resumeRequest } from "./exchange.ts";
 import { hold, releaseUnwritten } from "./held.ts";
 import { giveUpOverLimit } from "./overload.ts";
+import { hasShare, takeShare } from "./shares.ts";
 import { waitForHome } from "./waiting.ts";
 
 /** The request is authorized, and whose home it is for is known. Called again when a home that was waited for is back. */
@@ -161,6 +162,11 @@ function open(
   out: Outbox<ServerEffect>,
 ): Carried | null {
   const { request, route } = exchange;
+  addressOf(state, exchange);
+  if (!hasShare(state, exchange)) {
+    failExchange(state, exchange, "limit_address", out);
+    return null;
+  }
   const access = exchange.access ?? TOKEN_ACCESS;
   const opened = openOn(state, tunnel, { exchange: exchange.id, request, route, access, payload }, out);
   if ("code" in opened) {
@@ -168,6 +174,7 @@ function open(
     return null;
   }
   exchange.carried = opened;
+  takeShare(state, exchange);
   enterPhase(exchange, "waiting");
   armDeadline(state, exchange, state.config.limits.responseHeadMs);
   return opened;

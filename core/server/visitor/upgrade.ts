@@ -15,10 +15,9 @@ import {
   trackFrames,
 } from "../../http/websocket-frames.ts";
 import type { Outbox } from "../../outbox.ts";
-import { obey } from "../carriers.ts";
 import type { Exchange } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
-import { endExchange, enterPhase, failExchange, resumeRequest } from "./exchange.ts";
+import { detachExchange, endExchange, enterPhase, failExchange, resumeRequest } from "./exchange.ts";
 import { write } from "./respond.ts";
 
 /** The home took the upgrade: from here on bytes flow both ways. */
@@ -47,8 +46,7 @@ export function writeUpgraded(
 
 /** Whatever carried the exchange is gone for good. */
 export function loseExchange(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
-  if (exchange.carried !== null) obey(state, exchange.carried, { type: "leave" }, out);
-  exchange.carried = null;
+  detachExchange(state, exchange, out);
   resumeRequest(exchange, out);
   const { frames } = exchange;
   if (frames === null || !isBetweenFrames(frames)) return failExchange(state, exchange, "agent_lost", out);

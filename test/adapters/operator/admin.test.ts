@@ -2,24 +2,25 @@ import { type IncomingHttpHeaders, request } from "node:http";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Admin, startAdmin } from "../../../adapters/operator/admin.ts";
 import { createMetrics, type Metrics } from "../../../adapters/operator/metrics.ts";
+import type { RegistryProblem } from "../../../adapters/registry/registry.ts";
 import type { ServerSnapshot } from "../../../core/server.ts";
 import { snapshotWith } from "../../helpers/snapshot.ts";
 
 let admin: Admin;
 let metrics: Metrics;
 let now: ServerSnapshot;
-let registryAnswers: boolean;
+let registryProblem: RegistryProblem | null;
 
 beforeEach(async () => {
   now = snapshotWith({ tunnels: 3 });
-  registryAnswers = true;
+  registryProblem = null;
   metrics = createMetrics(() => now);
   admin = await startAdmin({
     bind: "127.0.0.1",
     port: 0,
     metrics,
     snapshot: () => now,
-    registryAnswers: async () => registryAnswers,
+    registryProblem: async () => registryProblem,
   });
 });
 afterEach(async () => {
@@ -58,12 +59,12 @@ describe("the admin listener", () => {
     expect(head.headers["content-length"]).toBe("16");
   });
 
-  test("is ready while the registry answers and nothing drains", async () => {
+  test("is ready while the registry takes writes and nothing drains, and tells what is wrong where it does not", async () => {
     expect(await ask("/ready")).toMatchObject({ status: 200, body: '{"ready":true}' });
-    registryAnswers = false;
+    registryProblem = { reason: "registry_full", detail: "make room" };
     expect(await ask("/ready")).toMatchObject({
       status: 503,
-      body: '{"ready":false,"reason":"registry_down"}',
+      body: '{"ready":false,"reason":"registry_full","detail":"make room"}',
     });
     now = snapshotWith({ draining: true });
     expect(await ask("/ready")).toMatchObject({ status: 503, body: '{"ready":false,"reason":"draining"}' });
@@ -83,7 +84,11 @@ describe("the admin listener", () => {
       /^default-src 'none'; style-src 'sha256-[^']+'; script-src 'sha256-/,
     );
     expect(body).not.toMatch(/https?:\/\//);
-    expect(JSON.parse((await ask("/status.json")).body)).toMatchObject({ tunnels: 3, outcomes: {} });
+    expect(JSON.parse((await ask("/status.json")).body)).toMatchObject({
+      tunnels: 3,
+      outcomes: {},
+      registryProblem: null,
+    });
   });
 
   test("answers to IP literals, localhost and its own name only, against DNS rebinding (A09)", async () => {
@@ -118,7 +123,7 @@ describe("the admin listener", () => {
       port: admin.port,
       metrics,
       snapshot: () => now,
-      registryAnswers: async () => true,
+      registryProblem: async () => null,
     });
     await expect(again).rejects.toMatchObject({ code: "EADDRINUSE" });
   });

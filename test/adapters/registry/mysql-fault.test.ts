@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { isUsableAfter, mysqlCodeOf, mysqlFaultOf } from "../../../adapters/registry/mysql-fault.ts";
+import {
+  isUsableAfter,
+  mysqlCodeOf,
+  mysqlFaultOf,
+  mysqlProblemOf,
+} from "../../../adapters/registry/mysql-fault.ts";
 
 function serverError(errno: number, sqlState: string): Error {
   return Object.assign(new Error("the server says so"), { code: "ER_SOMETHING", errno, sqlState });
@@ -42,6 +47,34 @@ describe("what a failed statement means", () => {
   ])("%s is unknown once the statement was sent, and unavailable before", (_name, error) => {
     expect(mysqlFaultOf(error, true)).toBe("unknown");
     expect(mysqlFaultOf(error, false)).toBe("unavailable");
+  });
+});
+
+describe("what an operator is told of a failed write", () => {
+  test.each([
+    ["an option that forbids writing", serverError(1290, "HY000"), "registry_read_only"],
+    ["a replica", serverError(1792, "25006"), "registry_read_only"],
+    ["a read-only mode", serverError(1836, "HY000"), "registry_read_only"],
+    ["a missing grant", serverError(1142, "42000"), "registry_refused"],
+    ["a wrong password", serverError(1045, "28000"), "registry_refused"],
+    ["a missing table", serverError(1146, "42S02"), "registry_refused"],
+    ["a full disk", serverError(1021, "HY000"), "registry_full"],
+    ["a table that cannot grow", serverError(1114, "HY000"), "registry_full"],
+    ["a lock wait timeout", serverError(1205, "HY000"), "registry_busy"],
+    ["too many connections of the user", serverError(1203, "42000"), "registry_down"],
+    ["a server that is not there", Object.assign(new Error("x"), { code: "ECONNREFUSED" }), "registry_down"],
+    ["silence", null, "registry_down"],
+  ])("%s has a reason of its own", (_name, error, reason) => {
+    expect(mysqlProblemOf(error)).toMatchObject({ reason });
+  });
+
+  test("is nothing where the write was taken back by its duplicate key", () => {
+    expect(mysqlProblemOf(serverError(1062, "23000"))).toBeNull();
+  });
+
+  test("has the code of the error and none of its text", () => {
+    expect(mysqlProblemOf(serverError(1290, "HY000"))?.detail).toMatch(/writable \(ER_SOMETHING\)$/);
+    expect(mysqlProblemOf(new Error("a statement, perhaps"))?.detail).not.toContain("perhaps");
   });
 });
 

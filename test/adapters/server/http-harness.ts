@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import { onTestFinished } from "vitest";
 import { createNonceSource } from "../../../adapters/nonce.ts";
 import { HttpServer, type HttpServerEffect, type HttpServerEvent } from "../../../adapters/server/http.ts";
+import { type EdgeLimits, edgeLimits } from "../../../core/edge/limits.ts";
 import type { ExchangeId } from "../../../core/ids.ts";
 import { EventLog } from "../event-log.ts";
 import { RawClient } from "../raw-client.ts";
@@ -23,7 +24,9 @@ export function head(exchange: ExchangeId): HttpServerEffect & { readonly type: 
 }
 
 /** A server whose core is the test: events are logged, and effects come from the test's own hand. */
-export async function start(given: { readonly connectionsMax?: number; readonly nowMs?: () => number } = {}) {
+export async function start(
+  given: { readonly limits?: Partial<EdgeLimits>; readonly nowMs?: () => number } = {},
+) {
   const log = new ExchangeLog();
   const faults: string[] = [];
   const upgrades: string[] = [];
@@ -33,6 +36,8 @@ export async function start(given: { readonly connectionsMax?: number; readonly 
   };
   const options = {
     ...given,
+    limits: { ...edgeLimits, ...given.limits },
+    trustedProxies: [],
     port: 0,
     bind: "127.0.0.1",
     dispatch: log.dispatch,

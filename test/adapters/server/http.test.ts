@@ -262,7 +262,7 @@ describe("an upgrade", () => {
 
 describe("the listener", () => {
   test("H23 closes connections beyond its limit as they come", async () => {
-    const run = await start({ connectionsMax: 1 });
+    const run = await start({ limits: { connectionsMax: 1 } });
     const [first, second] = [run.client(), run.client()];
     await second.untilEnded();
     first.get("/");

@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { createNonceSource } from "../../../adapters/nonce.ts";
 import { HttpServer, type HttpServerEvent } from "../../../adapters/server/http.ts";
 import { type ServerSocketEvent, ServerSockets } from "../../../adapters/server/web-sockets.ts";
+import { edgeLimits } from "../../../core/edge/limits.ts";
 import type { ExchangeId } from "../../../core/ids.ts";
 import { EventLog } from "../event-log.ts";
 import { RawClient } from "../raw-client.ts";
@@ -308,6 +309,8 @@ async function start(forwards = true) {
     onForward: (request) => http.forward(request),
   });
   const http = new HttpServer({
+    limits: edgeLimits,
+    trustedProxies: [],
     port: 0,
     bind: "127.0.0.1",
     dispatch: (event) => {

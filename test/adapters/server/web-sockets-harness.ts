@@ -6,6 +6,7 @@ import WebSocket from "ws";
 import { createNonceSource } from "../../../adapters/nonce.ts";
 import { HttpServer } from "../../../adapters/server/http.ts";
 import { type ServerSocketEvent, ServerSockets } from "../../../adapters/server/web-sockets.ts";
+import { edgeLimits } from "../../../core/edge/limits.ts";
 import type { SocketId } from "../../../core/ids.ts";
 import { EventLog } from "../event-log.ts";
 import { RawClient } from "../raw-client.ts";
@@ -38,6 +39,8 @@ export async function start(answer: string | null = null) {
     onForward: (request) => forwarded.push(request),
   });
   const server = new HttpServer({
+    limits: edgeLimits,
+    trustedProxies: [],
     port: 0,
     bind: "127.0.0.1",
     dispatch: () => {},

@@ -11,7 +11,7 @@ const exchange = 1 as ExchangeId;
 
 /** The effects of the last of the events, by kind. */
 function kindsAfter(...events: readonly EdgeEvent[]): string[] {
-  const edge = createEdge({ limits: edgeLimits, date: () => "" });
+  const edge = createEdge({ limits: edgeLimits, trustedProxies: [], date: () => "" });
   const out = new Outbox<EdgeEffect>();
   let kinds: string[] = [];
   for (const event of [{ type: "connection_accepted", connection, peer: "192.0.2.1" } as const, ...events]) {

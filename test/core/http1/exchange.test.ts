@@ -32,6 +32,10 @@ describe("a request", () => {
     const orders = [
       { method: "GE T" },
       { target: "/a b" },
+      { target: "/a#b" },
+      { target: "/\u00e9" },
+      { target: "" },
+      { target: "http://home/" },
       { headers: ["A", "b\r\nC: d"] },
       { headers: ["A b", "c"] },
       { headers: ["A", "\u0100"] },

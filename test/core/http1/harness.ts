@@ -36,9 +36,11 @@ export type TestConnection = {
   readonly writes: string[];
   unflushedBytes: number;
   paused: boolean;
-  /** Whether our side was ended, and whether it was destroyed. */
+  /** Whether our side was ended, and whether we destroyed it. */
   ended: boolean;
   closed: boolean;
+  /** Whether its last event was told. */
+  gone: boolean;
 };
 
 export type Run = ReturnType<typeof start>;
@@ -129,8 +131,10 @@ export function start({
       tell({ type: "connection_flushed", connection: id as ConnectionId, bytes });
     },
     ended: (id: number) => tell({ type: "connection_ended", connection: id as ConnectionId }),
-    closed: (id: number, cause: ConnectionFault | null = null) =>
-      tell({ type: "connection_closed", connection: id as ConnectionId, cause }),
+    closed(id: number, cause: ConnectionFault | null = null) {
+      connectionAt(id).gone = true;
+      tell({ type: "connection_closed", connection: id as ConnectionId, cause });
+    },
     /** All that was ordered leaves, and this comes. */
     answer(id: number, text = OK) {
       run.flushed(id);
@@ -185,11 +189,13 @@ function obey(connections: TestConnection[], effect: ConnectionEffect): void {
       paused: false,
       ended: false,
       closed: false,
+      gone: false,
     });
     return;
   }
   const connection = connections[effect.connection - 1];
-  if (connection === undefined || connection.closed) throw new Error(`${effect.type} for one that is gone`);
+  if (connection === undefined || connection.closed || connection.gone)
+    throw new Error(`${effect.type} for one that is gone`);
   if (effect.type === "connection_write") {
     if (connection.ended) throw new Error("a write follows the end of our side");
     const text = effect.parts

@@ -1,6 +1,6 @@
 /** What Node's own parser makes of a response, by way of its HTTP client on a connection in memory. */
 import http from "node:http";
-import { Duplex } from "node:stream";
+import { Wire } from "./wire.ts";
 
 export type Reading = {
   readonly interims: readonly { readonly status: number; readonly headers: readonly string[] }[];
@@ -67,17 +67,4 @@ export function readByNode(pieces: readonly Buffer[], options: ReadOptions): Pro
   for (const piece of pieces) wire.push(piece);
   wire.push(null);
   return promise;
-}
-
-/** A connection on which all that is written is taken. */
-class Wire extends Duplex {
-  constructor() {
-    super({ allowHalfOpen: false });
-  }
-
-  override _read(): void {}
-
-  override _write(_bytes: Buffer, _encoding: BufferEncoding, callback: () => void): void {
-    callback();
-  }
 }

@@ -52,7 +52,7 @@ export function violationsOf(property: Property, steps: readonly Step[]): string
 
 export function upgrade(socket: SocketId, sender: boolean): ServerEvent {
   const target = `/ws?clientId=a${sender ? "&sender=true" : ""}`;
-  return { type: "upgrade_requested", socket, target, headers: [] };
+  return { type: "upgrade_requested", socket, target, headers: [], peer: "192.0.2.1" };
 }
 
 /** The steps that open a socket. */

@@ -129,7 +129,13 @@ export function upgrade(
   query = "&sender=true",
   headers: readonly string[] = [],
 ): ServerEvent {
-  return { type: "upgrade_requested", socket, target: `/ws?clientId=home0${query}`, headers };
+  return {
+    type: "upgrade_requested",
+    socket,
+    target: `/ws?clientId=home0${query}`,
+    headers,
+    peer: "192.0.2.1",
+  };
 }
 
 /** The steps that open a socket within 2 ms: a tunnel unless the query says otherwise. */

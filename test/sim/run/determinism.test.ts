@@ -20,9 +20,9 @@ const clockLeak: Leak = {
 
 /** Exchanges of a lost tunnel are failed in the order of a map that each process fills in its own way. */
 const mapOrderLeak: Leak = {
-  file: "core/server/owner/rows.ts",
-  from: "for (const id of tunnel.exchanges)",
-  to: "for (const id of inOrderOfProcess(tunnel.exchanges).values())",
+  file: "core/server/life/close.ts",
+  from: "for (const { exchange } of lost)",
+  to: "for (const exchange of inOrderOfProcess([...lost].map((each) => each.exchange)).values())",
   more: `
 const OWN = Math.floor(Math.random() * 2 ** 30);
 function inOrderOfProcess<Id extends number>(ids: Iterable<Id>): Map<number, Id> {

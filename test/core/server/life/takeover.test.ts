@@ -34,6 +34,19 @@ describe("the newest tunnel of a client id", () => {
     expectOwner(server, newer);
   });
 
+  it("T16 leaves a MoosicBox agent open that comes back at once, so that two of them come to rest", () => {
+    const server = new TestServer();
+    const first = server.tunnel();
+    const second = server.tunnel();
+    expect(first.closed).toEqual(SUPERSEDED);
+    const again = server.tunnel();
+    expect(second.isOpen).toBe(true);
+    expectOwner(server, again);
+    expect(second.isOpen).toBe(true);
+    again.lose();
+    expectOwner(server, second);
+  });
+
   it("leaves the older one in service until its handshake is complete", () => {
     const server = new TestServer();
     const older = server.tunnel();
@@ -76,7 +89,7 @@ describe("the newest tunnel of a client id", () => {
   for (const answers of orders(3)) {
     for (const opens of orders(3)) {
       it(`wins when rows are answered in the order ${answers} and handshakes end in the order ${opens}`, () => {
-        const server = new TestServer();
+        const server = new TestServer({ takeoverMs: 0 });
         server.registry.modes.set("upsert_connection", "holds");
         const tunnels = [0, 1, 2].map(() => server.tunnel("home", false));
         const upserts = [...server.registry.held];

@@ -322,7 +322,13 @@ describe("a WebSocket handshake", () => {
   it("that is a home's is handed back to become an exchange, and leaves nothing behind", () => {
     const server = new TestServer({}, { domain: "example.com" });
     const socket = 7 as SocketId;
-    const event = { type: "upgrade_requested", socket, target: "/ws", headers: HOME } as const;
+    const event = {
+      type: "upgrade_requested",
+      socket,
+      target: "/ws",
+      headers: HOME,
+      peer: "192.0.2.1",
+    } as const;
     expect(server.step(event)).toEqual([{ type: "upgrade_forward", socket }]);
     expect(server.state.sockets.size).toBe(0);
     server.expectEmpty();

@@ -56,7 +56,13 @@ const EVENTS: Readonly<Record<string, { readonly type: ServerEvent["type"]; read
   },
   "requested again": {
     type: "upgrade_requested",
-    act: ({ socket }) => ({ type: "upgrade_requested", socket: socket.id, target: "/ws", headers: [] }),
+    act: ({ socket }) => ({
+      type: "upgrade_requested",
+      socket: socket.id,
+      target: "/ws",
+      headers: [],
+      peer: "192.0.2.1",
+    }),
   },
   opened: {
     type: "socket_opened",

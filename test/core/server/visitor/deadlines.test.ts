@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { serverLimits } from "../../../../core/limits.ts";
+import { type ServerLimits, serverLimits } from "../../../../core/limits.ts";
 import { serverDeadlineMs } from "../../../../core/server.ts";
 import { TestServer } from "../../../helpers/test-server.ts";
 
 const { requestIdleMs, responseHeadMs, responseIdleMs, visitorStallMs } = serverLimits;
-const { pingMs, silenceMs, stallMs } = serverLimits;
+const { pingMs, silenceMs, stallMs, untakenMs } = serverLimits;
 
-function scene(options: Parameters<TestServer["visit"]>[0] = {}) {
-  const server = new TestServer();
+function scene(options: Parameters<TestServer["visit"]>[0] = {}, limits: Partial<ServerLimits> = {}) {
+  const server = new TestServer(limits);
   const tunnel = server.tunnel();
   const visit = server.visit(options);
   const say = (packetId: number, body = "x", last = false) =>
@@ -82,8 +82,18 @@ describe("the deadline of an exchange", () => {
     server.expectEmpty();
   });
 
-  it("waits for a visitor who takes an ended body slowly, and not for one who has stopped", () => {
+  it("cuts a short answer off that is not taken within seconds", () => {
     const { server, visit, say } = scene({ takes: false });
+    say(1, "short", true);
+    server.idle(untakenMs - 1);
+    expect(visit.end).toBe("clean");
+    server.idle(1);
+    expect(visit.end).toBe("cut");
+    server.expectEmpty();
+  });
+
+  it("waits for a visitor who takes an ended body slowly, and not for one who has stopped", () => {
+    const { server, visit, say } = scene({ takes: false }, { shortAnswerBytes: 0 });
     say(1, "x".repeat(100), true);
     for (let step = 0; step < 5; step++) {
       server.idle(visitorStallMs - 1);

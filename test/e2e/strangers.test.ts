@@ -1,0 +1,119 @@
+/**
+ * Strangers who want to keep others out: who pipeline, do not read, hold connections, knock and knock. They get what they are
+ * due, and whoever has something to do here is served beside them.
+ */
+import net from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { RawConnection } from "../adapters/raw-client.ts";
+import { startHome } from "../helpers/moosicbox-agent.ts";
+import { type Server, startServer } from "../helpers/tunnel.ts";
+import { ask } from "../helpers/visitor.ts";
+
+const REQUEST = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+function connect(server: Server): RawConnection {
+  const connection = new RawConnection(net.connect(server.port, "127.0.0.1"));
+  onTestFinished(() => void connection.socket.destroy());
+  return connection;
+}
+
+/** A connection that writes for as long as anything is taken of it, and reads nothing. */
+async function flood(server: Server, bytes: string): Promise<RawConnection> {
+  const stranger = connect(server);
+  stranger.socket.pause();
+  stranger.socket.write(bytes);
+  return stranger;
+}
+
+test("ten thousand pipelined requests of one connection are a few exchanges at a time, and all are answered", async () => {
+  const server = await startServer({ limits: { turnsMax: 8 } });
+  const stranger = connect(server);
+  stranger.socket.write(REQUEST.repeat(10_000));
+  let most = 0;
+  while (stranger.text.split("HTTP/1.1 400").length <= 10_000) {
+    most = Math.max(most, (await server.status()).exchanges);
+    expect(stranger.ending).toBe(null);
+  }
+  expect(most).toBeLessThanOrEqual(8);
+  expect((await server.status()).exchanges).toBe(0);
+});
+
+test("strangers who pipeline and never read hold a few exchanges each, and keep nobody out", async () => {
+  const server = await startServer({ limits: { exchangesMax: 64, turnsMax: 8 } });
+  await Promise.all(Array.from({ length: 34 }, () => flood(server, REQUEST.repeat(12_000))));
+  for (let round = 0; round < 20; round++) {
+    expect((await ask(`${server.url}/health`)).status).toBe(200);
+  }
+  expect((await server.status()).exchanges).toBeLessThanOrEqual(34 * 8 + 1);
+});
+
+test("handshakes with wrong tokens do not count as tunnels", async () => {
+  const home = await startHome({ limits: { tunnelsMax: 2, addressStrangersMax: 1_000, guessesMax: 1_000 } });
+  const { server } = home;
+  const knock = () => {
+    const stranger = connect(server);
+    stranger.socket.write(
+      "GET /ws?clientId=x&sender=true&signature=wrong HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    return stranger;
+  };
+  const strangers = Array.from({ length: 100 }, knock);
+  await Promise.all(strangers.map((stranger) => stranger.untilText("401")));
+  expect((await server.status()).tunnels).toBe(1);
+  const answer = home.ask("/good");
+  home.agent.reply(await home.agent.request());
+  expect((await answer).status).toBe(200);
+});
+
+test("the oldest idle connection makes room for a new one, and the operator is told", async () => {
+  const server = await startServer({ limits: { connectionsMax: 10 } });
+  const idle: RawConnection[] = [];
+  for (let index = 0; index < 10; index++) {
+    const stranger = connect(server);
+    stranger.socket.write("GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
+    await stranger.untilText("200 OK");
+    idle.push(stranger);
+  }
+  expect((await ask(`${server.url}/health`)).status).toBe(200);
+  await idle[0]?.untilEnded();
+  expect(idle.filter(({ ending }) => ending === null).length).toBeGreaterThanOrEqual(8);
+  const metrics = await ask(`http://127.0.0.1:${server.adminPort}/metrics`);
+  expect(metrics.body.toString()).toMatch(
+    /culvert_connection_faults_total\{cause="limit_connections"\} [1-9]/,
+  );
+  expect(server.log.text).toContain("connections were turned away");
+});
+
+test("one address has a share of the connections, and no more", async () => {
+  const server = await startServer({ limits: { addressConnectionsMax: 5 } });
+  const held = Array.from({ length: 5 }, () => connect(server));
+  for (const stranger of held) stranger.socket.write("GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
+  await Promise.all(held.map((stranger) => stranger.untilText("200 OK")));
+  const refused = connect(server);
+  await refused.untilEnded();
+  held[0]?.socket.destroy();
+  await expect
+    .poll(async () =>
+      ask(`${server.url}/health`)
+        .then(({ status }) => status)
+        .catch(() => 0),
+    )
+    .toBe(200);
+});
+
+test("guesses at a token are not looked up beyond their number, and a good one still opens the door", async () => {
+  const home = await startHome({ limits: { guessesMax: 20 } });
+  const guess = () =>
+    ask(`${home.server.url}/x?clientId=home`, { headers: { authorization: "Bearer wrong" } });
+  const answer = home.ask("/good");
+  home.agent.reply(await home.agent.request());
+  expect((await answer).status).toBe(200);
+  const statuses = [];
+  for (let index = 0; index < 60; index++) statuses.push((await guess()).status);
+  expect(statuses.slice(0, 10)).toEqual(Array(10).fill(401));
+  expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(20);
+  const again = home.ask("/good");
+  home.agent.reply(await home.agent.request());
+  expect((await again).status).toBe(200);
+});
