@@ -85,7 +85,7 @@ function createConnection(
 /** Arms the timer for what the connection waits for now, and has the adapter read, or not, as it wants. */
 export function settle(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
   if (connection.phase === "closed") return;
-  wait(edge, connection, patienceOf(connection));
+  wait(edge, connection, patienceOf(edge, connection));
   const paused = isFull(edge, connection);
   if (connection.paused === paused || connection.phase === "handed") return;
   connection.paused = paused;
@@ -165,16 +165,22 @@ function wait(edge: Edge, connection: EdgeConnection, patience: Patience | null)
   arm(edge.timers, connection.timer, edge.nowMs + ms);
 }
 
-function patienceOf(connection: EdgeConnection): Patience | null {
+function patienceOf(edge: Edge, connection: EdgeConnection): Patience | null {
   const { phase, reader, incoming, turns, sealed, heard } = connection;
   if (phase === "lingering") return "linger";
   if (phase !== "reading") return null;
   if (incoming?.over === true) return "rest";
   if (isInRequest(reader) || sealed) return null;
-  if (isInHead(reader)) return "head";
+  // Of a head that is not read on, all may be there.
+  if (isInHead(reader) && hasRoom(edge, connection)) return "head";
   if (turns.length > 0) return null;
   // A connection that has not said anything yet is waited for as for the rest of a head.
   return heard ? "idle" : "head";
+}
+
+/** Whether another request may be read while those before it wait for their answers. */
+export function hasRoom(edge: Edge, { turns }: EdgeConnection): boolean {
+  return turns.length < edge.config.limits.turnsMax;
 }
 
 /** Whether no more is to be read for now. What nobody wants is read ahead all the same, as far as there is room. */

@@ -10,7 +10,7 @@ import {
 } from "../http1/request-reader.ts";
 import type { ExchangeId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
-import { closeConnection, cutConnection, endSide, refuse, settle } from "./connections.ts";
+import { closeConnection, cutConnection, endSide, hasRoom, refuse, settle } from "./connections.ts";
 import type { EdgeEffect } from "./events.ts";
 import { admit, isPersistent } from "./head.ts";
 import type { Edge, EdgeConnection, Turn } from "./state.ts";
@@ -131,8 +131,9 @@ export function deliverEarly(connection: EdgeConnection, turn: Turn, out: Outbox
 }
 
 /** Whether what comes next on the connection is wanted: a head where there is room for a turn, a body where it is read. */
-function mayRead(edge: Edge, { reader, incoming, sealed, turns }: EdgeConnection): boolean {
-  if (!isInRequest(reader)) return !sealed && turns.length < edge.config.limits.turnsMax;
+function mayRead(edge: Edge, connection: EdgeConnection): boolean {
+  const { reader, incoming, sealed } = connection;
+  if (!isInRequest(reader)) return !sealed && hasRoom(edge, connection);
   return incoming === null || incoming.over || (incoming.reads && !incoming.pausedBody);
 }
 
@@ -173,11 +174,14 @@ function openTurn(
 ): void {
   const { method, target, headers, minorVersion } = head;
   const hasBody = head.hasBody || upgrade;
+  const persistent = isPersistent(head);
+  // RFC 9112 section 9.6: what follows the last request is no request, and must not be done.
+  if (!persistent) connection.sealed = true;
   const exchange = ++edge.exchangesOpened as ExchangeId;
   const turn: Turn = {
     method,
     minorVersion,
-    persistent: isPersistent(head),
+    persistent,
     exchange,
     connection,
     upgrade,

@@ -46,7 +46,7 @@ export type EdgeConnection = {
   incoming: Turn | null;
   /** Whether a byte has come. */
   heard: boolean;
-  /** Whether no further request is taken: the last response is known. */
+  /** Whether no further request is taken: the last response is known, or the last request. */
   sealed: boolean;
   /** Writes that have not left for the kernel, oldest first; how much of the oldest has left already. */
   readonly writes: Queue<Write>;
