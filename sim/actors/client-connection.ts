@@ -69,7 +69,7 @@ export class ClientConnection implements TurnOwner {
   takes(pipelined: boolean): boolean {
     const last = this.#turns.at(-1);
     if (!this.#open || this.#over) return false;
-    if (last !== undefined) return pipelined && last.written && !last.closes;
+    if (last !== undefined) return pipelined && last.written && (!last.closes || last.forgettable);
     return this.#world.nowUs < this.#usableUntilUs;
   }
 
@@ -157,6 +157,7 @@ export class ClientConnection implements TurnOwner {
         return turn.asker.interim(part.status, part.headers);
       case "head":
         turn.closes ||= part.closes;
+        if (part.closes) turn.forgettable = false;
         if (part.status === 101) turn.becomeRaw();
         this.#keep(part.headers);
         return turn.asker.head(part.status, part.status === 101 ? part.headers : withoutHop(part.headers));

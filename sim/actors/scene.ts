@@ -246,8 +246,10 @@ export class Scene {
   #connectionFor(operation: VisitOperation, site: Site, peer: string | undefined): ClientConnection {
     const { onto, pipelined, pieceBytesMax } = operation.connection ?? {};
     const shared = onto === undefined ? undefined : this.#connections.get(onto);
+    // A server refuses a handshake that comes while others wait for their answers.
+    const isPipelined = pipelined === true && operation.request.upgrade !== true;
     const connection =
-      shared?.takes(pipelined === true) === true
+      shared?.takes(isPipelined) === true
         ? shared
         : new ClientConnection(
             {

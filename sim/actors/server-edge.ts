@@ -128,7 +128,7 @@ export class ServerEdge {
   end(losesPower: boolean): void {
     for (const line of this.#lines.values()) {
       if (losesPower) line.vanish();
-      else line.hangUp();
+      else line.abandon();
     }
   }
 

@@ -58,6 +58,8 @@ export class Turn {
   written: boolean;
   /** Whether it is the last of the connection. */
   closes: boolean;
+  /** Whether nothing but its own word makes it that, which a careless client may forget. */
+  forgettable: boolean;
   #raw = false;
   readonly #owner: TurnOwner;
 
@@ -66,7 +68,9 @@ export class Turn {
     this.asked = { method: request.method, minorVersion: options.minorVersion ?? 1 };
     this.asker = asker;
     this.staysUs = options.staysUs ?? 0;
-    this.closes = options.closes === true || this.asked.minorVersion === 0;
+    this.forgettable = this.asked.minorVersion === 1 && request.upgrade !== true;
+    // What follows a handshake may be another protocol's.
+    this.closes = options.closes === true || this.asked.minorVersion === 0 || request.upgrade === true;
     this.isChunked = headerOf(request.headers, "transfer-encoding") !== undefined;
     this.written = !request.hasBody;
   }

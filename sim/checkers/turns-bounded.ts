@@ -14,7 +14,7 @@ export const turnsBounded: Property = {
         limits = edgeLimits;
       },
       sees: ["connection_bytes", "exchange_opened", "exchange_closed"],
-      edgeStep: ({ name, ledger }, event) => {
+      edgeStep: ({ name, ledger }, event, effects, count) => {
         const { about } = ledger;
         if (about === null || limits === null) return;
         const { turnsMax, readAheadBytes } = limits;
@@ -25,6 +25,9 @@ export const turnsBounded: Property = {
           return;
         }
         judged();
+        // Of what had come before, that was the next request.
+        for (let index = 0; index < count; index++)
+          if (effects[index]?.type === "exchange_opened") aheadBytes.delete(about);
         const before = aheadBytes.get(about);
         const came = before === undefined || event.type !== "connection_bytes" ? 0 : event.bytes.length;
         aheadBytes.set(about, (before ?? 0) + came);

@@ -153,7 +153,7 @@ export class VisitorLine implements Connection {
   }
 
   /** The process has died, and its kernel resets the connection behind what has left. */
-  hangUp(): void {
+  abandon(): void {
     if (this.#serverGone) return;
     this.#serverGone = true;
     this.#down.dropUnsent();

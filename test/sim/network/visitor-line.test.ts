@@ -125,7 +125,7 @@ describe("a visitor's line", () => {
     const { line, visitor, server, settle } = makeLine();
     line.write(new Uint8Array(7));
     settle(8_000);
-    line.hangUp();
+    line.abandon();
     settle();
     expect(visitor).toEqual(["bytes 7", "reset"]);
     expect(server).toEqual(["flushed 7"]);
