@@ -172,13 +172,13 @@ function letGo(edge: Edge, connection: EdgeConnection): void {
 }
 
 /**
- * Destroys it inside a response. With HTTP/1.0 the end of the connection may be all that ends a body, so that only a reset
- * tells a part from the whole. HTTP/1.1 has `content-length` or the last chunk for that, and keeps what has arrived at the
- * visitor readable.
+ * Destroys it inside a response. With HTTP/1.0, and after a 101, the end of the connection may be all that ends what is sent,
+ * so that only a reset tells a part from the whole. HTTP/1.1 has `content-length` or the last chunk for that, and keeps what
+ * has arrived at the visitor readable.
  */
 export function cutConnection(edge: Edge, turn: Turn, out: Outbox<EdgeEffect>): void {
   const { connection } = turn;
-  if (turn.minorVersion === 1) return closeConnection(edge, connection, out);
+  if (turn.minorVersion === 1 && turn.response !== "raw") return closeConnection(edge, connection, out);
   if (connection.phase === "closed") return;
   connection.phase = "closed";
   letGo(edge, connection);

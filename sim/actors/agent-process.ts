@@ -15,7 +15,8 @@ import { latin1Text } from "../tools/text.ts";
 import { Process } from "../world/process.ts";
 import type { World } from "../world/world.ts";
 import { AgentOrigins } from "./agent-origins.ts";
-import { ClientSocket, type Dialler, dialExchange } from "./dial.ts";
+import { ClientConnection } from "./client-connection.ts";
+import { ClientSocket, type Dialler } from "./dial.ts";
 import type { Home } from "./home.ts";
 import { added, NOTHING_HELD, type SessionHold } from "./session-hold.ts";
 
@@ -43,7 +44,10 @@ const BASE_PATHS: Readonly<Record<string, string>> = { "/library/3": "/base" };
 /** One that has them all in one place under a name of its own has nothing but what visitors mean to ask for. */
 function originsOf({ hostHeader }: HomeSpec): AgentConfig["origins"] {
   const places = hostHeader === "fixed" ? ["/library", "/auth/"] : ["/"];
-  return [...places.map((prefix) => ({ prefix, authority: "origin.test" })), ...ORIGINS];
+  return [...places.map((prefix) => ({ prefix, authority: "origin.test" })), ...ORIGINS].map((origin) => ({
+    ...origin,
+    basePath: BASE_PATHS[origin.prefix] ?? "",
+  }));
 }
 
 function hostOf({ hostHeader }: HomeSpec): Pick<AgentConfig, "hostHeader" | "headers"> {
@@ -205,28 +209,25 @@ export class AgentProcess {
     const portal = this.#dialler.path.portal();
     let status = 0;
     let body = "";
-    dialExchange(this.#dialler, {
-      request: {
-        method: "POST",
-        target,
-        headers: ["host", "tunnel.example", "authorization", `Bearer ${token}`],
-        hasBody: false,
+    const request = {
+      method: "POST",
+      target,
+      headers: ["host", "tunnel.example", "authorization", `Bearer ${token}`],
+      hasBody: false,
+    };
+    new ClientConnection(this.#dialler).ask(request, {
+      interim: () => {},
+      head: (answered) => {
+        status = answered;
       },
-      visitor: {
-        interim: () => {},
-        head: (answered) => {
-          status = answered;
-        },
-        body: (bytes) => {
-          body += latin1Text(bytes);
-        },
-        ended: (how) => {
-          if (how === "complete") report({ type: "api_answered", call, ...(portal ?? { status, body }) });
-          else report({ type: "api_failed", call, reason: "the connection broke" });
-        },
+      body: (bytes) => {
+        body += latin1Text(bytes);
       },
-      refused: () => report({ type: "api_failed", call, reason: "connection refused" }),
-      onLine: () => {},
+      ended: (how) => {
+        if (how === "complete") report({ type: "api_answered", call, ...(portal ?? { status, body }) });
+        else if (how === "refused") report({ type: "api_failed", call, reason: "connection refused" });
+        else report({ type: "api_failed", call, reason: "the connection broke" });
+      },
     });
   }
 

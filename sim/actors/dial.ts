@@ -1,8 +1,6 @@
-/** How anybody outside reaches a node: the handshake of a WebSocket, and the connection of an HTTP request. */
-import { ExchangeLine, type VisitorSide } from "../network/exchange-line.ts";
+/** How anybody outside reaches a node: by a TCP connection, and over one by the handshake of a WebSocket. */
 import { Link, type LinkEnd, type LinkHandler } from "../network/link.ts";
 import type { HandshakeHead, Path } from "../network/path.ts";
-import type { RequestHead } from "../scenario/request-head.ts";
 import type { QueueOrder } from "../scenario/scenario.ts";
 import type { Host } from "../world/host.ts";
 import type { World } from "../world/world.ts";
@@ -20,34 +18,6 @@ export type Dialler = {
   /** Asked at each connection: a name may be led elsewhere meanwhile. */
   readonly node: () => Node;
 };
-
-/** Sends the head of an HTTP request. */
-export function dialExchange(
-  dialler: Dialler,
-  options: {
-    readonly request: RequestHead;
-    readonly visitor: VisitorSide;
-    readonly refused: () => void;
-    readonly onLine: (line: ExchangeLine) => void;
-  },
-): void {
-  const { world, path } = dialler;
-  connect(dialler, options.request, {
-    refused: options.refused,
-    reached: (server) => {
-      const line = new ExchangeLine({
-        world,
-        path,
-        name: `line:${path.name}:${path.made}`,
-        request: options.request,
-        visitor: options.visitor,
-        host: server.process,
-        arrived: (opened) => server.connections.open(opened),
-      });
-      options.onLine(line);
-    },
-  });
-}
 
 /** A WebSocket that its client opens: may be ordered about before it is there, reports `closed` once whatever happens. */
 export class ClientSocket {
@@ -157,7 +127,7 @@ export class ClientSocket {
 }
 
 /** One trip to the node and, where nobody listens, one back. On a silent path nothing ever comes back. */
-function connect(
+export function connect(
   { world, path, node, keepsConnection = false }: Dialler,
   knock: object,
   answer: { readonly reached: (server: ServerProcess) => void; readonly refused: () => void },

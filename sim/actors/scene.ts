@@ -2,6 +2,7 @@
  * The cast of a run: nodes, registry, homes with their agents and paths, visitors. Built from a scenario; what faults
  * take hold of.
  */
+import { edgeLimits } from "../../core/edge/limits.ts";
 import { agentLimits, type ServerLimits, serverLimits } from "../../core/limits.ts";
 import { Path } from "../network/path.ts";
 import type { Finish } from "../record/finish.ts";
@@ -29,6 +30,7 @@ import {
 import { fakeSha256 } from "../tools/hash.ts";
 import type { World } from "../world/world.ts";
 import { type AgentProgram, CulvertAgent } from "./agent.ts";
+import { ClientConnection } from "./client-connection.ts";
 import type { Dialler } from "./dial.ts";
 import { Home } from "./home.ts";
 import { MoosicBoxAgent } from "./moosicbox-agent.ts";
@@ -74,6 +76,10 @@ export class Scene {
   readonly #visitIndex = new VisitIndex();
   readonly #visitors = new Map<number, Visitor>();
   readonly #visitPaths = new Map<number, Path>();
+  /** By the visits that used them. */
+  readonly #connections = new Map<number, ClientConnection>();
+  /** By visits that come on others' connections: the visit whose connection it was first. */
+  readonly #hosts = new Map<number, number>();
   readonly #moods = new Map<number, VisitorMood>();
 
   constructor(world: World, scenario: Scenario) {
@@ -88,6 +94,7 @@ export class Scene {
       trustedProxies: scenario.trustedProxies ?? [],
       pathRouting: scenario.pathRouting ?? true,
       limits: this.serverLimits,
+      edgeLimits: { ...edgeLimits, ...scenario.edgeLimits },
     };
     this.nodes = Array.from(
       { length: scenario.nodes },
@@ -95,6 +102,7 @@ export class Scene {
     );
     this.sites = scenario.homes.map((spec, index) => this.#site(spec, index));
     for (const operation of scenario.operations) {
+      if (operation.kind === "visit") this.#addHost(operation);
       world.agenda(`operation:${operation.id}`).at(operation.atMs * 1000, () => this.begin(operation));
     }
   }
@@ -107,8 +115,9 @@ export class Scene {
     return at(this.nodes, index);
   }
 
-  /** The path of one visit; each visitor has its own. */
-  visitPath(visit: number): Path {
+  /** The path of one visit; each visitor has its own, on which all come who may share a connection. */
+  visitPath(id: number): Path {
+    const visit = this.#hosts.get(id) ?? id;
     const known = this.#visitPaths.get(visit);
     if (known !== undefined) return known;
     const path = new Path(this.world, `visit:${visit}`, this.scenario.visitorPath);
@@ -216,20 +225,43 @@ export class Scene {
     visit.followsTampering = site.wasTampered;
     this.visits.push(visit);
     this.#visitIndex.add(operation);
-    const dialler: Dialler = {
-      world,
-      path: this.visitPath(operation.id),
-      keepsConnection: operation.request.quirks?.includes("kept_connection") ?? false,
-      node: () => this.node(site.node),
-    };
-    const visitor = new Visitor(world, dialler, {
+    this.#addHost(operation);
+    const request = requestOf(this.scenario, operation);
+    const visitor = new Visitor(world, this.#connectionFor(operation, site, request.peer), {
       visit,
-      request: requestOf(this.scenario, operation),
+      request,
       // Who has a WebSocket and nothing to say ends it at once.
       body: bodyOf(operation) ?? (operation.request.upgrade === true ? "" : null),
       mood: this.mood(operation.id),
     });
     this.#visitors.set(operation.id, visitor);
+  }
+
+  #addHost({ id, connection }: VisitOperation): void {
+    const { onto } = connection ?? {};
+    if (onto !== undefined) this.#hosts.set(id, this.#hosts.get(onto) ?? onto);
+  }
+
+  /** One that is there already, if it may be that and takes another request. */
+  #connectionFor(operation: VisitOperation, site: Site, peer: string | undefined): ClientConnection {
+    const { onto, pipelined, pieceBytesMax } = operation.connection ?? {};
+    const shared = onto === undefined ? undefined : this.#connections.get(onto);
+    // A server refuses a handshake that comes while others wait for their answers.
+    const isPipelined = pipelined === true && operation.request.upgrade !== true;
+    const connection =
+      shared?.takes(isPipelined) === true
+        ? shared
+        : new ClientConnection(
+            {
+              world: this.world,
+              path: this.visitPath(operation.id),
+              keepsConnection: operation.request.quirks?.includes("kept_connection") ?? false,
+              node: () => this.node(site.node),
+            },
+            { peer, pieceBytesMax },
+          );
+    this.#connections.set(operation.id, connection);
+    return connection;
   }
 
   #beginSocket(operation: SocketOperation, site: Site): void {

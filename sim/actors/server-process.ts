@@ -2,6 +2,7 @@
  * One server process: the real state machine of `core/server.ts`, with its connections, and what the shipped registry
  * adapter does.
  */
+import type { EdgeLimits } from "../../core/edge/limits.ts";
 import type { ServerEffect } from "../../core/effects.ts";
 import type { ServerEvent } from "../../core/events.ts";
 import { ID_BASE_BYTES, idBaseFrom } from "../../core/ids.ts";
@@ -24,6 +25,7 @@ import { Process } from "../world/process.ts";
 import type { World } from "../world/world.ts";
 import type { FakeRegistry } from "./registry.ts";
 import { ServerConnections } from "./server-connections.ts";
+import { ServerEdge } from "./server-edge.ts";
 import { added, NOTHING_HELD, type SessionHold } from "./session-hold.ts";
 
 export type ServerSettings = {
@@ -32,6 +34,7 @@ export type ServerSettings = {
   readonly trustedProxies: readonly string[];
   readonly pathRouting: boolean;
   readonly limits: ServerLimits;
+  readonly edgeLimits: EdgeLimits;
 };
 
 export class ServerProcess implements SteppedServer {
@@ -43,6 +46,7 @@ export class ServerProcess implements SteppedServer {
   /** With the machine goes the kernel: peers are told nothing. */
   losesPower = false;
   readonly connections: ServerConnections;
+  readonly edge: ServerEdge;
   readonly ledger: Ledger;
   readonly #idBase: number;
   readonly #state: ServerState;
@@ -98,7 +102,16 @@ export class ServerProcess implements SteppedServer {
       },
       onDead: () => this.#onDead(),
     });
-    this.connections = new ServerConnections(world, random, (event) => this.process.dispatch(event));
+    const dispatch = (event: ServerEvent) => this.process.dispatch(event);
+    this.edge = new ServerEdge(world, {
+      process: this.process,
+      random,
+      limits: settings.edgeLimits,
+      trustedProxies: settings.trustedProxies,
+      dispatch,
+      newSocket: () => this.connections.newSocket(),
+    });
+    this.connections = new ServerConnections(world, { random, edge: this.edge, dispatch });
   }
 
   start(): void {
@@ -154,6 +167,7 @@ export class ServerProcess implements SteppedServer {
       }
       case "listener_close":
         this.listening = false;
+        this.edge.obey(effect);
         break;
       case "drained":
         this.#world.sometimes("a drain is finished");

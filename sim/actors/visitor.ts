@@ -1,14 +1,16 @@
 /**
- * A visitor: makes one HTTP request, reads the answer at its own pace, and may leave at any time. What it saw stays in
- * the `Visit`, for the checkers.
+ * A visitor: makes one HTTP request, on a connection of its own or one that others use, reads the answer at its own pace, and
+ * may leave at any time. What it saw stays in the `Visit`, for the checkers.
  */
-import type { ExchangeLine } from "../network/exchange-line.ts";
 import type { Visit, VisitEnd } from "../record/visit.ts";
 import { REQUEST_TRAILERS } from "../scenario/request.ts";
+import type { RequestHead } from "../scenario/request-head.ts";
+import type { Random } from "../tools/random.ts";
 import { latin1Bytes } from "../tools/text.ts";
 import { WebSocketReader } from "../wire/web-socket-frame.ts";
 import type { Agenda, World } from "../world/world.ts";
-import { type Dialler, dialExchange } from "./dial.ts";
+import type { ClientConnection } from "./client-connection.ts";
+import type { LeavesBy, Turn } from "./turn.ts";
 
 /** What a fault may do to a visitor's behaviour. */
 export type VisitorMood = {
@@ -33,31 +35,37 @@ export class Visitor {
   readonly #agenda: Agenda;
   readonly #body: string | null;
   readonly #mood: VisitorMood;
-  #line: ExchangeLine | null = null;
-  #gone = false;
+  readonly #random: Random;
+  readonly #turn: Turn;
   #uploads = false;
   #frames: WebSocketReader | null = null;
 
   constructor(
     world: World,
-    dialler: Dialler,
+    connection: ClientConnection,
     options: {
       readonly visit: Visit;
-      readonly request: Parameters<typeof dialExchange>[1]["request"];
+      readonly request: RequestHead;
       readonly body: string | null;
       readonly mood: VisitorMood;
     },
   ) {
     this.#world = world;
     this.visit = options.visit;
-    this.#agenda = world.agenda(`visitor:${this.visit.operation.id}`);
+    const { id, connection: used = {} } = this.visit.operation;
+    this.#agenda = world.agenda(`visitor:${id}`);
+    this.#random = world.random(`visitor:${id}`);
     this.#body = options.body;
     this.#mood = options.mood;
     world.watch.visitStarted(this.visit);
-    this.#trace(`${options.request.method} ${options.request.target}`);
-    dialExchange(dialler, {
-      request: options.request,
-      visitor: {
+    const { request } = options;
+    this.#trace(`${request.method} ${request.target}`);
+    this.#turn = connection.ask(
+      request,
+      {
+        turn: () => {
+          this.visit.turnUs = world.nowUs;
+        },
         interim: (status) => this.#onInterim(status),
         head: (status, headers) => this.#onHead(status, headers),
         body: (bytes) => this.#onBody(bytes),
@@ -67,15 +75,16 @@ export class Visitor {
           this.#end(how);
         },
       },
-      refused: () => this.#end("refused"),
-      onLine: (line) => {
-        this.#line = line;
-        if (this.#gone) line.leave();
-        else if (options.request.upgrade === true) return;
-        else if (options.request.expectsContinue !== true) this.#beginUpload();
-        else this.#agenda.after(CONTINUE_US, () => this.#beginUpload());
+      {
+        minorVersion: request.minorVersion ?? (used.old === true ? 0 : 1),
+        closes: used.closes ?? false,
+        staysUs: (used.staysMs ?? 0) * 1000,
       },
-    });
+    );
+    if (request.upgrade !== true) {
+      if (request.expectsContinue !== true) this.#beginUpload();
+      else this.#agenda.after(CONTINUE_US, () => this.#beginUpload());
+    }
     const { leaves } = this.visit.operation;
     if (leaves?.when === "after") this.#agenda.after(leaves.us, () => this.leave());
   }
@@ -87,14 +96,14 @@ export class Visitor {
     if (status === null) this.#world.sometimes("a visitor leaves before the head");
     else if (bytesReceived === 0) this.#world.sometimes("a visitor leaves after the head");
     else this.#world.sometimes("a visitor leaves inside the body");
-    this.#gone = true;
-    this.#line?.leave();
     this.#end("left");
+    const how: LeavesBy = this.visit.operation.connection?.leavesBy ?? "close";
+    this.#turn.leave(how);
   }
 
   /** Reads on after a stall. */
   wake(): void {
-    this.#line?.pauseReading(false);
+    this.#turn.pauseReading(false);
   }
 
   #beginUpload(): void {
@@ -105,17 +114,21 @@ export class Visitor {
 
   #upload(sent: number): void {
     const body = this.#body;
-    const line = this.#line;
-    if (body === null || line === null || this.visit.end !== null) return;
+    if (body === null || this.visit.end !== null) return;
     const stop = this.#mood.stopsUploadAtBytes;
     if (stop !== null && sent >= stop) return;
     const piece = body.slice(sent, sent + this.visit.operation.request.uploadPieceBytes);
-    if (piece !== "") line.sendBody(latin1Bytes(piece));
+    if (piece !== "") this.#turn.sendBody(latin1Bytes(piece), this.#chunkBytes);
     const total = sent + piece.length;
     const { trailers, uploadEveryUs = UPLOAD_PIECE_US } = this.visit.operation.request;
-    if (total === body.length) line.endBody(trailers === true ? REQUEST_TRAILERS : []);
+    if (total === body.length) this.#turn.endBody(trailers === true ? REQUEST_TRAILERS : []);
     else this.#agenda.after(this.#mood.uploadEveryUs ?? uploadEveryUs, () => this.#upload(total));
   }
+
+  readonly #chunkBytes = (): number => {
+    const most = this.visit.operation.connection?.chunkBytesMax;
+    return most === undefined ? Number.MAX_SAFE_INTEGER : this.#random.between(1, most);
+  };
 
   #onInterim(status: number): void {
     this.#trace(`got ${status}`);
@@ -152,13 +165,13 @@ export class Visitor {
     }
     const stall = this.#mood.stallsAtBytes;
     if (stall !== null && this.visit.bytesReceived >= stall) {
-      this.#line?.pauseReading(true);
+      this.#turn.pauseReading(true);
       return;
     }
     const pace = this.#mood.readBytesPerMs ?? readBytesPerMs;
     if (pace === 0) return;
-    this.#line?.pauseReading(true);
-    this.#agenda.after(Math.ceil((bytes.length * 1000) / pace), () => this.#line?.pauseReading(false));
+    this.#turn.pauseReading(true);
+    this.#agenda.after(Math.ceil((bytes.length * 1000) / pace), () => this.#turn.pauseReading(false));
   }
 
   #end(end: VisitEnd): void {

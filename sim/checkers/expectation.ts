@@ -36,6 +36,9 @@ export function expectedStatuses(visit: Visit): readonly number[] | "home" {
 /** Whether the visit came to what it should come to, if nothing went wrong. */
 export function isAsExpected(visit: Visit): boolean {
   if (visit.end === "left") return visit.operation.leaves !== null;
+  // Whoever came behind others on a connection may share their fate, or wait for them as long as for nobody else.
+  if (visit.end === "forsaken") return true;
+  if (waitedLong(visit)) return visit.end === "complete" || visit.end === "cut";
   if (mayFail(visit.operation.answer)) return visit.end === "complete" || visit.end === "cut";
   if (visit.end !== "complete") return false;
   if (visit.closeCode !== goodByeOf(visit)) return false;
@@ -43,6 +46,14 @@ export function isAsExpected(visit: Visit): boolean {
   if (expected === "home") return visit.fromHome && visit.status === visit.model.status;
   return visit.status !== null && expected.includes(visit.status);
 }
+
+function waitedLong({ startedUs, turnUs, endedUs, operation }: Visit): boolean {
+  const { pipelined } = operation.connection ?? {};
+  return pipelined === true && (turnUs ?? endedUs ?? startedUs) - startedUs > TURN_PATIENCE_US;
+}
+
+/** A server's shortest deadlines for a visitor who does not read, or does not send. */
+const TURN_PATIENCE_US = 2_000_000;
 
 /** What a home that takes a WebSocket ends it with, if it does so of its own accord. */
 function goodByeOf({ status, operation: { answer } }: Visit): number | null {

@@ -27,6 +27,9 @@ import { granted } from "./granted.ts";
 import { headOnce } from "./head-once.ts";
 import { heartbeat } from "./heartbeat.ts";
 import { heldBytes } from "./held-bytes.ts";
+import { inTurn } from "./in-turn.ts";
+import { lastAnswer } from "./last-answer.ts";
+import { leavingIsKnown } from "./leaving-is-known.ts";
 import { listens } from "./listens.ts";
 import { liveThings } from "./live-things.ts";
 import { messageLimit } from "./message-limit.ts";
@@ -39,6 +42,7 @@ import { oneOwner } from "./one-owner.ts";
 import { originFed } from "./origin-fed.ts";
 import { outcomeOnce } from "./outcome-once.ts";
 import { outcomeTrue } from "./outcome-true.ts";
+import { overIsOver } from "./over-is-over.ts";
 import { patience } from "./patience.ts";
 import { quiescence } from "./quiescence.ts";
 import { recovers } from "./recovers.ts";
@@ -55,8 +59,10 @@ import { tickets } from "./tickets.ts";
 import { timersOwned } from "./timers-owned.ts";
 import { tokensKept } from "./tokens-kept.ts";
 import { toldAgain } from "./told-again.ts";
+import { turnsBounded } from "./turns-bounded.ts";
 import { unharmed } from "./unharmed.ts";
 import { upkeep } from "./upkeep.ts";
+import { wellFormed } from "./well-formed.ts";
 import { withinLimits } from "./within-limits.ts";
 
 export const properties: readonly Property[] = [
@@ -66,6 +72,13 @@ export const properties: readonly Property[] = [
   oneAtATime,
   boundLogins,
   headOnce,
+  // What goes wrong on a connection is told as that, and not as what visitors make of it.
+  inTurn,
+  lastAnswer,
+  overIsOver,
+  turnsBounded,
+  leavingIsKnown,
+  wellFormed,
   bodyPrefix,
   cleanEnd,
   // What is nobody's is told as that, and not as what it leads to.

@@ -2,6 +2,7 @@
 import { SOCKET_QUIRKS, type SocketQuirk } from "../scenario/quirks.ts";
 import type { Credential, Operation, SocketOperation } from "../scenario/scenario.ts";
 import type { Random } from "../tools/random.ts";
+import { drawConnections } from "./connections.ts";
 import { drawVisit, type VisitSetting } from "./visits.ts";
 
 /** Operations begin when even a slow agent has registered and connected. */
@@ -38,7 +39,7 @@ export function drawOperations(random: Random, setting: OperationSetting): Opera
       to,
     });
   }
-  return operations;
+  return drawConnections(random.stream("connections"), operations, setting.faultyMs);
 }
 
 function drawTime(random: Random, { faultyMs }: OperationSetting): number {

@@ -64,6 +64,7 @@ const PLAIN_HOME: readonly Change<HomeSpec>[] = [
 ];
 
 const PLAIN_VISIT: readonly Change<VisitOperation>[] = [
+  (visit) => without(visit, "connection"),
   (visit) => ({ ...visit, leaves: null }),
   (visit) => ({ ...visit, readBytesPerMs: 0 }),
 ];
@@ -208,6 +209,7 @@ function withPlainLimit<Limits extends Readonly<Record<string, number>>>(
 function plainWorld(scenario: Scenario): Reduction[] {
   const world: Change<Scenario>[] = [
     (before) => without(before, "corsOrigins"),
+    (before) => without(before, "edgeLimits"),
     (before) => without(before, "pathRouting"),
     (before) => ({ ...before, visitorPath: PLAIN_PATH }),
     (before) => ({ ...before, registryLatencyUs: PLAIN_REGISTRY_LATENCY_US }),

@@ -15,6 +15,7 @@ import type {
   VisitOperation,
 } from "../scenario/scenario.ts";
 import { formatSeed, Random, type Seed } from "../tools/random.ts";
+import { drawEdgeLimits } from "./connections.ts";
 import { drawAgentLimits, drawServerLimits } from "./limits.ts";
 import { drawOperations } from "./operations.ts";
 
@@ -48,6 +49,7 @@ export function scenarioOf(seed: Seed, kinds: readonly FaultKind[] = faultKinds)
     nodes,
     serverLimits: drawServerLimits(random.stream("server limits"), calm),
     agentLimits: drawAgentLimits(random.stream("agent limits"), calm),
+    edgeLimits: drawEdgeLimits(random.stream("edge limits"), operations),
     registryLatencyUs: shape.skewed(200, 60_000),
     visitorPath: drawPath(random.stream("visitor path"), 0),
     ...(random.stream("origins").chance(1, 4) ? { corsOrigins: [PLAYER_ORIGIN] } : {}),

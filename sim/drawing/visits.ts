@@ -89,7 +89,7 @@ function drawMore(
       },
     };
   }
-  const method = random.chance(1, 6) ? random.pick(["PROPFIND", "get", "TRACE"]) : named.method;
+  const method = random.chance(1, 6) ? random.pick(["PROPFIND", "M-SEARCH", "TRACE"]) : named.method;
   const isUpload = method !== "HEAD" && random.chance(1, 3);
   const quirks: RequestQuirk[] = [...(named.quirks ?? [])];
   if (random.chance(1, 4)) quirks.push("list_headers");

@@ -6,6 +6,7 @@
  * is in this folder and in the ledger; it knows the model of `sim/scenario/model.ts` and nothing of how `core/` works:
  * of `core/` only the types of events and effects are known here.
  */
+import type { EdgeEffect, EdgeEvent } from "../../core/edge/events.ts";
 import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
 import type { AgentEvent, ServerEvent } from "../../core/events.ts";
 import type { OriginsEffect, OriginsEvent } from "../../core/origins/origins.ts";
@@ -14,7 +15,7 @@ import type { HomeCall } from "./home-call.ts";
 import type { HomeConnectionRecord } from "./home-connection.ts";
 import type { RegistryChange } from "./registry-row.ts";
 import type { Setting } from "./setting.ts";
-import type { SteppedProcess, SteppedServer } from "./stepped.ts";
+import type { SteppedEdge, SteppedProcess, SteppedServer } from "./stepped.ts";
 import type { Visit, VisitEnd } from "./visit.ts";
 import type { SeenVisitorSocket } from "./visitor-socket.ts";
 
@@ -31,10 +32,14 @@ export type Checker = {
   readonly agentStep?: AgentStepped;
   /** The same of the machine that has the connections to an agent's home. */
   readonly originsStep?: OriginsStepped;
+  /** Of the machine that speaks HTTP to visitors, in a server's process. */
+  readonly edgeStep?: EdgeStepped;
   readonly registryChanged?: (change: RegistryChange) => void;
   readonly visitStarted?: (visit: Visit) => void;
   /** An interim response, `100 Continue` among them. */
   readonly visitInterim?: (visit: Visit, status: number) => void;
+  /** What came on a connection is no answer by RFC 9112. */
+  readonly responseMalformed?: (why: string) => void;
   /** What came of a home's WebSocket is no frame that a home sends. */
   readonly visitFrameBroken?: (visit: Visit) => void;
   readonly visitHead?: (visit: Visit, status: number, headers: readonly string[]) => void;
@@ -60,9 +65,12 @@ export type StepPart = (
   | AgentEffect
   | OriginsEvent
   | OriginsEffect
+  | EdgeEvent
+  | EdgeEffect
 )["type"];
 
 export type ServerStepped = Stepped<SteppedServer, ServerEvent, ServerEffect>;
+export type EdgeStepped = Stepped<SteppedEdge, EdgeEvent, EdgeEffect>;
 export type AgentStepped = Stepped<SteppedProcess, AgentEvent, AgentEffect>;
 export type OriginsStepped = Stepped<SteppedProcess, OriginsEvent, OriginsEffect>;
 

@@ -32,11 +32,14 @@ const SITUATIONS = [
   "a model agent is told to abort",
   "a paused tunnel is read on",
   "a paused upload is read on",
+  "a request cannot be read",
   "a response is compressed",
+  "a server closes an idle connection",
   "a tunnel is paused",
   "a visitor leaves after the head",
   "a visitor leaves before the head",
   "a visitor leaves inside the body",
+  "a visitor's connection is used again",
   "a visitor's upload is paused",
   "a visitor socket is accepted",
   "a visitor socket is refused",
@@ -45,6 +48,7 @@ const SITUATIONS = [
   "an agent stops reading its home",
   "an interim response is passed on",
   "an upgrade is taken",
+  "requests are pipelined",
 ] as const;
 
 /** A report that has no place in the lists above does not compile where it is marked. */

@@ -1,3 +1,4 @@
+import type { EdgeLimits } from "../../core/edge/limits.ts";
 import type { AgentLimits, ServerLimits } from "../../core/limits.ts";
 import type { FaultTarget, Scenario } from "../scenario/scenario.ts";
 
@@ -5,6 +6,7 @@ import type { FaultTarget, Scenario } from "../scenario/scenario.ts";
 export type Setting = {
   readonly scenario: Scenario;
   readonly serverLimits: ServerLimits;
+  readonly edgeLimits: EdgeLimits;
   /** Those of the homes' own agents, but for the packet size, which is each home's. */
   readonly agentLimits: AgentLimits;
   /** What the target of a fault of that kind counts. */

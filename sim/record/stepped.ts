@@ -1,4 +1,5 @@
 /** What is known of a machine's process after one of its steps. */
+import type { ConnectionLedger } from "../ledger/connections.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 
 /** A process as a checker sees it. */
@@ -17,6 +18,9 @@ export type SteppedServer = SteppedProcess & {
   /** As in the snapshot, which has more than is wanted after each step. */
   readonly heldBytes: number;
 };
+
+/** The edge of a server process, with what is written down of its connections: the step that is looked at included. */
+export type SteppedEdge = SteppedProcess & { readonly ledger: ConnectionLedger };
 
 export type ServerSizes = {
   readonly tunnels: number;

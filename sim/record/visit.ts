@@ -12,7 +12,9 @@ export type VisitEnd =
   /** No connection could be made. */
   | "refused"
   /** The visitor itself went away. */
-  | "left";
+  | "left"
+  /** Another request's answer or visitor ended the connection before its turn. */
+  | "forsaken";
 
 /** A request of a visitor and what came of it; the visitor writes it. */
 export class Visit {
@@ -32,6 +34,8 @@ export class Visit {
   /** Of the home's WebSocket; null where there is none, or before it says good-bye. */
   closeCode: number | null = null;
   bytesReceived = 0;
+  /** When all answers before it on its connection had come; null before that. */
+  turnUs: number | null = null;
   /** How it ended; null while it goes on. */
   end: VisitEnd | null = null;
   endedUs: number | null = null;

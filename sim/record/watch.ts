@@ -1,5 +1,12 @@
 /** How those who act in the world tell of it: what they observe goes to the checkers that want it. */
-import type { AgentStepped, Checker, OriginsStepped, ServerStepped, Stepped } from "./checker.ts";
+import type {
+  AgentStepped,
+  Checker,
+  EdgeStepped,
+  OriginsStepped,
+  ServerStepped,
+  Stepped,
+} from "./checker.ts";
 import type { Finish } from "./finish.ts";
 import type { HomeCall } from "./home-call.ts";
 import type { HomeConnectionRecord } from "./home-connection.ts";
@@ -14,9 +21,11 @@ export class Watch {
   readonly serverStep: ServerStepped;
   readonly agentStep: AgentStepped;
   readonly originsStep: OriginsStepped;
+  readonly edgeStep: EdgeStepped;
   readonly registryChanged: (change: RegistryChange) => void;
   readonly visitStarted: (visit: Visit) => void;
   readonly visitInterim: (visit: Visit, status: number) => void;
+  readonly responseMalformed: (why: string) => void;
   readonly visitFrameBroken: (visit: Visit) => void;
   readonly visitHead: (visit: Visit, status: number, headers: readonly string[]) => void;
   readonly visitBody: (visit: Visit, bytes: Uint8Array) => void;
@@ -34,9 +43,11 @@ export class Watch {
     this.serverStep = fanSteps(checkers.map(({ serverStep, sees }) => ({ hook: serverStep, sees })));
     this.agentStep = fanSteps(checkers.map(({ agentStep, sees }) => ({ hook: agentStep, sees })));
     this.originsStep = fanSteps(checkers.map(({ originsStep, sees }) => ({ hook: originsStep, sees })));
+    this.edgeStep = fanSteps(checkers.map(({ edgeStep, sees }) => ({ hook: edgeStep, sees })));
     this.registryChanged = fan(checkers.map((checker) => checker.registryChanged));
     this.visitStarted = fan(checkers.map((checker) => checker.visitStarted));
     this.visitInterim = fan(checkers.map((checker) => checker.visitInterim));
+    this.responseMalformed = fan(checkers.map((checker) => checker.responseMalformed));
     this.visitFrameBroken = fan(checkers.map((checker) => checker.visitFrameBroken));
     this.visitHead = fan(checkers.map((checker) => checker.visitHead));
     this.visitBody = fan(checkers.map((checker) => checker.visitBody));

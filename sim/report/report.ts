@@ -53,6 +53,7 @@ function formatShrunk({ scenario, runs }: { readonly scenario: Scenario; readonl
     ...operations.map((operation) => `operation ${JSON.stringify(operation)}`),
     ...homes.map((home) => `home      ${JSON.stringify(home)}`),
     `server    ${JSON.stringify(scenario.serverLimits)}`,
+    `edge      ${JSON.stringify(scenario.edgeLimits ?? {})}`,
     `agents    ${JSON.stringify(scenario.agentLimits)}`,
   ];
 }
@@ -70,6 +71,7 @@ export function formatScenario(scenario: Scenario): string {
     ...homes.map((home) => `home      ${JSON.stringify(home)}`),
     `visitors  ${JSON.stringify(scenario.visitorPath)}`,
     `server    ${JSON.stringify(scenario.serverLimits)}`,
+    `edge      ${JSON.stringify(scenario.edgeLimits ?? {})}`,
     `agents    ${JSON.stringify(scenario.agentLimits)}`,
     ...faults.map(formatFault),
   ].join("\n");

@@ -1,4 +1,5 @@
 /** Runs a scenario: faults first, then the chosen core of the world heals and has to settle. */
+import { edgeLimits } from "../../core/edge/limits.ts";
 import { agentLimits, serverLimits } from "../../core/limits.ts";
 import { Scene, type Site } from "../actors/scene.ts";
 import { isAsExpected } from "../checkers/expectation.ts";
@@ -32,6 +33,7 @@ export function run(scenario: Scenario, options: RunOptions = {}): RunResult {
   world.watch.begun({
     scenario,
     serverLimits: { ...serverLimits, ...scenario.serverLimits },
+    edgeLimits: { ...edgeLimits, ...scenario.edgeLimits },
     agentLimits: { ...agentLimits, ...scenario.agentLimits },
     targetOf,
   });

@@ -19,6 +19,7 @@ type Odd = {
   readonly target: string;
   readonly authorization?: string | readonly string[];
   readonly headers?: readonly string[];
+  readonly minorVersion?: 0;
 };
 
 const odd = {
@@ -89,11 +90,12 @@ const odd = {
     headers: ["accept", "text/html, */*;q=0.1"],
   })),
   two_hosts: answered([400], (known) => ({ ...library(known), hosts: ["a.example", "b.example"] })),
-  no_host: answered([400, 401], (known) => ({ ...library(known), hosts: [] })),
+  no_host: answered([400], (known) => ({ ...library(known), hosts: [] })),
   host_of_nobody: answered([400, 401], (known) => ({ ...library(known), hosts: ["bad host"] })),
-  // Nothing that the home knows, but it is asked.
+  // HTTP/1.0 needs none. Nothing that the home knows, but it is asked.
   no_host_with_token: answered([404], (known) => ({
     ...library(known),
+    minorVersion: 0,
     hosts: [],
     authorization: known.clientToken,
   })),
@@ -173,6 +175,7 @@ export function oddHead(name: OddRequest, known: Known): RequestHead {
     hosts = ["tunnel.example"],
     authorization = [],
     headers = [],
+    minorVersion,
   }: Odd = odd[name].put(known);
   const values = typeof authorization === "string" ? [authorization] : authorization;
   return {
@@ -184,6 +187,7 @@ export function oddHead(name: OddRequest, known: Known): RequestHead {
       ...values.flatMap((value) => ["authorization", value]),
     ],
     hasBody: false,
+    ...(minorVersion === 0 ? { minorVersion } : {}),
   };
 }
 

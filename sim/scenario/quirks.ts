@@ -86,14 +86,13 @@ export function withQuirk(head: RequestHead, quirk: RequestQuirk): RequestHead {
       return { ...head, headers: [...headers, "if-range", '"v1"'] };
     case "cover":
       return { ...head, target: target.replace("/files/track?", "/files/albums/7/300?") };
-    case "empty_body":
-      return { ...head, headers: [...headers, "transfer-encoding", "chunked"], hasBody: true };
     case "list_headers":
       return { ...head, headers: [...headers, ...LIST_HEADERS] };
     case "agents_field":
       return { ...head, headers: [...headers, AGENTS_FIELD, "by the visitor"] };
     case "long_header":
       return { ...head, headers: [...headers, "x-long", "l".repeat(LONG_HEADER_CHARACTERS)] };
+    case "empty_body":
     case "forwarded":
     case "bound_login":
     case "raw_body":

@@ -8,6 +8,8 @@ export type RequestHead = {
   readonly upgrade?: boolean;
   /** Address of the TCP peer; that of most where left out. */
   readonly peer?: string;
+  /** Of HTTP/1.0, where it says so. */
+  readonly minorVersion?: 0;
   /** The body comes only after `100 Continue`. */
   readonly expectsContinue?: boolean;
 };

@@ -80,6 +80,7 @@ export function requestOf(scenario: Scenario, visit: VisitOperation): RequestHea
     headers.push("content-type", "application/json");
     if (request.expects === true) headers.push("expect", "100-continue");
     if (request.trailers === true) headers.push("transfer-encoding", "chunked", "trailer", "x-end");
+    else if (isChunked(visit)) headers.push("transfer-encoding", "chunked");
     else headers.push("content-length", String(body.length));
   }
   const head: RequestHead = {
@@ -92,6 +93,10 @@ export function requestOf(scenario: Scenario, visit: VisitOperation): RequestHea
   };
   const odd = (request.quirks ?? []).reduce(withQuirk, head);
   return request.quirks?.includes("forwarded") === true ? forwarded(odd, visit.id) : odd;
+}
+
+function isChunked({ request: { quirks = [] }, connection }: VisitOperation): boolean {
+  return connection?.chunkBytesMax !== undefined || quirks.includes("empty_body");
 }
 
 const UPGRADE_HEADERS = [

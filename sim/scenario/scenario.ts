@@ -4,6 +4,7 @@
  * Operations and faults have ids of their own and draw from streams named by them, so any of them can be taken out
  * and the rest still does what it did.
  */
+import type { EdgeLimits } from "../../core/edge/limits.ts";
 import type { AgentLimits, ServerLimits } from "../../core/limits.ts";
 import type { Seed } from "../tools/random.ts";
 import type { AnswerQuirk } from "./answers.ts";
@@ -25,6 +26,8 @@ export type Scenario = {
   readonly nodes: number;
   readonly serverLimits: Partial<ServerLimits>;
   readonly agentLimits: Partial<AgentLimits>;
+  /** Of visitors' connections; the shipped ones where left out. */
+  readonly edgeLimits?: Partial<EdgeLimits>;
   /** From a node to the registry and back. */
   readonly registryLatencyUs: number;
   readonly visitorPath: PathSettings;
@@ -96,6 +99,28 @@ export type VisitOperation = {
   /** Bytes the visitor reads per millisecond; 0 reads as fast as they come. */
   readonly readBytesPerMs: number;
   readonly leaves: LeaveSpec | null;
+  /** A connection of its own, spoken to in the plainest way and closed after the answer, where left out. */
+  readonly connection?: ConnectionSpec;
+};
+
+/** How a visit uses its connection; each member that is left out is the plainer way. */
+export type ConnectionSpec = {
+  /** It comes on the connection of this earlier visit to the same home, if that takes it. */
+  readonly onto?: number;
+  /** It does not wait for the answers to what came before on it. */
+  readonly pipelined?: true;
+  /** So long after its answer the connection stays open. */
+  readonly staysMs?: number;
+  /** What it writes leaves in pieces of at most so many bytes. */
+  readonly pieceBytesMax?: number;
+  /** The version of HTTP is 1.0. */
+  readonly old?: true;
+  /** Says that no other request follows. */
+  readonly closes?: true;
+  /** Its body comes in chunks of at most so many bytes, with no length before it. */
+  readonly chunkBytesMax?: number;
+  /** How it goes away before its time, if it does: closes the connection where left out. */
+  readonly leavesBy?: "reset" | "half";
 };
 
 export type RequestSpec = {

@@ -1,4 +1,5 @@
 /** What a message is: its family, a label, and what it says of itself. */
+import { latin1Text } from "../../tools/text.ts";
 import { readSimPacket } from "../../wire/packet.ts";
 import { bytesLabel, type Field, fieldsOf, labelled } from "./show.ts";
 
@@ -118,16 +119,31 @@ function socketFrame({ kind, text, bytes, code, size }: Content, tunnel: boolean
   return { family: "control", label: labelled(label ?? String(kind)), fields: [], wireIds: [] };
 }
 
-function lineFrame(content: Content): Described {
-  const { kind, status, headers, bytes } = content;
+function lineFrame({ kind, bytes }: Content): Described {
   const shared = { family: "http", wireIds: [] } as const;
-  if (kind === "head") return { ...shared, label: `head ${status}`, fields: fieldsOf({ status, headers }) };
-  if (kind === "body" && bytes instanceof Uint8Array) {
-    return { ...shared, label: bytesLabel(bytes.length), fields: fieldsOf({ bytes }) };
+  if (kind === "bytes" && bytes instanceof Uint8Array) {
+    const label = messageLine(bytes) ?? bytesLabel(bytes.length);
+    return { ...shared, label, fields: fieldsOf({ bytes }) };
   }
-  if (kind === "cut") return { ...shared, label: "connection breaks", fields: [] };
-  return { ...shared, label: kind === "refused" ? "connection refused" : String(kind), fields: [] };
+  const label = {
+    connect: "connects",
+    refused: "connection refused",
+    fin: "ends its side",
+    reset: "connection breaks",
+  }[String(kind)];
+  return { ...shared, label: label ?? String(kind), fields: [] };
 }
+
+/** The first line of a request or of a response that begins here; null where none does. */
+function messageLine(bytes: Uint8Array): string | null {
+  const text = latin1Text(bytes.subarray(0, LINE_BYTES_MAX));
+  const status = /^HTTP\/1\.1 (\d{3}) /.exec(text)?.[1];
+  if (status !== undefined) return `head ${status}`;
+  const line = /^([A-Z][A-Z-]* \S*)/.exec(text)?.[1];
+  return line === undefined ? null : labelled(line);
+}
+
+const LINE_BYTES_MAX = 200;
 
 function parsed(text: string): Content | null {
   try {

@@ -119,12 +119,13 @@ function spanOf(fromMs: number, toMs: number): string {
 }
 
 function scenarioTables({ homes, nodes, faultyMs, settleMs, ...rest }: Scenario): string {
-  const { registryLatencyUs, visitorPath, serverLimits, agentLimits } = rest;
+  const { registryLatencyUs, visitorPath, serverLimits, edgeLimits, agentLimits } = rest;
   const world = { nodes, faultyMs, settleMs, registryLatencyUs, visitorPath };
   return [
     valueTable("World", world),
     ...homes.map(({ clientId, ...home }) => valueTable(clientId, home)),
     valueTable("Server limits", serverLimits),
+    valueTable("Limits of visitors' connections", edgeLimits ?? {}),
     valueTable("Agent limits", agentLimits),
   ].join("\n");
 }

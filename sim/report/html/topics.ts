@@ -73,7 +73,7 @@ export class Topics {
   ofHandles(process: string, value: object, context: ReadonlySet<number>): number | null {
     const content: Readonly<Record<string, unknown>> = { ...value };
     if (content.type === "exchange_opened" || content.type === "upgrade_requested")
-      this.#opened(process, content);
+      this.#opened(process, content, context);
     const { exchange, socket } = content;
     if (typeof exchange === "number") {
       const name = handleNames(process, exchange).exchange;
@@ -84,14 +84,31 @@ export class Topics {
     return this.#byHandle.get(handleNames(process, socket).socket) ?? null;
   }
 
-  #opened(process: string, { exchange, socket, headers }: Readonly<Record<string, unknown>>): void {
-    const topic = typeof headers === "object" && headers !== null ? this.#byHeaders.get(headers) : undefined;
-    if (topic === undefined) return;
-    if (typeof exchange === "number") this.#byHandle.set(handleNames(process, exchange).exchange, topic);
-    if (typeof socket === "number") this.#byHandle.set(handleNames(process, socket).socket, topic);
+  #opened(
+    process: string,
+    { exchange, socket, headers, target }: Readonly<Record<string, unknown>>,
+    context: ReadonlySet<number>,
+  ): void {
+    const knocked =
+      typeof headers === "object" && headers !== null ? this.#byHeaders.get(headers) : undefined;
+    const names = [exchange, socket].map((handle, index) =>
+      typeof handle === "number" ? handleNames(process, handle)[index === 0 ? "exchange" : "socket"] : null,
+    );
+    for (const name of names) {
+      if (name === null) continue;
+      const topic = knocked ?? this.#asked(String(target));
+      if (topic !== null) this.#byHandle.set(name, topic);
+      else this.#inherit(name, context);
+    }
   }
 
-  /** The exchange at an agent belongs to the visit that its request came for. */
+  /** Several visits may share a connection: most say in their target which they are. */
+  #asked(target: string): number | null {
+    const visit = /[?&]visit=(\d+)/.exec(target)?.[1];
+    return visit === undefined ? null : this.ofVisit(Number(visit));
+  }
+
+  /** The exchange belongs to the visit that its request came for. */
   #inherit(name: string, context: ReadonlySet<number>): void {
     for (const topic of context) {
       if (this.list[topic]?.name.startsWith("visit") === true) this.#byHandle.set(name, topic);

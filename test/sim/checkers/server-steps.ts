@@ -1,4 +1,5 @@
 /** Steps of a server that are judged by the ledger alone, written by hand. */
+import { edgeLimits } from "../../../core/edge/limits.ts";
 import type { ServerEffect } from "../../../core/effects.ts";
 import type { ServerEvent } from "../../../core/events.ts";
 import type { CallId, ExchangeId, SocketId } from "../../../core/ids.ts";
@@ -36,7 +37,7 @@ export function violationsOf(property: Property, steps: readonly Step[]): string
   const snapshot = () => {
     throw new Error("these checkers look at the ledger alone");
   };
-  checker.begun?.({ scenario: busyScenario(), serverLimits: limits, agentLimits, targetOf });
+  checker.begun?.({ scenario: busyScenario(), serverLimits: limits, edgeLimits, agentLimits, targetOf });
   for (const [nowMs, event, ...effects] of steps) {
     writer.take(nowMs, event, effects, effects.length);
     checker.serverStep?.(

@@ -1,4 +1,5 @@
 /** Steps of machines written by hand, to show to a checker what it has to let pass and what it has to find. */
+import { edgeLimits } from "../../../core/edge/limits.ts";
 import type { AgentEffect, ServerEffect } from "../../../core/effects.ts";
 import type { AgentEvent, ServerEvent } from "../../../core/events.ts";
 import type { CallId, ExchangeId, SocketId } from "../../../core/ids.ts";
@@ -47,6 +48,7 @@ export class Shows {
     this.checker.begun?.({
       scenario: busyScenario([], scenario),
       serverLimits: { ...serverLimits, ...limits },
+      edgeLimits,
       agentLimits,
       targetOf,
     });

@@ -1,0 +1,228 @@
+/**
+ * The visitors' connections of one server process: the real edge machine of `core/edge/` in front of the server machine, put
+ * together as the shipped HTTP adapter does it. Bodies that the shipped one compresses pass as they are.
+ */
+
+import { createEdge, edgeDeadlineMs, stepEdge } from "../../core/edge/edge.ts";
+import type { EdgeEffect, EdgeEvent, EdgeFact, EdgeOrder } from "../../core/edge/events.ts";
+import type { EdgeLimits } from "../../core/edge/limits.ts";
+import type { ServerEffect } from "../../core/effects.ts";
+import { NONCE_BYTES, type ServerEvent } from "../../core/events.ts";
+import { parseIpBlock } from "../../core/http/ip.ts";
+import type { ConnectionId, SocketId } from "../../core/ids.ts";
+import { ConnectionLedger } from "../ledger/connections.ts";
+import type { ServerSide, VisitorLine } from "../network/visitor-line.ts";
+import { newBytes } from "../tools/bytes.ts";
+import type { Random } from "../tools/random.ts";
+import { latin1Bytes } from "../tools/text.ts";
+import type { MachineLoop } from "../world/machine-loop.ts";
+import type { Process } from "../world/process.ts";
+import type { World } from "../world/world.ts";
+
+export type ServerEdgeOptions = {
+  readonly process: Process<ServerEvent, ServerEffect>;
+  readonly random: Random;
+  readonly limits: EdgeLimits;
+  /** Addresses and blocks, as text. */
+  readonly trustedProxies: readonly string[];
+  readonly dispatch: (event: ServerEvent) => void;
+  /** The handle of a socket whose handshake has come. */
+  readonly newSocket: () => SocketId;
+};
+
+type Refusal = Extract<ServerEffect, { readonly type: "upgrade_refuse" }>;
+
+/** A handshake that was handed over and is nobody's yet. */
+type Handshake = { readonly connection: ConnectionId; readonly rest: Uint8Array };
+
+export class ServerEdge {
+  readonly ledger = new ConnectionLedger();
+  readonly #world: World;
+  readonly #options: ServerEdgeOptions;
+  readonly #loop: MachineLoop<EdgeEvent, EdgeEffect>;
+  readonly #lines = new Map<ConnectionId, VisitorLine>();
+  readonly #peers = new Map<ConnectionId, string>();
+  readonly #handshakes = new Map<SocketId, Handshake>();
+  readonly #socketOf = new Map<ConnectionId, SocketId>();
+  #accepted = 0;
+
+  constructor(world: World, options: ServerEdgeOptions) {
+    const { process, limits } = options;
+    const trustedProxies = options.trustedProxies.map(parseIpBlock).filter((block) => block !== null);
+    const edge = createEdge({ limits, trustedProxies, date: () => DATE });
+    this.#world = world;
+    this.#options = options;
+    this.#loop = process.drive<EdgeEvent, EdgeEffect>({
+      name: `${process.name}:edge`,
+      machine: {
+        step: (nowMs, event, out) => stepEdge(edge, nowMs, event, out),
+        deadlineMs: () => edgeDeadlineMs(edge),
+        check: () => {},
+      },
+      tick: { type: "tick" },
+      perform: (effect) => this.#perform(effect),
+      onStep: (event, effects, count) => {
+        this.ledger.take(process.nowMs, event, effects, count);
+        const { name, nowMs } = process;
+        world.watch.edgeStep({ name, nowMs, ledger: this.ledger }, event, effects, count);
+      },
+      inner: BETWEEN_MACHINES,
+    });
+  }
+
+  /** How many connections there are. */
+  get count(): number {
+    return this.#lines.size;
+  }
+
+  /** A visitor has connected: the server's end of the line from here on. */
+  accept(line: VisitorLine, peer: string): ServerSide {
+    const connection = ++this.#accepted as ConnectionId;
+    const dispatch = (event: EdgeEvent) => this.#loop.dispatch(event);
+    this.#lines.set(connection, line);
+    this.#peers.set(connection, peer);
+    this.#options.process.run(() => dispatch({ type: "connection_accepted", connection, peer }));
+    return {
+      bytes: (bytes) => dispatch({ type: "connection_bytes", connection, bytes }),
+      flushed: (bytes) => dispatch({ type: "connection_flushed", connection, bytes }),
+      ended: () => dispatch({ type: "connection_ended", connection }),
+      closed: (cause) => {
+        this.#lines.delete(connection);
+        this.#peers.delete(connection);
+        this.#endHandshake(connection);
+        dispatch({ type: "connection_closed", connection, cause });
+      },
+    };
+  }
+
+  obey(order: EdgeOrder): void {
+    this.#loop.dispatch(order);
+  }
+
+  /** The handshake is a visitor's with a home, and its connection goes on as an exchange. */
+  forward(socket: SocketId): void {
+    const handshake = this.#takeHandshake(socket);
+    if (handshake === null) return;
+    const { connection, rest } = handshake;
+    this.#lines.get(connection)?.pause(false);
+    this.#loop.dispatch({ type: "connection_returned", connection });
+    if (rest.length > 0) this.#loop.dispatch({ type: "connection_bytes", connection, bytes: rest });
+  }
+
+  /** Answers a handshake as the shipped WebSocket adapter does, past the edge. */
+  refuse({ socket, status, headers, body }: Refusal): void {
+    const handshake = this.#takeHandshake(socket);
+    if (handshake === null) return;
+    const line = this.#lines.get(handshake.connection);
+    const fields = [...headers, "connection", "close", "date", DATE];
+    let head = `HTTP/1.1 ${status} Refused\r\n`;
+    for (let index = 0; index + 1 < fields.length; index += 2)
+      head += `${fields[index]}: ${fields[index + 1]}\r\n`;
+    line?.write(latin1Bytes(`${head}\r\n`));
+    line?.write(body);
+    line?.end();
+    this.#options.dispatch({ type: "socket_closed", socket, code: 1006, reason: "" });
+  }
+
+  /** The process has died, or with its power the whole machine. */
+  end(losesPower: boolean): void {
+    for (const line of this.#lines.values()) {
+      if (losesPower) line.vanish();
+      else line.abandon();
+    }
+  }
+
+  #perform(effect: EdgeEffect): void {
+    switch (effect.type) {
+      case "exchange_opened":
+        return this.#tell({ ...effect, nonce: this.#options.random.bytes(NONCE_BYTES) });
+      case "exchange_body":
+      case "exchange_body_ended":
+      case "exchange_flushed":
+      case "exchange_closed":
+        return this.#tell(effect);
+      case "connection_fault":
+        return this.#world.sometimes("a request cannot be read");
+      case "connection_write":
+        return this.#lines.get(effect.connection)?.write(bytesOf(effect.parts));
+      case "connection_end":
+        return this.#lines.get(effect.connection)?.end();
+      case "connection_pause":
+        return this.#lines.get(effect.connection)?.pause(effect.paused);
+      case "connection_close":
+        return this.#lines.get(effect.connection)?.close();
+      case "connection_reset":
+        return this.#lines.get(effect.connection)?.reset();
+      case "connection_hand_over":
+        return this.#takeOver(effect);
+    }
+  }
+
+  #tell(fact: EdgeFact): void {
+    this.#options.dispatch(fact);
+  }
+
+  #takeOver({
+    connection,
+    target,
+    headers,
+    rest,
+  }: Extract<EdgeEffect, { readonly type: "connection_hand_over" }>): void {
+    this.#lines.get(connection)?.pause(true);
+    const socket = this.#options.newSocket();
+    this.#handshakes.set(socket, { connection, rest });
+    this.#socketOf.set(connection, socket);
+    const peer = this.#peers.get(connection) ?? "";
+    this.#options.dispatch({ type: "upgrade_requested", socket, target, headers, peer });
+  }
+
+  #takeHandshake(socket: SocketId): Handshake | null {
+    const handshake = this.#handshakes.get(socket);
+    if (handshake === undefined) return null;
+    this.#handshakes.delete(socket);
+    this.#socketOf.delete(handshake.connection);
+    return handshake;
+  }
+
+  #endHandshake(connection: ConnectionId): void {
+    const socket = this.#socketOf.get(connection);
+    if (socket === undefined) return;
+    this.#takeHandshake(socket);
+    this.#options.dispatch({ type: "socket_closed", socket, code: 1006, reason: "" });
+  }
+}
+
+const DATE = "Thu, 01 Jan 1970 00:00:00 GMT";
+
+/** What the edge tells the server, and what it is ordered. */
+const BETWEEN_MACHINES: ReadonlySet<EdgeFact["type"] | EdgeOrder["type"]> = new Set([
+  "exchange_opened",
+  "exchange_body",
+  "exchange_body_ended",
+  "exchange_flushed",
+  "exchange_closed",
+  "exchange_read",
+  "exchange_pause",
+  "respond",
+  "respond_interim",
+  "respond_upgrade",
+  "respond_head",
+  "respond_body",
+  "respond_end",
+  "respond_cut",
+  "listener_close",
+] as const);
+
+/** As they go on the line, in memory of their own. */
+function bytesOf(parts: readonly (string | Uint8Array)[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const bytes = newBytes(length);
+  let at = 0;
+  for (const part of parts) {
+    if (typeof part !== "string") bytes.set(part, at);
+    else for (let index = 0; index < part.length; index++) bytes[at + index] = part.charCodeAt(index);
+    at += part.length;
+  }
+  return bytes;
+}

@@ -1,0 +1,157 @@
+/**
+ * The visitors' connections of one server process, written down from outside: whose exchanges are open on each, in the order
+ * of their requests, and how far its end is. It follows the contract of the edge's events and effects alone.
+ */
+import type { EdgeEffect, EdgeEvent } from "../../core/edge/events.ts";
+import type { ConnectionId, ExchangeId } from "../../core/ids.ts";
+import { headerOf } from "../tools/headers.ts";
+
+/** An exchange that is open on a connection. */
+export type OpenExchange = {
+  readonly id: ExchangeId;
+  readonly upgrade: boolean;
+  /** Whether all of its request has come. */
+  requestDone: boolean;
+};
+
+export class LedgerConnection {
+  readonly id: ConnectionId;
+  /** In the order of their requests. */
+  readonly open: OpenExchange[] = [];
+  /** A request or a response said that no other follows on the connection. */
+  lastSaid = false;
+  /** Our side was ended, or all of it destroyed. */
+  ended = false;
+  /** When the visitor ended his side; null while he did not. */
+  leftMs: number | null = null;
+  /** It is a handshake's, or another protocol's. */
+  upgraded = false;
+  paused = false;
+
+  constructor(id: ConnectionId) {
+    this.id = id;
+  }
+}
+
+export class ConnectionLedger {
+  readonly connections = new Map<ConnectionId, LedgerConnection>();
+  readonly #connectionOf = new Map<ExchangeId, LedgerConnection>();
+  /** What the last step was about; null where that is none, or not there. */
+  about: LedgerConnection | null = null;
+  /** Exchanges that were open before the one that the last step's event is an order for. */
+  ahead = 0;
+  /** What went out in the last step although its turn had not come. */
+  readonly outOfTurn: string[] = [];
+  /** What was ordered in the last step of connections that are over. */
+  readonly afterEnd: string[] = [];
+  /** Requests that were taken in the last step behind the last one. */
+  readonly afterLast: ExchangeId[] = [];
+
+  take(nowMs: number, event: EdgeEvent, effects: readonly (EdgeEffect | undefined)[], count: number): void {
+    this.#begin(nowMs, event);
+    for (let index = 0; index < count; index++) {
+      const effect = effects[index];
+      if (effect !== undefined) this.#ordered(effect);
+    }
+    if (event.type === "connection_closed") this.connections.delete(event.connection);
+  }
+
+  #begin(nowMs: number, event: EdgeEvent): void {
+    this.about = null;
+    this.ahead = 0;
+    this.outOfTurn.length = 0;
+    this.afterEnd.length = 0;
+    this.afterLast.length = 0;
+    if ("connection" in event) {
+      if (event.type === "connection_accepted")
+        this.connections.set(event.connection, new LedgerConnection(event.connection));
+      this.about = this.connections.get(event.connection) ?? null;
+      if (event.type === "connection_ended" && this.about !== null) this.about.leftMs = nowMs;
+    } else if ("exchange" in event) {
+      this.about = this.#connectionOf.get(event.exchange) ?? null;
+      this.ahead = this.about?.open.findIndex(({ id }) => id === event.exchange) ?? 0;
+    }
+  }
+
+  #ordered(effect: EdgeEffect): void {
+    switch (effect.type) {
+      case "exchange_opened":
+        this.#opened(effect);
+        break;
+      case "exchange_body_ended": {
+        const exchange = this.#connectionOf
+          .get(effect.exchange)
+          ?.open.find(({ id }) => id === effect.exchange);
+        if (exchange !== undefined) exchange.requestDone = true;
+        break;
+      }
+      case "exchange_closed": {
+        const open = this.#connectionOf.get(effect.exchange)?.open ?? [];
+        const place = open.findIndex(({ id }) => id === effect.exchange);
+        if (place !== -1) open.splice(place, 1);
+        this.#connectionOf.delete(effect.exchange);
+        break;
+      }
+      case "connection_write":
+      case "connection_end":
+      case "connection_close":
+      case "connection_reset":
+      case "connection_pause":
+      case "connection_hand_over":
+        this.#orderedOf(effect);
+        break;
+      default:
+    }
+  }
+
+  #opened({
+    exchange,
+    upgrade,
+    hasBody,
+    headers,
+  }: Extract<EdgeEffect, { readonly type: "exchange_opened" }>): void {
+    const { about } = this;
+    if (about === null) return;
+    if (about.lastSaid) this.afterLast.push(exchange);
+    about.lastSaid ||= headerOf(headers, "connection")?.toLowerCase() === "close";
+    about.upgraded ||= upgrade;
+    about.open.push({ id: exchange, upgrade, requestDone: !hasBody });
+    this.#connectionOf.set(exchange, about);
+  }
+
+  #orderedOf(
+    effect: Extract<
+      EdgeEffect,
+      {
+        readonly type: `connection_${"write" | "end" | "close" | "reset" | "pause" | "hand_over"}`;
+      }
+    >,
+  ): void {
+    const connection = this.connections.get(effect.connection);
+    if (effect.type === "connection_write" && (connection === undefined || connection.ended))
+      this.afterEnd.push(`${effect.type} for connection ${effect.connection}`);
+    if (connection === undefined) return;
+    if (effect.type !== "connection_pause" && connection === this.about && this.ahead > 0)
+      this.outOfTurn.push(`${effect.type} for connection ${effect.connection}`);
+    switch (effect.type) {
+      case "connection_write":
+        connection.lastSaid ||= saysClose(effect.parts[0]);
+        break;
+      case "connection_pause":
+        connection.paused = effect.paused;
+        break;
+      case "connection_hand_over":
+        connection.upgraded = true;
+        break;
+      default:
+        connection.ended = true;
+    }
+  }
+}
+
+/** Whether it is the head of a response that is the last one of its connection. */
+function saysClose(part: string | Uint8Array | undefined): boolean {
+  return typeof part === "string" && part.startsWith("HTTP/") && CLOSE.test(part);
+}
+
+const CLOSE = /\r\nconnection: close\r\n/i;
