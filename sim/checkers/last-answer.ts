@@ -1,4 +1,4 @@
-/** Behind the last request of a connection, or the answer that said it is the last one, no other request is taken. */
+/** Behind the last request of a connection, or the answer that said it is the last one, no other request is taken and none answered. */
 import type { Property } from "../record/checker.ts";
 
 export const lastAnswer: Property = {
@@ -7,9 +7,8 @@ export const lastAnswer: Property = {
     edgeStep: ({ name, ledger }) => {
       if (ledger.about?.lastSaid !== true) return;
       judged();
-      const [exchange] = ledger.afterLast;
-      if (exchange === undefined) return;
-      violate("safety", `${name} takes exchange ${exchange} on a connection that takes no more`);
+      const [more] = ledger.afterLast;
+      if (more !== undefined) violate("safety", `${more} by ${name} on a connection that said its last`);
     },
   }),
 };

@@ -20,6 +20,8 @@ export class LedgerConnection {
   readonly open: OpenExchange[] = [];
   /** A request or a response said that no other follows on the connection. */
   lastSaid = false;
+  /** It was a response. */
+  lastAnswered = false;
   /** Our side was ended, or all of it destroyed. */
   ended = false;
   /** When the visitor ended his side; null while he did not. */
@@ -44,8 +46,8 @@ export class ConnectionLedger {
   readonly outOfTurn: string[] = [];
   /** What was ordered in the last step of connections that are over. */
   readonly afterEnd: string[] = [];
-  /** Requests that were taken in the last step behind the last one. */
-  readonly afterLast: ExchangeId[] = [];
+  /** What was taken or answered in the last step behind the last request, or the last answer. */
+  readonly afterLast: string[] = [];
 
   take(nowMs: number, event: EdgeEvent, effects: readonly (EdgeEffect | undefined)[], count: number): void {
     this.#begin(nowMs, event);
@@ -112,7 +114,7 @@ export class ConnectionLedger {
   }: Extract<EdgeEffect, { readonly type: "exchange_opened" }>): void {
     const { about } = this;
     if (about === null) return;
-    if (about.lastSaid) this.afterLast.push(exchange);
+    if (about.lastSaid) this.afterLast.push(`exchange ${exchange} is taken`);
     about.lastSaid ||= headerOf(headers, "connection")?.toLowerCase() === "close";
     about.upgraded ||= upgrade;
     about.open.push({ id: exchange, upgrade, requestDone: !hasBody });
@@ -135,7 +137,7 @@ export class ConnectionLedger {
       this.outOfTurn.push(`${effect.type} for connection ${effect.connection}`);
     switch (effect.type) {
       case "connection_write":
-        connection.lastSaid ||= saysClose(effect.parts[0]);
+        this.#written(connection, effect.parts[0]);
         break;
       case "connection_pause":
         connection.paused = effect.paused;
@@ -147,11 +149,13 @@ export class ConnectionLedger {
         connection.ended = true;
     }
   }
-}
 
-/** Whether it is the head of a response that is the last one of its connection. */
-function saysClose(part: string | Uint8Array | undefined): boolean {
-  return typeof part === "string" && part.startsWith("HTTP/") && CLOSE.test(part);
+  #written(connection: LedgerConnection, part: string | Uint8Array | undefined): void {
+    if (typeof part !== "string" || !part.startsWith("HTTP/")) return;
+    if (connection.lastAnswered) this.afterLast.push("another answer goes out");
+    connection.lastAnswered ||= CLOSE.test(part);
+    connection.lastSaid ||= connection.lastAnswered;
+  }
 }
 
 const CLOSE = /\r\nconnection: close\r\n/i;

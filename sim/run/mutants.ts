@@ -100,6 +100,12 @@ export const MUTANTS: readonly Mutant[] = [
     "an agent reconnects within its bound",
     ["returns_in_time", "recovers"],
   ),
+  mutant(
+    "PB17",
+    "what is ordered for a later exchange of a visitor's connection is not held back",
+    "answers in the order of a connection's requests",
+    ["in_turn", "well_formed", "taint", "head_once"],
+  ),
 ];
 
 function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {
