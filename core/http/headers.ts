@@ -41,6 +41,11 @@ export function endToEndWithout(headers: HeaderList, picks: ((name: string) => b
   );
 }
 
+/** The lower-case name as servers read it that know fields as variables: they take an underscore for a hyphen. */
+export function asRead(name: string): string {
+  return name.includes("_") ? name.replaceAll("_", "-") : name;
+}
+
 /** The list without the fields of that lower-case name. */
 export function withoutHeader(headers: HeaderList, name: string): HeaderList {
   return withoutHeaders(headers, (each) => each === name);

@@ -36,6 +36,21 @@ export function authorityOf(target: string): string | undefined {
   return SCHEME_AND_AUTHORITY.exec(target)?.[1];
 }
 
+/**
+ * Whether somebody who reads the path could be led out of it: by a dot segment, or by a separator that is encoded, however
+ * often. Parameters of a segment (`;`) are cut off first, as some do.
+ */
+export function mayLeave(path: string): boolean {
+  let read = path;
+  // Each decoding makes it shorter, so that it ends by itself.
+  for (let decoded = decodeEscapes(read); decoded !== read; decoded = decodeEscapes(read)) {
+    if (separators(decoded) !== separators(read)) return true;
+    read = decoded;
+  }
+  if (read.includes("\\") || read.includes("\0")) return true;
+  return read.split("/").some((segment) => DOTS.test(segment));
+}
+
 /** The target in origin form; null where the path is not one that can be sent, or a query cannot be encoded. */
 export function encodeTarget(path: string, query: ReadonlyMap<string, string>): string | null {
   if (!PATH.test(path)) return null;
@@ -63,6 +78,19 @@ const TARGET = /^[\x21\x22\x24-\x7e]+$/;
 /** The same without `?`, which would begin the query. */
 const PATH = /^[\x21\x22\x24-\x3e\x40-\x7e]*$/;
 const SCHEME_AND_AUTHORITY = /^https?:\/\/([^/?]+)/i;
+
+const DOTS = /^\.{1,2}(?:;|$)/;
+
+function separators(text: string): number {
+  let count = 0;
+  for (const character of text) if (character === "/" || character === "\\") count++;
+  return count;
+}
+
+/** Escapes of ASCII alone: others are no separators. */
+function decodeEscapes(text: string): string {
+  return text.replace(/%([0-7][0-9a-f])/gi, (_, digits) => String.fromCharCode(Number.parseInt(digits, 16)));
+}
 
 function parseQuery(raw: string): Map<string, string> | null {
   const query = new Map<string, string>();

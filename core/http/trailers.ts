@@ -1,5 +1,5 @@
 /** Trailer sections (RFC 9110 section 6.5). */
-import { endToEnd, type HeaderList, validHeaders, withoutHeaders } from "./headers.ts";
+import { asRead, endToEnd, type HeaderList, validHeaders, withoutHeaders } from "./headers.ts";
 
 /**
  * What of a trailer section may be passed on: nothing of a message's framing, route, rights or condition (RFC 9110 section
@@ -7,7 +7,10 @@ import { endToEnd, type HeaderList, validHeaders, withoutHeaders } from "./heade
  */
 export function passedTrailers(trailers: HeaderList): HeaderList {
   if (trailers.length === 0 || !validHeaders(trailers)) return [];
-  return withoutHeaders(endToEnd(trailers), (name) => NOT_IN_TRAILERS.has(name) || OF_THIS_HOP.test(name));
+  return withoutHeaders(endToEnd(trailers), (name) => {
+    const meant = asRead(name);
+    return NOT_IN_TRAILERS.has(meant) || OF_THIS_HOP.test(meant);
+  });
 }
 
 const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([

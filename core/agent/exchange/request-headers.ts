@@ -3,7 +3,7 @@
  * that: it goes in origin form to a place that the agent was configured with, whatever it claims.
  */
 import { at } from "../../assert.ts";
-import { type HeaderList, headerValue, isToken } from "../../http/headers.ts";
+import { asRead, type HeaderList, headerValue, isToken, withoutHeaders } from "../../http/headers.ts";
 import type { AgentConfig, OriginRoute } from "../config.ts";
 
 /** Whether HTTP can carry these, and whether they are for an origin at all: `CONNECT` asks for another place. */
@@ -42,7 +42,7 @@ export function originHeaders(config: AgentConfig, origin: number, received: Hea
   for (let index = 0; index + 1 < received.length; index += 2) {
     const name = at(received, index);
     const key = name.toLowerCase();
-    if (config.headers.length > 0 && headerValue(config.headers, key) !== undefined) continue;
+    if (isConfigured(config, key)) continue;
     if (key !== "host") {
       headers.push(name, at(received, index + 1));
     } else if (!hasHost) {
@@ -53,6 +53,19 @@ export function originHeaders(config: AgentConfig, origin: number, received: Hea
   if (!hasHost) headers.unshift("Host", host);
   headers.push(...config.headers);
   return headers;
+}
+
+/** The fields that the agent does not say itself: what it says cannot be said again behind the body either. */
+export function unconfigured(config: AgentConfig, fields: HeaderList): HeaderList {
+  return withoutHeaders(fields, (name) => isConfigured(config, name));
+}
+
+/** Whether the agent says that field itself, in whichever spelling a visitor tries to. `name` is in lower case. */
+function isConfigured({ headers }: AgentConfig, name: string): boolean {
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    if (asRead(at(headers, index).toLowerCase()) === asRead(name)) return true;
+  }
+  return false;
 }
 
 /** Printable ASCII without `#`, for no request target has a fragment. */

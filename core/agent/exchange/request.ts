@@ -20,13 +20,14 @@ import type { Outbox } from "../../outbox.ts";
 import { arm, createTimer } from "../../timers.ts";
 import type { CarrierFact, Opened, RequestPiece } from "../carrier.ts";
 import { accept, exchangeOf, giveCredit, isDuplex, refuse } from "../carriers.ts";
+import type { AgentConfig } from "../config.ts";
 import { endToEndBut, UPGRADE_FIELDS } from "../end-to-end.ts";
 import type { AgentProblem } from "../problem.ts";
 import { onProtocolError } from "../protocol-error.ts";
 import type { AgentState, Carried, Exchange } from "../state.ts";
 import { isFlooded } from "./aborts.ts";
 import { cutOrigin, onAborted, onForgotten } from "./ends.ts";
-import { isRequestLine, originFor, originHeaders } from "./request-headers.ts";
+import { isRequestLine, originFor, originHeaders, unconfigured } from "./request-headers.ts";
 
 /** What a message of the server came to, where its tunnel goes on. */
 export function onFact(
@@ -99,7 +100,7 @@ function onPiece(state: AgentState, piece: RequestPiece, out: Outbox<AgentEffect
   }
   exchange.requestLeft = left;
   exchange.heardMs = state.nowMs;
-  sendOn(exchange, piece, out);
+  sendOn(state.config, exchange, piece, out);
 }
 
 /** Why no origin can have the request; null where one can. */
@@ -149,7 +150,7 @@ function askOrigin(
     bodyBytes: isStreamed ? length : (body?.length ?? null),
     upgrade,
   });
-  if (isStreamed) sendOn(exchange, opened, out);
+  if (isStreamed) sendOn(config, exchange, opened, out);
 }
 
 type DeclaredLength = ReturnType<typeof contentLength>;
@@ -170,7 +171,12 @@ function bodyOf(opened: Opened, length: number | null): Uint8Array | "streamed" 
   return body.length === 0 && length === null ? null : body;
 }
 
-function sendOn(exchange: Exchange, piece: Opened | RequestPiece, out: Outbox<AgentEffect>): void {
+function sendOn(
+  config: AgentConfig,
+  exchange: Exchange,
+  piece: Opened | RequestPiece,
+  out: Outbox<AgentEffect>,
+): void {
   const { body, last } = piece;
   if (body.length > 0) {
     exchange.unflushedBytes += body.length;
@@ -179,7 +185,8 @@ function sendOn(exchange: Exchange, piece: Opened | RequestPiece, out: Outbox<Ag
   if (!last) return;
   exchange.requestEnded = true;
   // A body with a declared length has no place for trailers, and neither has a raw connection.
-  const trailers = exchange.requestLeft === null && !exchange.upgrade ? passedTrailers(piece.trailers) : [];
+  const hasPlace = exchange.requestLeft === null && !exchange.upgrade;
+  const trailers = hasPlace ? unconfigured(config, passedTrailers(piece.trailers)) : [];
   out.push({ type: "origin_send_end", exchange: exchange.id, trailers });
 }
 

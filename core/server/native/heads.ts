@@ -9,6 +9,7 @@ import {
   validHeaders,
   withoutHeader,
 } from "../../http/headers.ts";
+import { authorityOf } from "../../http/target.ts";
 import { upgradeFields } from "../../http/upgrade.ts";
 import type { NativeResponseHead } from "../../wire/native-head.ts";
 import type { CarriedHead, OpenOrder } from "../carrier.ts";
@@ -17,11 +18,23 @@ import type { ServerState } from "../state/server.ts";
 
 /** What the home is told: end-to-end fields in their order, without what was meant for this server, and who asks. */
 export function requestHeaders(state: ServerState, { request, route, access }: OpenOrder): HeaderList {
-  const own = homeHeaders(route, access, request.headers);
+  const own = withTargetsHost(request.target, homeHeaders(route, access, request.headers));
   const passed = forwardHeaders({ target: request.target, headers: own, peer: request.peer }, state);
   if (request.upgrade) return upgradeFields(passed);
   const isExpected = request.expectsContinue && request.hasBody;
   return isExpected || headerValue(passed, "expect") === undefined ? passed : withoutHeader(passed, "expect");
+}
+
+/** RFC 9112 section 3.2.2: the host of a target in absolute form counts, whatever the field says. */
+function withTargetsHost(target: string, headers: HeaderList): HeaderList {
+  const authority = authorityOf(target);
+  if (authority === undefined) return headers;
+  const replaced: string[] = [];
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    const name = headers[index] ?? "";
+    replaced.push(name, name.toLowerCase() === "host" ? authority : (headers[index + 1] ?? ""));
+  }
+  return replaced;
 }
 
 /** What is passed on of a head; null where it is not a final response's. */

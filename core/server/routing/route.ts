@@ -6,8 +6,8 @@ import type { ExchangeOpened } from "../../events.ts";
 import type { FailureCode } from "../../failure.ts";
 import { bearerToken, type Shown, shownIn } from "../../http/authorization.ts";
 import type { HeaderList } from "../../http/headers.ts";
-import { headerValue, headerValues, withoutHeaders } from "../../http/headers.ts";
-import { parseOriginForm, queryValue } from "../../http/target.ts";
+import { asRead, headerValue, headerValues, withoutHeaders } from "../../http/headers.ts";
+import { mayLeave, parseOriginForm, queryValue } from "../../http/target.ts";
 import type { ServerConfig } from "../config.ts";
 import { type Access, parseAccess } from "./access.ts";
 import { CLIENT_ID_REQUIRED, isClientId, type Place, placeOf } from "./place.ts";
@@ -110,7 +110,7 @@ export function homeHeaders(route: Route, access: Access, headers: HeaderList): 
   const isPublic = way !== "query" && access.type === "public";
   const isSpent = ownsAuthorization && !isPublic;
   return withoutHeaders(headers, (name) => {
-    return name.startsWith("culvert-") || (isSpent && name === "authorization");
+    return asRead(name).startsWith("culvert-") || (isSpent && name === "authorization");
   });
 }
 
@@ -221,7 +221,8 @@ function routeMagicToken(request: ExchangeOpened, forward: QueryForward, config:
 /** The media paths, which elements of a page fetch without headers, are opened by the signature in the query. */
 function isSignedPath(method: string, path: string): boolean {
   if (path === "files/track") return method === "GET" || method === "HEAD" || method === "OPTIONS";
-  return (method === "GET" || method === "HEAD") && COVER_PATH.test(path);
+  // The home may read a path further than we do: a signature opens nothing that could be another place.
+  return (method === "GET" || method === "HEAD") && COVER_PATH.test(path) && !mayLeave(path);
 }
 
 const COVER_PATH = /^files\/(?:artists|albums)\/[^/]+\/[^/]+$/;

@@ -12,10 +12,12 @@ import type { ServerEffect } from "../../effects.ts";
 import { type ContentCoding, chooseCoding, compressedHeaders } from "../../http/compression.ts";
 import { withoutCors } from "../../http/cors.ts";
 import { endToEnd, type HeaderList, validHeaders, withoutHeaders } from "../../http/headers.ts";
+import { withoutOriginWide } from "../../http/shared-origin.ts";
 import { passedTrailers } from "../../http/trailers.ts";
 import type { Outbox } from "../../outbox.ts";
 import type { CarriedHead, PieceFact } from "../carrier.ts";
 import { nextPiece, obey } from "../carriers.ts";
+import type { Way } from "../routing/route.ts";
 import type { Exchange, ResponseHead } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
 import { armDeadline, endExchange, enterPhase, failExchange, resumeRequest } from "./exchange.ts";
@@ -122,8 +124,7 @@ function takeHead(
   enterPhase(exchange, "responding");
   exchange.head = {
     status,
-    // On its own name the home's service says itself who may read across sites.
-    headers: route.forward.way === "query" ? withoutCors(headers) : headers,
+    headers: headersFor(route.forward.way, headers),
     declaredBytes,
     hasBody,
   };
@@ -131,6 +132,13 @@ function takeHead(
   if (!route.forward.blocking || !hasBody || !isTooLong) return true;
   failExchange(state, exchange, "limit_response_buffer", out);
   return false;
+}
+
+/** On its own name the home's service speaks for itself; elsewhere it shares a web origin with others. */
+function headersFor(way: Way, headers: HeaderList): HeaderList {
+  if (way === "host") return headers;
+  const shared = withoutOriginWide(headers);
+  return way === "query" ? withoutCors(shared) : shared;
 }
 
 /** Holds the body against its declared length (RFC 9112 section 6.3); false where the exchange failed by it. */

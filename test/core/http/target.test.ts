@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import {
   authorityOf,
   encodeTarget,
+  mayLeave,
   originForm,
   parseOriginForm,
   queryValue,
@@ -169,4 +170,31 @@ describe("authorityOf", () => {
     expect(authorityOf("/http://host/")).toBeUndefined();
     expect(authorityOf("*")).toBeUndefined();
   });
+});
+
+describe("a path that somebody could read as another place", () => {
+  it.each([
+    "files/albums/../x",
+    "files/albums/./x",
+    "..",
+    "a/..;v=1/b",
+    "a/%2e%2E/b",
+    "a/.%2e/b",
+    "a/%252e%252e/b",
+    "a%2fb",
+    "a%2Fb",
+    "a%255cb",
+    "a\\b",
+    "a%00b",
+    "a/%2e%2e%3bx/b",
+  ])("is %s", (path) => {
+    expect(mayLeave(path)).toBe(true);
+  });
+
+  it.each(["", "files/albums/1/300.jpg", "a..b/...", "a/..b", "%c3%a9/%20", "a//b", "100%25", "a%zz"])(
+    "is not %s",
+    (path) => {
+      expect(mayLeave(path)).toBe(false);
+    },
+  );
 });

@@ -222,3 +222,21 @@ describe("trusted proxies", () => {
     expect(server.state.trustedProxies.map((block) => block.prefixBits)).toEqual([8, 128]);
   });
 });
+
+it("claims what a whole web origin has on the home's own name only, for by path and by client id it shares one", () => {
+  const { server, tunnel } = serverWith("public");
+  const wide = { "service-worker-allowed": "/", "clear-site-data": '"*"', "x-own": "1" };
+  const asked = [
+    { target: "/a", headers: HOME, expected: "/" },
+    { target: "/t/home/a", headers: [], expected: undefined },
+    { target: "/a?clientId=home", headers: BEARER, expected: undefined },
+  ];
+  for (const { expected, ...request } of asked) {
+    const visit = server.open(request);
+    tunnel.send({ requestId: visit.requestId, packetId: 1, body: "", last: true, headers: wide });
+    expect(visit.status).toBe(200);
+    expect(visit.header("service-worker-allowed")).toBe(expected);
+    expect(visit.header("clear-site-data")).toBe(expected === undefined ? undefined : '"*"');
+    expect(visit.header("x-own")).toBe("1");
+  }
+});

@@ -53,6 +53,16 @@ describe("a native request", () => {
     expect(request.headers).toEqual(["Host", "origin.test", "b", "1", "X-Key", "ours", "x-key", "too"]);
   });
 
+  it("has no other spelling of a configured header, before its body or behind it", () => {
+    const server = connected({ headers: ["X-Auth-User", "ours"] });
+    const headers = ["x_auth_user", "admin", "X-AUTH_USER", "root"];
+    const { stream, request } = server.begin({ method: "PUT", headers, body: null });
+    expect(request.headers).toEqual(["Host", "origin.test", "X-Auth-User", "ours"]);
+    sendEnd(server.session, stream, ["X_Auth-User", "admin", "X-Sum", "1"]);
+    server.settle();
+    expect(only(server.agent.effects, "origin_send_end").trailers).toEqual(["X-Sum", "1"]);
+  });
+
   it.each([
     ["/", 0],
     ["/apix", 0],

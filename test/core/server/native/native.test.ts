@@ -99,6 +99,15 @@ describe("an exchange over a native tunnel", () => {
     server.expectEmpty();
   });
 
+  it("has as Host the authority of a target in absolute form, whatever the field says", () => {
+    const { server, agent } = connected();
+    server.visit({
+      target: "http://tunnel.example:81/a?clientId=home",
+      headers: ["X", "1", "Host", "evil.example"],
+    });
+    expect(agent.request.head.headers.slice(0, 4)).toEqual(["X", "1", "Host", "tunnel.example:81"]);
+  });
+
   it("streams a response with its trailers, but for those that frame or route", () => {
     const { server, agent } = connected();
     const visit = server.visit();

@@ -213,6 +213,20 @@ describe("the headers for the home", () => {
     expect(homeHeaders(route("/", headers), access, headers)).toEqual(kept);
   });
 
+  it("lose what is said to this server, in the spelling of a variable too", () => {
+    const headers = [
+      "Culvert_Response",
+      "blocking",
+      "CULVERT-Authorization",
+      "a",
+      "culvert_access",
+      "b",
+      "X",
+      "1",
+    ];
+    expect(homeHeaders(route("/x", HOME), { type: "public" }, headers)).toEqual(["X", "1"]);
+  });
+
   it("lose the token of a request by client id, whatever the home's access", () => {
     const { forward, ...rest } = route("/x?clientId=home", AUTHORIZATION);
     expect(homeHeaders({ forward, ...rest }, { type: "public" }, [...AUTHORIZATION, ...OWN])).toEqual([
@@ -238,6 +252,17 @@ describe("A01 tokens in a query", () => {
     const off = { queryTokens: false };
     expect(route(target, bearer, off, method).credential).toMatchObject({ type: "signature", token: "b" });
     expect(route(target, [], off, method).credential).toMatchObject({ token: null });
+  });
+
+  it.each([
+    "/files/albums/../300?clientId=home&signature=s",
+    "/files/albums/1/..?clientId=home&signature=s",
+    "/files/albums/%2e%2e/x?clientId=home&signature=s",
+    "/files/albums/..%2f..%2fadmin/x?clientId=home&signature=s",
+    "/files/albums/1/%252e%252e?clientId=home&signature=s",
+    "/files/artists/..;a/x?clientId=home&signature=s",
+  ])("open nothing that the home could read as another place: %s", (target) => {
+    expect(route(target).credential).toMatchObject({ type: "client_access", token: null });
   });
 
   it("log in with a magic token, or with Authorization where they may not", () => {
