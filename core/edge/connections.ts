@@ -185,6 +185,13 @@ export function cutConnection(edge: Edge, turn: Turn, out: Outbox<EdgeEffect>): 
   out.push({ type: "connection_reset", connection: connection.id });
 }
 
+/** The visitor has taken something: he is waited for anew. */
+export function waitAnew(edge: Edge, connection: EdgeConnection): void {
+  if (connection.waitsFor !== "linger" || connection.phase !== "upgrade") return;
+  wait(edge, connection, null);
+  wait(edge, connection, "linger");
+}
+
 /** Has the connection wait for that from now on, in place of what it waited for. */
 export function wait(edge: Edge, connection: EdgeConnection, patience: Patience | null): void {
   if (connection.waitsFor === patience) return;
@@ -199,7 +206,8 @@ export function wait(edge: Edge, connection: EdgeConnection, patience: Patience 
 
 function patienceOf(edge: Edge, connection: EdgeConnection): Patience | null {
   const { phase, reader, incoming, turns, sealed, asked } = connection;
-  if (phase === "lingering") return "linger";
+  // To his silence and the home's no end would come: a visitor who has left would only be found out by bytes for him.
+  if (phase === "lingering" || (turns[0]?.upgrade === true && connection.ended)) return "linger";
   if (phase !== "reading") return null;
   if (incoming?.over === true) return "rest";
   if (isInRequest(reader) || sealed) return null;

@@ -35,7 +35,10 @@ export const edgeLimits = {
   connectionsMax: 20_000,
   /** Of one address (of IPv6: of one network of 64 bits). A proxy that is trusted has no such bound. */
   addressConnectionsMax: 1_000,
-  /** A connection whose last response is out, while the visitor has not closed it: nginx waits as long. */
+  /**
+   * A connection whose last response is out, while the visitor has not closed it: nginx waits as long. And an upgraded one that
+   * its visitor has ended and whose home says nothing more.
+   */
   lingerMs: 5 * SECOND,
 };
 

@@ -5,7 +5,7 @@ import { bareHead, chunkLine, frameResponse, lastChunk } from "../http1/response
 import type { Outbox } from "../outbox.ts";
 import { dequeue, enqueue, queueItem, queueLength } from "../queue.ts";
 import { dropAhead } from "./ahead.ts";
-import { cutConnection, endSide, proceedToEnd, settle } from "./connections.ts";
+import { cutConnection, endSide, proceedToEnd, settle, waitAnew } from "./connections.ts";
 import type { EdgeEffect, ExchangeOrder } from "./events.ts";
 import { closeTurn, readOn } from "./requests.ts";
 import type { Edge, EdgeConnection, Turn } from "./state.ts";
@@ -45,6 +45,7 @@ export function onFlushed(
   out: Outbox<EdgeEffect>,
 ): void {
   connection.leftBytes += bytes;
+  waitAnew(edge, connection);
   for (;;) {
     const write = queueItem(connection.writes, 0);
     if (write === undefined || write.wireBytes > connection.leftBytes) break;

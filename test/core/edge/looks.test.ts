@@ -237,10 +237,26 @@ describe("an upgraded connection whose home takes nothing", () => {
     run.send(connection, 10 * KIB);
     run.end(connection);
     run.step({ type: "exchange_pause", exchange, paused: false });
-    run.pass(10 * lookMs);
+    run.pass(2 * lookMs);
     expect(run.bodies().length).toBe(10 * KIB);
     const facts = run.effects.filter(({ type }) => type.startsWith("exchange_"));
     expect(facts.at(-1)).toEqual({ type: "exchange_body_ended", exchange, trailers: [] });
     expect(run.count("connection_close")).toBe(0);
+  });
+
+  test("is closed where its visitor has ended and the home says nothing more", () => {
+    const run = new Run();
+    const connection = run.accept(HANDSHAKE);
+    run.step({ type: "connection_returned", connection });
+    run.step({ type: "respond_upgrade", exchange, headers: [] });
+    run.end(connection);
+    expect(run.count("exchange_body_ended")).toBe(1);
+    for (let second = 0; second < 20; second++) {
+      run.pass(1_000);
+      run.step({ type: "connection_flushed", connection, bytes: 1 });
+    }
+    expect(run.count("connection_close")).toBe(0);
+    run.pass(edgeLimits.lingerMs);
+    expect(run.count("connection_close")).toBe(1);
   });
 });
