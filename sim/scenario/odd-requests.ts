@@ -90,7 +90,7 @@ const odd = {
     headers: ["accept", "text/html, */*;q=0.1"],
   })),
   two_hosts: answered([400], (known) => ({ ...library(known), hosts: ["a.example", "b.example"] })),
-  no_host: answered([400], (known) => ({ ...library(known), hosts: [] })),
+  no_host: answered([400, 401], (known) => ({ ...library(known), hosts: [] })),
   host_of_nobody: answered([400, 401], (known) => ({ ...library(known), hosts: ["bad host"] })),
   // HTTP/1.0 needs none. Nothing that the home knows, but it is asked.
   no_host_with_token: answered([404], (known) => ({
