@@ -1,4 +1,7 @@
-/** What an agent is told of a request is of the answer to that request, head and body: never another's, and never nobody's. */
+/**
+ * What an agent is told of a request is of the answer to that request, head and body: never another's, and never nobody's. It
+ * ends as a whole only with its last byte.
+ */
 import type { OriginsEffect } from "../../core/origins/origins.ts";
 import type { Property } from "../record/checker.ts";
 import type { Visit } from "../record/visit.ts";
@@ -37,7 +40,12 @@ export const answersOwn: Property = {
           if (answer === undefined) continue;
           if (effect.type === "origin_ended" || effect.type === "origin_failed")
             answers.delete(effect.exchange);
-          if (effect.type !== "origin_head" && effect.type !== "origin_body") continue;
+          if (
+            effect.type !== "origin_head" &&
+            effect.type !== "origin_body" &&
+            effect.type !== "origin_ended"
+          )
+            continue;
           judged();
           const wrong = wrongWith(answer, effect);
           if (wrong !== null)
@@ -53,7 +61,7 @@ export const answersOwn: Property = {
 
 function wrongWith(
   answer: Answer,
-  effect: Extract<OriginsEffect, { readonly type: "origin_head" | "origin_body" }>,
+  effect: Extract<OriginsEffect, { readonly type: "origin_head" | "origin_body" | "origin_ended" }>,
 ): string | null {
   const { visit } = answer;
   const { clientId, operation, model } = visit;
@@ -64,6 +72,10 @@ function wrongWith(
   }
   // What a WebSocket carries is in frames.
   if (!answer.isOwn || model.status === 101) return null;
+  if (effect.type === "origin_ended") {
+    const { receivedBytes } = answer;
+    return receivedBytes === model.bodyBytes ? null : `${receivedBytes} of ${model.bodyBytes} bytes`;
+  }
   const from = answer.receivedBytes;
   answer.receivedBytes += effect.bytes.length;
   if (answer.receivedBytes > model.bodyBytes) return `${answer.receivedBytes} bytes, of ${model.bodyBytes},`;

@@ -106,6 +106,38 @@ export const MUTANTS: readonly Mutant[] = [
     "answers in the order of a connection's requests",
     ["in_turn", "well_formed", "taint", "head_once"],
   ),
+  mutant(
+    "PB20",
+    "what comes on an idle connection to a home is left for the next request",
+    "an answer reaches who asked",
+    ["answers_own"],
+  ),
+  mutant(
+    "PB21",
+    "a connection is kept although its answer came before the request had left",
+    "what a home is told is HTTP",
+    ["asked_rightly", "one_at_a_time"],
+  ),
+  mutant(
+    "PB22",
+    "any request without a body is sent once more when a kept connection breaks",
+    "an unsafe request is made once",
+    ["at_most_once_at_home"],
+  ),
+  mutant(
+    "PB23",
+    "a connection that breaks ends the body that only its end would have ended",
+    "a part is not the whole",
+    ["answers_own", "clean_end"],
+  ),
+  mutant("PB24", "a visitor's end of a WebSocket ends both its sides", "each side ends by itself", [
+    "unharmed",
+    "delivered",
+    "clean_end",
+  ]),
+  mutant("PB25", "a connection is kept that has somebody's login", "nobody speaks in another's name", [
+    "bound_logins",
+  ]),
 ];
 
 function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {
