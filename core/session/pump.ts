@@ -14,6 +14,7 @@ import {
   writeU32,
   writeU48,
 } from "../wire/native.ts";
+import { passTime } from "./budget.ts";
 import { formReset, nextFrame } from "./frames.ts";
 import { dequeue } from "./queue.ts";
 import { endTurn, takeTurn } from "./schedule.ts";
@@ -22,6 +23,7 @@ import type { PacketOutbox, ReceiveHalf, Session, Stream } from "./state.ts";
 /** To be called at the end of each step that touched the session, when `pumpDueMs` has come and after a flush. */
 export function pump(session: Session, nowMs: number, out: PacketOutbox): void {
   if (session.socket === null) return;
+  passTime(session, nowMs);
   if (session.resumeDue) sendResume(session, out);
   if (session.resumeAwaited) return;
   if (!isClogged(session)) sendControl(session, nowMs, out);

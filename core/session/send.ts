@@ -5,6 +5,7 @@
 import { assert } from "../assert.ts";
 import type { HeaderList } from "../http/headers.ts";
 import type { NativeRequestHead } from "../wire/native-head.ts";
+import { firstWindow } from "./budget.ts";
 import { clearQueue, enqueue } from "./queue.ts";
 import { schedule } from "./schedule.ts";
 import type { Session, Stream } from "./state.ts";
@@ -18,9 +19,7 @@ export function openStream(
 ): Stream {
   assert(session.role === "server", "an agent opens an exchange");
   assert(Number.isSafeInteger(id) && id >= 1, "an exchange's number is not a whole number from 1");
-  const { windowBytes, windowBytesMin, tunnelWindowBytes } = session.limits;
-  const hasRoom = session.windowsBytes + windowBytes <= tunnelWindowBytes;
-  const creditBytes = hasRoom ? windowBytes : windowBytesMin;
+  const creditBytes = firstWindow(session);
   const stream = createStream(session, id, session.options.peerWindowBytes, creditBytes);
   const { upgrade, method, target, peer, headers } = head;
   stream.send.head = { upgrade, creditBytes, method, target, peer, headers };

@@ -72,6 +72,7 @@ function drawSessionLimits(random: Random, calm: boolean): SessionLimits {
     windowBytesMax: windowBytes + (random.chance(1, 3) ? 0 : random.skewed(1, 4096 * KIB)),
     // The second is room for one that grows, and not for all that it would grow by.
     tunnelWindowBytes: random.pick([windowBytes, Math.floor(windowBytes * 1.5), 1024 * KIB, 64 * 1024 * KIB]),
+    readerBytes: random.stream("reader").pick([64 * KIB, 256 * KIB, 5 * 1024 * KIB]),
     socketBytesMax: random.pick([2 * KIB, 16 * KIB, 256 * KIB]),
     frameBytesMax: random.pick([512, 4 * KIB, 64 * KIB]),
     queueBytesMax: random.pick([0, 4 * KIB, 128 * KIB]),

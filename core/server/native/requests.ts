@@ -6,6 +6,7 @@
  */
 import { unreachable } from "../../assert.ts";
 import { retain } from "../../bytes.ts";
+import { passTime } from "../../session/budget.ts";
 import { consume } from "../../session/credit.ts";
 import { openStream, resetStream, sendBody, sendEnd } from "../../session/send.ts";
 import { type CarrierOrder, type OpenOrder, type Refusal, refusal } from "../carrier.ts";
@@ -26,6 +27,7 @@ export function openNative(
   const { method, peer, upgrade } = request;
   const { target } = route.forward;
   const headers = requestHeaders(state, order);
+  passTime(session.link, state.nowMs);
   const stream = openStream(session.link, exchange, { method, target, peer, upgrade, headers });
   const carried = { carrier: "native", exchange, session, stream, upgrade } as const;
   session.exchanges.set(exchange, carried);
