@@ -29,6 +29,8 @@ const sessionLimits = {
   frameBytesMax: 64 * KIB,
   /** Above this much queued for one exchange its source is paused. */
   queueBytesMax: 128 * KIB,
+  /** Queued for all exchanges of a tunnel: the nearer to it, the less for each. */
+  tunnelQueueBytes: 8 * MIB,
   /** A lone acknowledgement waits this long for others. */
   ackDelayMs: 25,
   /** The other side's first frame after the handshake. */

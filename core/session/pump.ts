@@ -17,6 +17,7 @@ import {
 import { passTime } from "./budget.ts";
 import { formReset, nextFrame } from "./frames.ts";
 import { dequeue } from "./queue.ts";
+import { queueRoom } from "./room.ts";
 import { endTurn, takeTurn } from "./schedule.ts";
 import type { PacketOutbox, ReceiveHalf, Session, Stream } from "./state.ts";
 
@@ -175,7 +176,7 @@ function frameOf(kind: number, payloadBytes: number): Uint8Array {
 }
 
 function relieve(session: Session, stream: Stream): void {
-  if (!stream.sourcePaused || stream.send.queuedBytes * 2 > session.limits.queueBytesMax) return;
+  if (!stream.sourcePaused || stream.send.queuedBytes * 2 > queueRoom(session)) return;
   stream.sourcePaused = false;
   session.relieved.push(stream);
 }

@@ -7,6 +7,7 @@ import type { HeaderList } from "../http/headers.ts";
 import type { NativeRequestHead } from "../wire/native-head.ts";
 import { firstWindow } from "./budget.ts";
 import { clearQueue, enqueue } from "./queue.ts";
+import { queueRoom } from "./room.ts";
 import { schedule } from "./schedule.ts";
 import type { Session, Stream } from "./state.ts";
 import { buryStream, createStream, forgetStream } from "./stream.ts";
@@ -85,6 +86,11 @@ export function sendEnd(session: Session, stream: Stream, trailers: HeaderList):
   send.ended = true;
   send.trailers = trailers;
   flushStream(session, stream);
+}
+
+/** Whether the stream's source is to be paused: what is queued for all makes what each may queue smaller, down to nothing. */
+export function isFull(session: Session, { send }: Stream): boolean {
+  return send.queuedBytes > queueRoom(session);
 }
 
 /** What is queued may go out although more may follow soon. Without it the agent's short remainders wait. */

@@ -76,6 +76,7 @@ function drawSessionLimits(random: Random, calm: boolean): SessionLimits {
     socketBytesMax: random.pick([2 * KIB, 16 * KIB, 256 * KIB]),
     frameBytesMax: random.pick([512, 4 * KIB, 64 * KIB]),
     queueBytesMax: random.pick([0, 4 * KIB, 128 * KIB]),
+    tunnelQueueBytes: random.stream("queues").pick([0, 64 * KIB, 8 * 1024 * KIB]),
     ackDelayMs: random.pick([0, 25, 100]),
     helloMs: random.between(2_000, 10_000),
     interimsMax: random.pick([1, 4, 16]),
