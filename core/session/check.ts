@@ -11,6 +11,7 @@ export function checkSession(session: Session): void {
   let retainedBytes = 0;
   const counted = { still: 0, newcomers: 0, readers: 0 };
   let flowing = 0;
+  let busy = 0;
   session.streams.forEach((stream, id) => {
     assert(stream.id === id, "a stream is held under another number");
     assert(stream.phase !== "gone", "a forgotten stream is held");
@@ -24,6 +25,7 @@ export function checkSession(session: Session): void {
     retainedBytes += stream.send.retainedBytes;
     counted[stream.receive.countedAs] += stream.receive.countedBytes;
     if (stream.receive.flowAt !== STILL) flowing++;
+    if (stream.receive.isBusy) busy++;
   });
   assert(queuedBytes === session.queuedBytes, "the sum of queued bytes is wrong");
   assert(retainedBytes === session.retainedBytes, "the sum of retained bytes is wrong");
@@ -32,6 +34,7 @@ export function checkSession(session: Session): void {
     still === counted.still && newcomers === counted.newcomers && readers === counted.readers,
     "what a body counts was not given back, or twice",
   );
+  assert(busy === session.busy, "the count of busy newcomers is not their number");
   assert(flowing === session.flowing.length, "a body flows that is over");
   session.flowing.forEach((receive, at) => {
     assert(receive.flowAt === at, "a body does not know its place among those that flow");

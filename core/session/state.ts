@@ -89,15 +89,21 @@ export type ReceiveHalf = {
   /** Its part of the session's `counted`. */
   countedAs: keyof Counted;
   countedBytes: number;
-  /** Its place in the session's `flowing`, and the period in which it last moved. */
+  /** Its place in the session's `flowing`, and the periods in which it began to flow and last moved. */
   flowAt: number;
+  flowsFrom: number;
   movedIn: number;
+  /** What it makes use of while it flows, and `receivedBytes` when that was measured. */
+  usedBytes: number;
+  measuredBytes: number;
+  /** It is one of the session's `busy`. */
+  isBusy: boolean;
   /** The round trip that is measured, and what was passed on when this exchange first took part in it. */
   round: number;
   roundBytes: number;
 };
 
-/** Bytes beyond the least window of each: held by those that stand still, and windows of those that flow (`budget.ts`). */
+/** Bytes beyond the least window of each: what is held by those that stand still, and used by those that flow (`budget.ts`). */
 export type Counted = { still: number; newcomers: number; readers: number };
 
 export type Stream = {
@@ -148,6 +154,8 @@ export type Session = {
   readonly counted: Counted;
   /** Those of them that moved in this period or the one before, in no order. */
   readonly flowing: ReceiveHalf[];
+  /** How many of the newcomers make use of the least window or more. */
+  busy: number;
   /** Periods are counted; the first `passTime` from this time on ends one. */
   period: number;
   periodEndMs: number;
@@ -219,6 +227,7 @@ export function createSession(
     retainedBytes: 0,
     counted: { still: 0, newcomers: 0, readers: 0 },
     flowing: [],
+    busy: 0,
     period: 0,
     periodEndMs: 0,
     fresh: createQueue(),

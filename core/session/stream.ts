@@ -45,7 +45,11 @@ export function createReceiveHalf(id: number, windowBytes: number): ReceiveHalf 
     countedAs: "newcomers",
     countedBytes: 0,
     flowAt: STILL,
+    flowsFrom: 0,
     movedIn: 0,
+    usedBytes: 0,
+    measuredBytes: 0,
+    isBusy: false,
     round: 0,
     roundBytes: 0,
   };

@@ -6,7 +6,7 @@ import { checkSession } from "../../../core/session/check.ts";
 import { consume } from "../../../core/session/credit.ts";
 import { onSessionFlushed, pump } from "../../../core/session/pump.ts";
 import { receiveFrame } from "../../../core/session/receive.ts";
-import { resetStream, sendBody, sendHead } from "../../../core/session/send.ts";
+import { flushStream, resetStream, sendBody, sendHead } from "../../../core/session/send.ts";
 import { countedBytes, type Session, type Stream } from "../../../core/session/state.ts";
 import { createPair, open, type Pair, pattern, run } from "./pair.ts";
 
@@ -93,7 +93,7 @@ function windowOfReader(pair: Pair, id: number, rounds = 60): number {
 const wide = () => createPair({ socketBytesMax: 64 * MIB });
 
 describe("an idle exchange", () => {
-  it("counts nothing once it has stood still, and its window when it moves again", () => {
+  it("counts nothing once it has stood still, and what it makes use of when it moves again", () => {
     const pair = createPair();
     const stream = begun(pair, 1);
     expect(countedBytes(pair.server.session)).toBe(windowBytes - windowBytesMin);
@@ -107,7 +107,7 @@ describe("an idle exchange", () => {
     sendBody(pair.agent.session, agentStream(pair, 1), pattern(64 * KIB, 1));
     run(pair);
     expect(stream.receive.receivedBytes).toBe(64 * KIB);
-    expect(countedBytes(pair.server.session)).toBe(windowBytes - windowBytesMin);
+    expect(countedBytes(pair.server.session)).toBe(64 * KIB - windowBytesMin);
   });
 
   it("does not change what another gets, however many there are of it", () => {
@@ -116,6 +116,26 @@ describe("an idle exchange", () => {
     for (let id = 1; id <= 1_000; id++) begun(crowded, id);
     wait(crowded);
     wait(crowded);
+    expect(begun(crowded, 2_000).receive.windowBytes).toBe(begun(alone, 2_000).receive.windowBytes);
+    expect(windowOfReader(crowded, 2_001)).toBe(windowOfReader(alone, 2_001));
+  });
+
+  it("does not either while all say a little all the time", () => {
+    const alone = wide();
+    const crowded = wide();
+    for (let id = 1; id <= 300; id++) begun(crowded, id);
+    for (let round = 0; round < 20; round++) {
+      for (let id = 1; id <= 300; id++) {
+        const there = agentStream(crowded, id);
+        sendBody(crowded.agent.session, there, pattern(100, id));
+        flushStream(crowded.agent.session, there);
+      }
+      run(crowded);
+      for (const stream of crowded.server.session.streams.values())
+        consume(crowded.server.session, stream, 100);
+      wait(crowded, 100);
+    }
+    expect(crowded.server.session.flowing).toHaveLength(300);
     expect(begun(crowded, 2_000).receive.windowBytes).toBe(begun(alone, 2_000).receive.windowBytes);
     expect(windowOfReader(crowded, 2_001)).toBe(windowOfReader(alone, 2_001));
   });
