@@ -236,7 +236,7 @@ class End {
     if (flow.ended) return;
     flow.ended = frame.last;
     if (flow.ended) session.windows.ended(frame.exchange);
-    if (frame.bodyBytes > 0) session.windows.came(frame.exchange);
+    session.windows.came(frame.exchange, frame.bodyBytes);
     flow.receivedBytes += frame.bodyBytes;
     if (flow.receivedBytes > flow.receiveLimit)
       this.#leaves = { socket: session.socket, why: `went beyond its credit of exchange ${frame.exchange}` };

@@ -110,7 +110,7 @@ export function hearEntries(session: FlowSession, bytes: Uint8Array, kind: numbe
     if (named.has(exchange)) continue;
     flow.again = 0;
     flow.forgotten = true;
-    session.windows.ended(exchange);
+    session.windows.forgotten(exchange);
   }
 }
 

@@ -8,12 +8,11 @@ import type { SessionLimits } from "../../core/limits.ts";
 type Window = {
   /** At least. */
   bytes: number;
-  /** Some of its body came: how much of that is still held, nobody outside knows. */
-  hasBody: boolean;
+  receivedBytes: number;
   openedMs: number;
 };
 
-/** Who has had nothing for so long is idle by any reckoning: its end counts in periods of half a second. */
+/** What a window was given for has come by then, or does not come: its end counts in periods of half a second. */
 const IDLE_MS = 1_500;
 
 export class Windows {
@@ -26,16 +25,21 @@ export class Windows {
   }
 
   opened(exchange: number, bytes: number, nowMs: number): void {
-    this.#open.set(exchange, { bytes, hasBody: false, openedMs: nowMs });
+    this.#open.set(exchange, { bytes, receivedBytes: 0, openedMs: nowMs });
   }
 
-  came(exchange: number): void {
+  came(exchange: number, bytes: number): void {
     const window = this.#open.get(exchange);
-    if (window !== undefined) window.hasBody = true;
+    if (window !== undefined) window.receivedBytes += bytes;
   }
 
   ended(exchange: number): void {
     this.#open.delete(exchange);
+  }
+
+  /** The other side does not know it: one of which nothing came may begin anew, and counts as before. */
+  forgotten(exchange: number): void {
+    if (this.#open.get(exchange)?.receivedBytes !== 0) this.#open.delete(exchange);
   }
 
   /** What is wrong with the first window of an exchange that begins now. */
@@ -43,9 +47,7 @@ export class Windows {
     const alone = this.#firstAlone();
     if (bytes > alone) return `opens a window of ${bytes} bytes, where one alone has ${alone}`;
     if (bytes === alone) return null;
-    for (const { hasBody, openedMs } of this.#open.values()) {
-      if (hasBody || nowMs - openedMs < IDLE_MS) return null;
-    }
+    for (const window of this.#open.values()) if (!this.#isIdle(window, nowMs)) return null;
     return `opens a window of ${bytes} bytes beside ${this.#open.size} idle exchanges, and of ${alone} alone`;
   }
 
@@ -62,6 +64,11 @@ export class Windows {
       if (bytes > windowBytesMax) return `lets a window grow to ${bytes} bytes, beyond ${windowBytesMax}`;
     }
     return null;
+  }
+
+  /** Whatever is held of so little, or flows, counts nothing, and no window grows for it. */
+  #isIdle({ receivedBytes, openedMs }: Window, nowMs: number): boolean {
+    return nowMs - openedMs >= IDLE_MS && receivedBytes * 4 <= this.#limits.windowBytesMin;
   }
 
   /** The pool of those that begin is an eighth of the whole, and each may have an eighth of that beyond the least. */

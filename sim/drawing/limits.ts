@@ -65,7 +65,10 @@ export function drawServerLimits(random: Random, calm: boolean): ServerLimits {
 function drawSessionLimits(random: Random, calm: boolean): SessionLimits {
   const least = calm ? 16 * KIB : 2 * KIB;
   const windowBytesMin = random.skewed(least, 64 * KIB);
-  const windowBytes = windowBytesMin + (random.chance(1, 3) ? 0 : random.skewed(1, 256 * KIB));
+  const drawnBytes = windowBytesMin + (random.chance(1, 3) ? 0 : random.skewed(1, 256 * KIB));
+  // Most that are drawn so are hardly above the least, where nobody sees what a budget does.
+  const wide = random.stream("wide window");
+  const windowBytes = wide.chance(1, 2) ? windowBytesMin + wide.between(16 * KIB, 256 * KIB) : drawnBytes;
   return {
     windowBytesMin,
     windowBytes,

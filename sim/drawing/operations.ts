@@ -2,6 +2,7 @@
 import { SOCKET_QUIRKS, type SocketQuirk } from "../scenario/quirks.ts";
 import type { Credential, Operation, SocketOperation } from "../scenario/scenario.ts";
 import type { Random } from "../tools/random.ts";
+import { drawCrowd } from "./crowd.ts";
 import { drawVisit, type VisitSetting } from "./visits.ts";
 
 /** Operations begin when even a slow agent has registered and connected. */
@@ -38,6 +39,10 @@ export function drawOperations(random: Random, setting: OperationSetting): Opera
       to,
     });
   }
+  const times = { firstMs: FIRST_OPERATION_MS, lastMs: setting.faultyMs };
+  const firstId = nextId();
+  const nextInCrowd = (index: number) => firstId + 2 * index;
+  operations.push(...drawCrowd(random.stream("crowd"), nextInCrowd, { ...setting, ...times }));
   return operations;
 }
 

@@ -100,6 +100,12 @@ export const MUTANTS: readonly Mutant[] = [
     "an agent reconnects within its bound",
     ["returns_in_time", "recovers"],
   ),
+  mutant(
+    "PB16",
+    "credit that was given and is not used counts as held",
+    "what one exchange gets does not depend on idle others",
+    ["native_flow"],
+  ),
 ];
 
 function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {

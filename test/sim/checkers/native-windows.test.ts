@@ -41,9 +41,23 @@ function opensSecond(nowMs: number, credit: number): ServerStep {
   return [nowMs, tick, serverSends(frame(KIND.piece, 0, 1, head, 2))];
 }
 
-const hasBody: ServerStep = [
+/** A quarter of the least window. */
+const saysLittle: ServerStep = [
   8,
-  { type: "socket_bytes", socket, bytes: frame(KIND.piece, 0, 1, new Uint8Array([...responseHead, 1])) },
+  {
+    type: "socket_bytes",
+    socket,
+    bytes: frame(KIND.piece, 0, 1, new Uint8Array([...responseHead, ...new Uint8Array(12)])),
+  },
+];
+
+const saysMore: ServerStep = [
+  8,
+  {
+    type: "socket_bytes",
+    socket,
+    bytes: frame(KIND.piece, 0, 1, new Uint8Array([...responseHead, ...new Uint8Array(13)])),
+  },
 ];
 
 describe("native_flow, of windows", () => {
@@ -53,11 +67,16 @@ describe("native_flow, of windows", () => {
     ["one that opens with more than one alone", 1, [opensSecond(2, CREDIT + 1)]],
     ["one that opens with less beside one that began a moment ago", 0, [opensFirst, opensSecond(1_000, 50)]],
     ["one that opens with less beside one that is idle", 1, [opensFirst, opensSecond(3_000, CREDIT - 1)]],
+    [
+      "one that opens with less beside one that said a little",
+      1,
+      [opensFirst, saysLittle, opensSecond(3_000, 50)],
+    ],
     ["one that opens with as much", 0, [opensFirst, opensSecond(3_000, CREDIT)]],
     [
       "one that opens with less beside one that holds something, or may",
       0,
-      [opensFirst, hasBody, opensSecond(3_000, 50)],
+      [opensFirst, saysMore, opensSecond(3_000, 50)],
     ],
     ["one that opens with less where another has ended", 1, [opensFirst, answers(5), opensSecond(3_000, 50)]],
   ])("%s: %i violations", (_name, violations, steps) => {
