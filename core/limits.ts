@@ -15,15 +15,23 @@ const sessionLimits = {
   windowBytes: 512 * KIB,
   /** Credit that a measured bandwidth-delay product may grow to. */
   windowBytesMax: 16 * MIB,
-  /** Credit of all exchanges of a tunnel together, per direction; above it new ones start with `windowBytesMin`. */
+  /** What the exchanges of a tunnel may let flow or hold together, per direction, each beyond `windowBytesMin`. */
   tunnelWindowBytes: 32 * MIB,
+  /** What every exchange may have, a thousand that nobody reads among them: 16 MiB. */
   windowBytesMin: 16 * KIB,
+  /**
+   * Who has taken so much of a body reads it. It is more than the kernel takes for a near visitor who reads nothing, up to
+   * 4 MiB on Linux.
+   */
+  readerBytes: 5 * MIB,
   /** Ordered to be sent on a socket and not yet flushed: enough to keep a link busy, little enough to stay overtakable. */
   socketBytesMax: 256 * KIB,
   /** Body bytes in one frame. */
   frameBytesMax: 64 * KIB,
   /** Above this much queued for one exchange its source is paused. */
   queueBytesMax: 128 * KIB,
+  /** Queued for all exchanges of a tunnel: the nearer to it, the less for each. */
+  tunnelQueueBytes: 8 * MIB,
   /** A lone acknowledgement waits this long for others. */
   ackDelayMs: 25,
   /** The other side's first frame after the handshake. */

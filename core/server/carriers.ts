@@ -46,8 +46,8 @@ export function obey(
 }
 
 /** Whether the carrier takes more of the request body without an end. */
-export function takesMore(state: ServerState, carried: Carried): boolean {
-  return carried.carrier === "moosicbox" || hasRoom(state, carried);
+export function takesMore(carried: Carried): boolean {
+  return carried.carrier === "moosicbox" || hasRoom(carried);
 }
 
 /** Bytes of the request that the carrier holds. */

@@ -5,9 +5,10 @@
  * runs dry.
  *
  * A window grows while it is what holds the exchange back: when more than half of it was passed on within one round
- * trip of the tunnel. One whose visitor or origin is slow, or stands still, never grows.
+ * trip of the tunnel. One whose visitor or origin is slow, or stands still, never grows. `budget.ts` says how far.
  */
 import { assert } from "../assert.ts";
+import { isOverdrawn, move, resizeWindow, roomToGrow } from "./budget.ts";
 import type { ReceiveHalf, Session, Stream } from "./state.ts";
 
 /** The owner has passed on so many bytes of the stream's body. Does nothing for a stream that is over. */
@@ -16,6 +17,8 @@ export function consume(session: Session, stream: Stream, bytes: number): void {
   if (stream.phase !== "open") return;
   receive.consumedBytes += bytes;
   assert(receive.consumedBytes <= receive.receivedBytes, "more of a body was passed on than came");
+  if (receive.ended) return;
+  move(session, receive);
   grant(session, receive);
 }
 
@@ -24,6 +27,7 @@ export function takeBody(session: Session, stream: Stream, bytes: number): boole
   const { receive } = stream;
   receive.receivedBytes += bytes;
   if (receive.receivedBytes > receive.toldLimit) return false;
+  if (bytes > 0) move(session, receive);
   if (wantsMeasuring(session, receive)) measure(session, stream);
   return true;
 }
@@ -34,7 +38,10 @@ export function acknowledgePiece(session: Session, receive: ReceiveHalf): void {
   const frames = receive.received - receive.toldFrames;
   const bytes = receive.receivedBytes - receive.toldBytes;
   if (frames >= UNTOLD_FRAMES_MAX || bytes * 2 >= receive.windowBytes) tell(session, receive, true);
-  else if (bytes >= UNTOLD_BYTES_MAX) tell(session, receive, false);
+  // One that may send no more has nothing to wait for, and might hold the rest for as long as nobody reads here.
+  else if (bytes >= UNTOLD_BYTES_MAX || (bytes > 0 && receive.receivedBytes >= receive.limit)) {
+    tell(session, receive, false);
+  }
 }
 
 /** Queues an acknowledgement with its credit; `now` where the other side may wait for it. */
@@ -76,7 +83,7 @@ const TELLS_MAX = 16_384;
 const ROUNDERS_MAX = 1_024;
 
 function grant(session: Session, receive: ReceiveHalf): void {
-  if (receive.ended) return;
+  if (receive.windowBytes > session.limits.windowBytes && isOverdrawn(session)) shrink(session, receive);
   const limit = receive.consumedBytes + receive.windowBytes;
   if ((limit - receive.limit) * 4 < receive.windowBytes) return;
   receive.limit = limit;
@@ -85,9 +92,7 @@ function grant(session: Session, receive: ReceiveHalf): void {
 
 /** Whether it may pay to measure: a body of a few pieces is through before its window could grow. */
 function wantsMeasuring(session: Session, receive: ReceiveHalf): boolean {
-  const { windowBytesMax, tunnelWindowBytes } = session.limits;
-  if (receive.windowBytes >= windowBytesMax || session.windowsBytes >= tunnelWindowBytes) return false;
-  return receive.receivedBytes * 4 > receive.windowBytes;
+  return receive.receivedBytes * 4 > receive.windowBytes && roomToGrow(session, receive) > 0;
 }
 
 /** Lets the stream take part in the round trip that is measured, or in a new one. */
@@ -103,10 +108,12 @@ function measure(session: Session, stream: Stream): void {
 }
 
 function grow(session: Session, receive: ReceiveHalf): void {
-  const { windowBytesMax, tunnelWindowBytes } = session.limits;
-  const room = Math.min(windowBytesMax - receive.windowBytes, tunnelWindowBytes - session.windowsBytes);
-  const more = Math.max(0, Math.min(receive.windowBytes, room));
-  receive.windowBytes += more;
-  session.windowsBytes += more;
+  resizeWindow(session, receive, receive.windowBytes + roomToGrow(session, receive));
   grant(session, receive);
+}
+
+/** What was promised stays promised: the window gives back what was passed on, and has the rest. */
+function shrink(session: Session, receive: ReceiveHalf): void {
+  const promisedBytes = receive.limit - receive.consumedBytes;
+  resizeWindow(session, receive, Math.max(session.limits.windowBytes, promisedBytes));
 }

@@ -15,13 +15,16 @@ import {
   writeU32,
   writeU48,
 } from "../wire/native.ts";
+import { passTime } from "./budget.ts";
 import { formReset, nextFrame } from "./frames.ts";
+import { queueRoom } from "./room.ts";
 import { endTurn, takeTurn } from "./schedule.ts";
 import type { PacketOutbox, ReceiveHalf, Session, Stream } from "./state.ts";
 
 /** To be called at the end of each step that touched the session, when `pumpDueMs` has come and after a flush. */
 export function pump(session: Session, nowMs: number, out: PacketOutbox): void {
   if (session.socket === null) return;
+  passTime(session, nowMs);
   if (session.resumeDue) sendResume(session, out);
   if (session.resumeAwaited) return;
   if (!isClogged(session)) sendControl(session, nowMs, out);
@@ -173,7 +176,7 @@ function frameOf(kind: number, payloadBytes: number): Uint8Array {
 }
 
 function relieve(session: Session, stream: Stream): void {
-  if (!stream.sourcePaused || stream.send.queuedBytes * 2 > session.limits.queueBytesMax) return;
+  if (!stream.sourcePaused || stream.send.queuedBytes * 2 > queueRoom(session)) return;
   stream.sourcePaused = false;
   session.relieved.push(stream);
 }

@@ -6,6 +6,8 @@ import { assert } from "../assert.ts";
 import type { HeaderList } from "../http/headers.ts";
 import { clearQueue, enqueue } from "../queue.ts";
 import type { NativeRequestHead } from "../wire/native-head.ts";
+import { firstWindow } from "./budget.ts";
+import { queueRoom } from "./room.ts";
 import { schedule } from "./schedule.ts";
 import type { Session, Stream } from "./state.ts";
 import { buryStream, createStream, forgetStream } from "./stream.ts";
@@ -18,9 +20,7 @@ export function openStream(
 ): Stream {
   assert(session.role === "server", "an agent opens an exchange");
   assert(Number.isSafeInteger(id) && id >= 1, "an exchange's number is not a whole number from 1");
-  const { windowBytes, windowBytesMin, tunnelWindowBytes } = session.limits;
-  const hasRoom = session.windowsBytes + windowBytes <= tunnelWindowBytes;
-  const creditBytes = hasRoom ? windowBytes : windowBytesMin;
+  const creditBytes = firstWindow(session);
   const stream = createStream(session, id, session.options.peerWindowBytes, creditBytes);
   const { upgrade, method, target, peer, headers } = head;
   stream.send.head = { upgrade, creditBytes, method, target, peer, headers };
@@ -86,6 +86,11 @@ export function sendEnd(session: Session, stream: Stream, trailers: HeaderList):
   send.ended = true;
   send.trailers = trailers;
   flushStream(session, stream);
+}
+
+/** Whether the stream's source is to be paused: what is queued for all makes what each may queue smaller, down to nothing. */
+export function isFull(session: Session, { send }: Stream): boolean {
+  return send.queuedBytes > queueRoom(session);
 }
 
 /** What is queued may go out although more may follow soon. Without it the agent's short remainders wait. */

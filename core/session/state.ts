@@ -4,7 +4,7 @@
  * was sent and is not acknowledged, and how far the other side may go.
  *
  * `send.ts` queues, `pump.ts` forms frames and gives them to the socket by turns, `receive.ts` takes the other side's
- * frames, `credit.ts` decides how much may come, `life.ts` begins and ends a socket and takes up where the one before
+ * frames, `credit.ts` decides how much may come, `budget.ts` how much of all together, `life.ts` begins and ends a socket and takes up where the one before
  * ended. Nothing goes out but by `pump`. The owner, server or agent, knows what an exchange is; the session does not.
  */
 import { assert } from "../assert.ts";
@@ -84,12 +84,27 @@ export type ReceiveHalf = {
   headed: boolean;
   /** Interim responses that came. */
   interims: number;
-  /** The last frame came, or the exchange is over: until then `windowBytes` is a part of the session's `windowsBytes`. */
+  /** The last frame came, or the exchange is over: until then it has a part in the session's budget. */
   ended: boolean;
+  /** Its part of the session's `counted`. */
+  countedAs: keyof Counted;
+  countedBytes: number;
+  /** Its place in the session's `flowing`, and the periods in which it began to flow and last moved. */
+  flowAt: number;
+  flowsFrom: number;
+  movedIn: number;
+  /** What it makes use of while it flows, and `receivedBytes` when that was measured. */
+  usedBytes: number;
+  measuredBytes: number;
+  /** It is one of the session's `busy`. */
+  isBusy: boolean;
   /** The round trip that is measured, and what was passed on when this exchange first took part in it. */
   round: number;
   roundBytes: number;
 };
+
+/** Bytes beyond the least window of each: what is held by those that stand still, and used by those that flow (`budget.ts`). */
+export type Counted = { still: number; newcomers: number; readers: number };
 
 export type Stream = {
   /** Number of the exchange on the wire. */
@@ -135,8 +150,15 @@ export type Session = {
   /** Sums of all streams. */
   queuedBytes: number;
   retainedBytes: number;
-  /** Windows of all bodies that are being received. */
-  windowsBytes: number;
+  /** What all bodies that are being received count. */
+  readonly counted: Counted;
+  /** Those of them that moved in this period or the one before, in no order. */
+  readonly flowing: ReceiveHalf[];
+  /** How many of the newcomers make use of the least window or more. */
+  busy: number;
+  /** Periods are counted; the first `passTime` from this time on ends one. */
+  period: number;
+  periodEndMs: number;
   /** Streams with something to send: those that just began, and those that have had their first frame's worth. */
   readonly fresh: Queue<Stream>;
   readonly bulk: Queue<Stream>;
@@ -203,7 +225,11 @@ export function createSession(
     counters: { stray: 0, duplicates: 0, resent: 0, interimsDropped: 0 },
     queuedBytes: 0,
     retainedBytes: 0,
-    windowsBytes: 0,
+    counted: { still: 0, newcomers: 0, readers: 0 },
+    flowing: [],
+    busy: 0,
+    period: 0,
+    periodEndMs: 0,
     fresh: createQueue(),
     bulk: createQueue(),
     resets: createQueue(),
@@ -224,6 +250,11 @@ export function createSession(
 }
 
 const EMPTY = new Uint8Array(0);
+
+/** What all bodies that are being received count together. */
+export function countedBytes({ counted }: Session): number {
+  return counted.still + counted.newcomers + counted.readers;
+}
 
 /** Bytes held for all streams: queued, and sent but not acknowledged. */
 export function heldBytes(session: Session): number {

@@ -4,6 +4,7 @@
  */
 import { assert } from "../assert.ts";
 import { clearQueue, createQueue, dequeue } from "../queue.ts";
+import { joinBudget, leaveBudget, STILL } from "./budget.ts";
 import type { ReceiveHalf, SendHalf, SentFrame, Session, Stream } from "./state.ts";
 
 /** Adds a stream that may send up to `sendLimit` and receive up to `windowBytes` of body at first. */
@@ -22,7 +23,7 @@ export function createStream(session: Session, id: number, sendLimit: number, wi
     named: 0,
   };
   session.streams.set(id, stream);
-  session.windowsBytes += windowBytes;
+  joinBudget(session, stream.receive);
   return stream;
 }
 
@@ -41,16 +42,24 @@ export function createReceiveHalf(id: number, windowBytes: number): ReceiveHalf 
     headed: false,
     interims: 0,
     ended: false,
+    countedAs: "newcomers",
+    countedBytes: 0,
+    flowAt: STILL,
+    flowsFrom: 0,
+    movedIn: 0,
+    usedBytes: 0,
+    measuredBytes: 0,
+    isBusy: false,
     round: 0,
     roundBytes: 0,
   };
 }
 
-/** The direction to us is over: its window goes back to the others. */
+/** The direction to us is over. */
 export function endReceive(session: Session, receive: ReceiveHalf): void {
   if (receive.ended) return;
   receive.ended = true;
-  session.windowsBytes -= receive.windowBytes;
+  leaveBudget(session, receive);
 }
 
 /** Ends the exchange from this side: nothing of it goes out any more but its reset. */

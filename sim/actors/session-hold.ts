@@ -1,9 +1,9 @@
 /** What a session of the native protocol holds, at either end. When all work is settled it is nothing, and all windows are whole. */
-import { heldBytes, type Session } from "../../core/session/state.ts";
+import { countedBytes, heldBytes, type Session } from "../../core/session/state.ts";
 
 export type SessionHold = {
   readonly streams: number;
-  /** Credit that was given and not given back. */
+  /** Credit that flows or is held. */
   readonly windowBytes: number;
   readonly heldBytes: number;
 };
@@ -13,7 +13,7 @@ export const NOTHING_HELD: SessionHold = { streams: 0, windowBytes: 0, heldBytes
 export function added(hold: SessionHold, session: Session): SessionHold {
   return {
     streams: hold.streams + session.streams.size,
-    windowBytes: hold.windowBytes + session.windowsBytes,
+    windowBytes: hold.windowBytes + countedBytes(session),
     heldBytes: hold.heldBytes + heldBytes(session),
   };
 }

@@ -2,8 +2,8 @@
  * Each end of the native protocol keeps its rules, seen at that end: frames are numbered without a gap and sent again only
  * after a resumption and only as they were; no body goes beyond the credit that was given; what is acknowledged has come;
  * nothing goes out before the welcome, or before the other side has said where it stands. A server opens no exchange
- * twice in a session, and a peer that leaves out a number, or goes beyond its credit, is left at once. Windows grow only
- * where there is room for them, and what may go does not wait.
+ * twice in a session, and a peer that leaves out a number, or goes beyond its credit, is left at once. Windows do not grow
+ * beyond their limit, an exchange begins beside idle ones as it would alone, and what may go does not wait.
  */
 import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
 import type { AgentEvent, ServerEvent } from "../../core/events.ts";
@@ -42,21 +42,21 @@ export const nativeFlow: Property = {
         if (!isNative && ledger.natives.size === 0 && !servers.has(name)) return;
         const end = watch(servers, "server", name);
         if (end === undefined) return;
-        end.told(event);
+        end.told(nowMs, event);
         if (isNative && event.type === "socket_bytes") end.hear(event.socket, socket.clientId, event.bytes);
         end.look(effects, count, (of) => ledger.sockets.get(of)?.clientId);
-        end.wait(nowMs, event, effects, count);
+        end.wait(event, effects, count);
       },
       agentStep: ({ name, nowMs }, event, effects, count) => {
         if (event.type === "socket_opened" && event.protocol !== null)
           watch(agents, "agent", name)?.opens(event.socket);
         const end = agents.get(name);
         if (end === undefined) return;
-        end.told(event);
+        end.told(nowMs, event);
         if (event.type === "socket_bytes" && !end.refuses(event.socket, effects, count))
           end.hear(event.socket, "", event.bytes);
         end.look(effects, count, () => "");
-        end.wait(nowMs, event, effects, count);
+        end.wait(event, effects, count);
       },
     };
   },
@@ -92,6 +92,7 @@ class End {
   readonly #waits = new Waits();
   /** The exchange that the other side opened in this step. */
   #opened: number | null = null;
+  #nowMs = 0;
   /** What came in this step asks for this socket to be closed. */
   #leaves: { readonly socket: number; readonly why: string } | null = null;
 
@@ -107,7 +108,9 @@ class End {
     this.#greeting.set(socket, 0);
   }
 
-  told(event: ServerEvent | AgentEvent): void {
+  /** To be called first. */
+  told(nowMs: number, event: ServerEvent | AgentEvent): void {
+    this.#nowMs = nowMs;
     if (event.type === "socket_flushed") this.#flushed(event.socket, event.bytes);
     if (event.type !== "socket_closed") return;
     this.#greetingBytes.delete(event.socket);
@@ -172,13 +175,17 @@ class End {
   }
 
   /** To be called last: whether something waits that may go. */
-  wait(nowMs: number, event: ServerEvent | AgentEvent, effects: Effects, count: number): void {
+  wait(event: ServerEvent | AgentEvent, effects: Effects, count: number): void {
     this.#waits.look(event, effects, count, this.#opened);
     this.#opened = null;
-    if (event.type !== "tick") return;
     const { own, fillMs } = this.#limits;
+    for (const session of this.#sessions.values()) {
+      const mayGo = session.socket !== NOWHERE && !session.resumeDue && !session.resumeAwaited;
+      session.hadRoom = mayGo && session.unsentBytes < own.socketBytesMax;
+    }
+    if (event.type !== "tick") return;
     const limits = { socketBytesMax: own.socketBytesMax, fillMs };
-    const wrong = this.#waits.overdue(this.#sessions.values(), limits, nowMs);
+    const wrong = this.#waits.overdue(this.#sessions.values(), limits, this.#nowMs);
     if (wrong !== null) this.#violate("liveness", `${this.#name} ${wrong}`);
   }
 
@@ -200,7 +207,8 @@ class End {
     let flow = session.flows.get(frame.exchange);
     if (flow === undefined && this.role === "agent" && frame.number === 0 && frame.headAt > 0) {
       if (!session.opened.has(frame.exchange)) {
-        flow = session.begin(frame.exchange, creditOf(bytes, frame.headAt), this.#limits.agentWindow);
+        const credit = creditOf(bytes, frame.headAt);
+        flow = session.begin(frame.exchange, credit, this.#limits.agentWindow, this.#nowMs);
         this.#opened = frame.exchange;
       }
     }
@@ -228,6 +236,7 @@ class End {
     if (flow.ended) return;
     flow.ended = frame.last;
     if (flow.ended) session.windows.ended(frame.exchange);
+    session.windows.came(frame.exchange, frame.bodyBytes);
     flow.receivedBytes += frame.bodyBytes;
     if (flow.receivedBytes > flow.receiveLimit)
       this.#leaves = { socket: session.socket, why: `went beyond its credit of exchange ${frame.exchange}` };
@@ -266,9 +275,10 @@ class End {
       if (this.role === "agent") return `answers exchange ${frame.exchange}, which nobody opened`;
       if (session.opened.has(frame.exchange)) return `opens exchange ${frame.exchange} twice`;
       const creditBytes = creditOf(header, frame.headAt);
-      const wrong = session.windows.wrongFirst(creditBytes);
+      // What waited for its way was opened beside others than those that are there now.
+      const wrong = session.hadRoom ? session.windows.wrongFirst(creditBytes, this.#nowMs) : null;
       if (wrong !== null) return wrong;
-      flow = session.begin(frame.exchange, session.peerWindow, creditBytes);
+      flow = session.begin(frame.exchange, session.peerWindow, creditBytes, this.#nowMs);
     }
     if (flow.again < flow.next) {
       const before = flow.sent.get(flow.again);

@@ -41,6 +41,8 @@ export class FlowSession {
   resumeAwaited: boolean;
   /** Of what it sent on its socket, what has not left yet. */
   unsentBytes = 0;
+  /** All that could go out had gone at the end of the last step: what begins to go out was opened in this one. */
+  hadRoom = false;
 
   constructor(socket: number, peerWindow: number, limits: SessionLimits) {
     this.socket = socket;
@@ -50,11 +52,11 @@ export class FlowSession {
     this.resumeAwaited = false;
   }
 
-  begin(exchange: number, sendLimit: number, receiveLimit: number): Flow {
+  begin(exchange: number, sendLimit: number, receiveLimit: number, nowMs: number): Flow {
     const flow = newFlow(sendLimit, receiveLimit);
     this.flows.set(exchange, flow);
     this.opened.add(exchange);
-    this.windows.opened(exchange, receiveLimit);
+    this.windows.opened(exchange, receiveLimit, nowMs);
     return flow;
   }
 
@@ -108,7 +110,7 @@ export function hearEntries(session: FlowSession, bytes: Uint8Array, kind: numbe
     if (named.has(exchange)) continue;
     flow.again = 0;
     flow.forgotten = true;
-    session.windows.ended(exchange);
+    session.windows.forgotten(exchange);
   }
 }
 

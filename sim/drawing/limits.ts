@@ -65,16 +65,21 @@ export function drawServerLimits(random: Random, calm: boolean): ServerLimits {
 function drawSessionLimits(random: Random, calm: boolean): SessionLimits {
   const least = calm ? 16 * KIB : 2 * KIB;
   const windowBytesMin = random.skewed(least, 64 * KIB);
-  const windowBytes = windowBytesMin + (random.chance(1, 3) ? 0 : random.skewed(1, 256 * KIB));
+  const drawnBytes = windowBytesMin + (random.chance(1, 3) ? 0 : random.skewed(1, 256 * KIB));
+  // Most that are drawn so are hardly above the least, where nobody sees what a budget does.
+  const wide = random.stream("wide window");
+  const windowBytes = wide.chance(1, 2) ? windowBytesMin + wide.between(16 * KIB, 256 * KIB) : drawnBytes;
   return {
     windowBytesMin,
     windowBytes,
     windowBytesMax: windowBytes + (random.chance(1, 3) ? 0 : random.skewed(1, 4096 * KIB)),
     // The second is room for one that grows, and not for all that it would grow by.
     tunnelWindowBytes: random.pick([windowBytes, Math.floor(windowBytes * 1.5), 1024 * KIB, 64 * 1024 * KIB]),
+    readerBytes: random.stream("reader").pick([64 * KIB, 256 * KIB, 5 * 1024 * KIB]),
     socketBytesMax: random.pick([2 * KIB, 16 * KIB, 256 * KIB]),
     frameBytesMax: random.pick([512, 4 * KIB, 64 * KIB]),
     queueBytesMax: random.pick([0, 4 * KIB, 128 * KIB]),
+    tunnelQueueBytes: random.stream("queues").pick([0, 64 * KIB, 8 * 1024 * KIB]),
     ackDelayMs: random.pick([0, 25, 100]),
     helloMs: random.between(2_000, 10_000),
     interimsMax: random.pick([1, 4, 16]),

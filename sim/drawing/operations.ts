@@ -3,6 +3,7 @@ import { SOCKET_QUIRKS, type SocketQuirk } from "../scenario/quirks.ts";
 import type { Credential, Operation, SocketOperation } from "../scenario/scenario.ts";
 import type { Random } from "../tools/random.ts";
 import { drawConnections } from "./connections.ts";
+import { drawCrowd } from "./crowd.ts";
 import { drawVisit, type VisitSetting } from "./visits.ts";
 
 /** Operations begin when even a slow agent has registered and connected. */
@@ -39,7 +40,11 @@ export function drawOperations(random: Random, setting: OperationSetting): Opera
       to,
     });
   }
-  return drawConnections(random.stream("connections"), operations, setting.faultyMs);
+  const times = { firstMs: FIRST_OPERATION_MS, lastMs: setting.faultyMs };
+  const firstId = nextId();
+  const nextInCrowd = (index: number) => firstId + 2 * index;
+  const crowd = drawCrowd(random.stream("crowd"), nextInCrowd, { ...setting, ...times });
+  return drawConnections(random.stream("connections"), [...operations, ...crowd], setting.faultyMs);
 }
 
 function drawTime(random: Random, { faultyMs }: OperationSetting): number {

@@ -101,6 +101,12 @@ export const MUTANTS: readonly Mutant[] = [
     ["returns_in_time", "recovers"],
   ),
   mutant(
+    "PB16",
+    "credit that was given and is not used counts as held",
+    "what one exchange gets does not depend on idle others",
+    ["native_flow"],
+  ),
+  mutant(
     "PB17",
     "what is ordered for a later exchange of a visitor's connection is not held back",
     "answers in the order of a connection's requests",

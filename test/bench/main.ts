@@ -11,6 +11,7 @@ import { type Child, startChild } from "../demo/child.ts";
 import { Cleanup } from "../demo/cleanup.ts";
 import { type Contender, contenders, type Place, unmeasured } from "./contenders.ts";
 import { measureIdle } from "./idle.ts";
+import { measureNeighbours } from "./neighbours.ts";
 import { DISTANCE_MS, type LoadSection, type Plan, planOf, SECTIONS } from "./plan.ts";
 import { runRounds, type Starting } from "./rounds.ts";
 import { faultsOf, renderSummary, type Summary } from "./summary.ts";
@@ -70,7 +71,7 @@ async function run({ plan, chosen }: Options): Promise<Summary> {
     return why === null ? [] : [`${contender.name}: ${why}`];
   });
   const missing = [...absent, ...unmeasured];
-  const loads = plan.sections.filter((section) => section !== "idle");
+  const loads = plan.sections.filter((section) => section !== "neighbours" && section !== "idle");
   const near = await runContenders(plan, present, {
     sections: loads.filter((section) => section !== "distance"),
     folder: join(folder, "near"),
@@ -81,11 +82,15 @@ async function run({ plan, chosen }: Options): Promise<Summary> {
     folder: join(folder, "far"),
     link: startRelay,
   });
+  const neighbours = plan.sections.includes("neighbours")
+    ? await measureNeighbours(plan, join(folder, "neighbours"), startRelay, cleanup, progress)
+    : null;
   const idle = plan.sections.includes("idle") ? await measureIdle(plan, folder, cleanup, progress) : null;
   return {
     lines: [...near.lines, ...far.lines],
     memories: [...near.memories, ...far.memories],
     missing,
+    neighbours,
     idle,
   };
 }

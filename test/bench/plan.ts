@@ -5,14 +5,14 @@ import type { PacedLoad } from "./paced-load.ts";
 
 /**
  * `small` requests and `bulk` downloads by themselves; requests `beside` a download; downloads beside one that makes a
- * `stall`; a download over a `distance`; what an `idle` tunnel costs.
+ * `stall`; a download over a `distance`; the same and an upload beside idle `neighbours`; what an `idle` tunnel costs.
  */
-export const SECTIONS = ["small", "bulk", "beside", "stall", "distance", "idle"] as const;
+export const SECTIONS = ["small", "bulk", "beside", "stall", "distance", "neighbours", "idle"] as const;
 
 export type Section = (typeof SECTIONS)[number];
 
 /** A section that all contenders go through in turns. */
-export type LoadSection = Exclude<Section, "idle">;
+export type LoadSection = Exclude<Section, "neighbours" | "idle">;
 
 export type Plan = {
   readonly sections: readonly Section[];

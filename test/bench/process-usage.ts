@@ -19,6 +19,13 @@ export function memoryBytes(pid: number): number {
   return parseStatusBytes(readFileSync(`/proc/${pid}/status`, "latin1"), "VmRSS");
 }
 
+/** Whether the kernel's connections hold so much memory together that it gives them as little as it can. */
+export function isKernelStarved(): boolean {
+  const used = /^TCP:.* mem (\d+)$/m.exec(readFileSync("/proc/net/sockstat", "latin1"))?.[1];
+  const [, pressure] = readFileSync("/proc/sys/net/ipv4/tcp_mem", "latin1").trim().split(/\s+/);
+  return Number(used) >= Number(pressure);
+}
+
 /** Fields 14 and 15 of proc_pid_stat(5). The second is the program's name and may hold anything, so count from its end. */
 export function parseCpuSeconds(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

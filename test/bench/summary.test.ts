@@ -89,6 +89,7 @@ describe("the summary", () => {
       lines: [line, oneHop, culvert, other],
       memories: [],
       missing: [],
+      neighbours: null,
       idle: null,
     });
     expect(rowOf(text, "culvert")).toEqual([
@@ -109,6 +110,7 @@ describe("the summary", () => {
       lines: [line, oneHop, { ...culvert, fault: "status 502" }],
       memories: [],
       missing: [],
+      neighbours: null,
       idle: null,
     };
     const text = renderSummary(summary);
@@ -127,16 +129,22 @@ describe("the summary", () => {
 
   it("tells speed in decimal megabytes and CPU seconds for a gigabyte", () => {
     const bulk: Line = { ...culvert, section: "bulk", perSecond: 3e8, cpuSecondsPerUnit: 4e-9 };
-    const text = renderSummary({ lines: [bulk], memories: [], missing: [], idle: null });
+    const text = renderSummary({ lines: [bulk], memories: [], missing: [], neighbours: null, idle: null });
     expect(rowOf(text, "culvert")).toEqual(["16", "culvert", "300", "4.00", "-", "-"]);
   });
 
   it("tells what an idle tunnel costs, or why it cannot", () => {
     const points = [{ tunnels: 100, rss: 2 ** 26, heapUsed: 2 ** 24 }];
     const idle = { points, rssPerTunnel: 12_288, heapPerTunnel: 4_096, fault: null };
-    const text = renderSummary({ lines: [], memories: [], missing: [], idle });
+    const text = renderSummary({ lines: [], memories: [], missing: [], neighbours: null, idle });
     expect(text).toContain("one tunnel: 12.0 KiB resident, 4.0 KiB of it heap");
-    const failed: Summary = { lines: [], memories: [], missing: [], idle: { ...idle, fault: "closed" } };
+    const failed: Summary = {
+      lines: [],
+      memories: [],
+      missing: [],
+      neighbours: null,
+      idle: { ...idle, fault: "closed" },
+    };
     expect(renderSummary(failed)).toContain("failed: closed");
     expect(faultsOf(failed)).toEqual(["idle tunnels: closed"]);
   });
@@ -145,7 +153,13 @@ describe("the summary", () => {
     const alone: Line = { ...culvert, section: "beside" };
     const neighbour = { bytesPerSecond: 99e6, fault: null };
     const beside: Line = { ...alone, perSecond: 6_000, p99Ms: 5, neighbour };
-    const summary: Summary = { lines: [alone, beside], memories: [], missing: [], idle: null };
+    const summary: Summary = {
+      lines: [alone, beside],
+      memories: [],
+      missing: [],
+      neighbours: null,
+      idle: null,
+    };
     const cells = renderSummary(summary).split("\n").at(-1)?.trim().split(/ {2,}/);
     expect(cells).toEqual(["culvert", "99", "8000", "6000", "2.00", "5.00", "2.50"]);
     const slow: Line = { ...beside, neighbour: { bytesPerSecond: 5e6, fault: "only 5 MB/s" } };
@@ -158,7 +172,13 @@ describe("the summary", () => {
     const all: Line = { ...culvert, section: "stall", connections: 50, perSecond: 200e6 };
     const neighbour = { bytesPerSecond: 0, fault: "the connection was closed" };
     const others: Line = { ...all, connections: 49, perSecond: 98e6, neighbour };
-    const summary: Summary = { lines: [all, others], memories: [], missing: [], idle: null };
+    const summary: Summary = {
+      lines: [all, others],
+      memories: [],
+      missing: [],
+      neighbours: null,
+      idle: null,
+    };
     const cells = renderSummary(summary).split("\n").at(-1)?.trim().split(/ {2,}/);
     expect(cells).toEqual(["culvert", "200", "98", "0.50", "the connection was closed"]);
     expect(faultsOf(summary)).toEqual([]);
@@ -167,7 +187,7 @@ describe("the summary", () => {
   it("shows memory by the end of each part that was measured, and names what was not", () => {
     const memory = { contender: "culvert", role: "agent", atStart: 2 ** 20, peaks: { stall: 5 * 2 ** 20 } };
     const missing = ["ssh -R: sshd not installed"];
-    const text = renderSummary({ lines: [line], memories: [memory], missing, idle: null });
+    const text = renderSummary({ lines: [line], memories: [memory], missing, neighbours: null, idle: null });
     expect(rowOf(text, "agent")).toEqual(["culvert", "agent", "1", "5"]);
     expect(text).toMatch(/Not measured\n\nssh -R: sshd not installed$/);
   });

@@ -2,6 +2,7 @@
 import { type Column, renderTable } from "../demo/table.ts";
 import { DIRECT, ONE_HOP } from "./contenders.ts";
 import type { IdleResult } from "./idle.ts";
+import type { NeighbourLine } from "./neighbours.ts";
 import { DISTANCE_MS, type LoadSection, NEIGHBOUR_BYTES_PER_SECOND, SECTIONS } from "./plan.ts";
 import type { Line, Memory } from "./rounds.ts";
 
@@ -10,10 +11,11 @@ export type Summary = {
   readonly memories: readonly Memory[];
   /** What could not be measured on this machine, and why. */
   readonly missing: readonly string[];
+  readonly neighbours: readonly NeighbourLine[] | null;
   readonly idle: IdleResult | null;
 };
 
-export function renderSummary({ lines, memories, missing, idle }: Summary): string {
+export function renderSummary({ lines, memories, missing, neighbours, idle }: Summary): string {
   const parts: string[] = [];
   for (const [section, { title, table }] of Object.entries(TABLES)) {
     const own = lines.filter((line) => line.section === section);
@@ -27,6 +29,10 @@ export function renderSummary({ lines, memories, missing, idle }: Summary): stri
       ),
     );
   }
+  if (neighbours !== null) {
+    const title = `One download, and one upload, over ${DISTANCE_MS} ms each way beside visitors who do nothing`;
+    parts.push(titled(title, neighbourTable(neighbours)));
+  }
   if (idle !== null) parts.push(titled("Idle tunnels, memory of the server", idleText(idle)));
   if (missing.length > 0) parts.push(titled("Not measured", missing.join("\n")));
   return parts.join("\n\n");
@@ -36,10 +42,13 @@ export function renderSummary({ lines, memories, missing, idle }: Summary): stri
  * What went wrong, one sentence each; empty when every number counts. What a contender does to the neighbour of a load is
  * a result and stands in the table.
  */
-export function faultsOf({ lines, idle }: Summary): string[] {
+export function faultsOf({ lines, neighbours, idle }: Summary): string[] {
   const faults = lines
     .filter((line) => line.fault !== null)
     .map((line) => `${line.contender}, ${line.section}, ${line.connections} at once: ${line.fault}`);
+  for (const { crowd, fault } of neighbours ?? []) {
+    if (fault !== null) faults.push(`beside ${crowd}: ${fault}`);
+  }
   return idle?.fault ? [...faults, `idle tunnels: ${idle.fault}`] : faults;
 }
 
@@ -172,8 +181,8 @@ function ratio(lines: readonly Line[], line: Line, name: string): string {
 }
 
 function memoryTable(memories: readonly Memory[]): string {
-  const sections = SECTIONS.filter((section) => section !== "idle").filter((section) =>
-    memories.some(({ peaks }) => peaks[section] !== undefined),
+  const sections = SECTIONS.filter((section) => section !== "neighbours" && section !== "idle").filter(
+    (section) => memories.some(({ peaks }) => peaks[section] !== undefined),
   );
   const columns = [{ title: "contender" }, { title: "process" }, ...["at start", ...sections].map(number)];
   const mebibytes = (bytes: number | undefined): string =>
@@ -183,6 +192,29 @@ function memoryTable(memories: readonly Memory[]): string {
     role,
     mebibytes(atStart),
     ...sections.map((section) => mebibytes(peaks[section])),
+  ]);
+  return renderTable(columns, rows);
+}
+
+/** Each speed also as a share of the one beside nobody. */
+function neighbourTable(lines: readonly NeighbourLine[]): string {
+  const columns = [
+    { title: "beside" },
+    ...["down MB/s", "x", "up MB/s", "x", "server MiB", "agent MiB"].map(number),
+  ];
+  const [alone] = lines;
+  const rows = lines.map((line) => [
+    line.isStarved ? `${line.crowd} (kernel starved)` : line.crowd,
+    ...(line.fault !== null || alone === undefined
+      ? ["failed"]
+      : [
+          (line.download / 1e6).toFixed(1),
+          (line.download / alone.download).toFixed(2),
+          (line.upload / 1e6).toFixed(1),
+          (line.upload / alone.upload).toFixed(2),
+          (line.serverBytes / 2 ** 20).toFixed(0),
+          (line.agentBytes / 2 ** 20).toFixed(0),
+        ]),
   ]);
   return renderTable(columns, rows);
 }

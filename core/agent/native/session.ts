@@ -14,7 +14,7 @@ import type { SocketId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import { attachSession, detachSession } from "../../session/life.ts";
 import { onSessionFlushed, pumpAndArm } from "../../session/pump.ts";
-import { sendDrain } from "../../session/send.ts";
+import { isFull, sendDrain } from "../../session/send.ts";
 import { createSession } from "../../session/state.ts";
 import { arm, createTimer, disarm } from "../../timers.ts";
 import type { Welcome } from "../../wire/native.ts";
@@ -74,7 +74,7 @@ export function pumpSession(state: AgentState, session: AgentSession, out: Outbo
     releaseParts(session, out);
   }
   session.fed = null;
-  if (fed !== null) pauseIfFull(state, fed, out);
+  if (fed !== null) pauseIfFull(session, fed, out);
 }
 
 export function onFramesFlushed(tunnel: NativeTunnel, bytes: number): void {
@@ -117,9 +117,9 @@ function releaseParts({ wire: { finishedParts } }: AgentSession, out: Outbox<Age
   finishedParts.length = 0;
 }
 
-function pauseIfFull(state: AgentState, carried: NativeCarried, out: Outbox<AgentEffect>): void {
+function pauseIfFull(session: AgentSession, carried: NativeCarried, out: Outbox<AgentEffect>): void {
   const { stream } = carried;
-  if (stream.sourcePaused || stream.send.queuedBytes <= state.config.limits.queueBytesMax) return;
+  if (stream.sourcePaused || !isFull(session.wire, stream)) return;
   stream.sourcePaused = true;
   out.push({ type: "origin_pause", exchange: carried.exchange, paused: true });
 }

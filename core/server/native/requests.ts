@@ -1,13 +1,14 @@
 /**
  * The way of a request to its home over the native protocol: the head at once, the body as it comes, as fast as the home
  * takes it. What waits for credit or for an acknowledgement is held by the session, and counted in `sessionBytes` and not in
- * the exchange's `heldBytes`. It is bounded by `queueBytesMax` and one read beyond it, by the window that the agent gives,
- * and where many agents give much, by `heldBytesTotal`.
+ * the exchange's `heldBytes`. It is bounded by `queueBytesMax` and one read beyond it, by less where many of a tunnel wait, by
+ * the window that the agent gives, and where many agents give much, by `heldBytesTotal`.
  */
 import { unreachable } from "../../assert.ts";
 import { retain } from "../../bytes.ts";
+import { passTime } from "../../session/budget.ts";
 import { consume } from "../../session/credit.ts";
-import { openStream, resetStream, sendBody, sendEnd } from "../../session/send.ts";
+import { isFull, openStream, resetStream, sendBody, sendEnd } from "../../session/send.ts";
 import { type CarrierOrder, type OpenOrder, type Refusal, refusal } from "../carrier.ts";
 import { touch } from "../owner/sessions.ts";
 import type { ServerState } from "../state/server.ts";
@@ -26,6 +27,7 @@ export function openNative(
   const { method, peer, upgrade } = request;
   const { target } = route.forward;
   const headers = requestHeaders(state, order);
+  passTime(session.link, state.nowMs);
   const stream = openStream(session.link, exchange, { method, target, peer, upgrade, headers });
   const carried = { carrier: "native", exchange, session, stream, upgrade } as const;
   session.exchanges.set(exchange, carried);
@@ -74,8 +76,8 @@ export function obeyNative(
 }
 
 /** Whether more of the body may be queued without an end. */
-export function hasRoom(state: ServerState, { stream }: NativeCarried): boolean {
-  return stream.send.queuedBytes <= state.config.limits.queueBytesMax;
+export function hasRoom({ session, stream }: NativeCarried): boolean {
+  return !isFull(session.link, stream);
 }
 
 /** Of the request: queued, and sent but not acknowledged. */

@@ -217,7 +217,7 @@ function streamOn(
   if (state.heldBytes + state.sessionBytes + bytes.length > state.config.limits.heldBytesTotal) {
     return failExchange(state, largestSender(state, exchange), "limit_slow_agent", out);
   }
-  if (exchange.requestPaused || takesMore(state, carried)) return;
+  if (exchange.requestPaused || takesMore(carried)) return;
   exchange.requestPaused = true;
   obey(state, carried, { type: "await_room" }, out);
   out.push({ type: "exchange_pause", exchange: exchange.id, paused: true });

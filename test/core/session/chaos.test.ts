@@ -14,7 +14,7 @@ import {
   sendHead,
   sendInterim,
 } from "../../../core/session/send.ts";
-import { heldBytes, type Stream } from "../../../core/session/state.ts";
+import { countedBytes, heldBytes, type Stream } from "../../../core/session/state.ts";
 import { createPair, give, open, type Pair, pattern, pumped, type Side } from "./pair.ts";
 
 const LIMITS = {
@@ -223,7 +223,7 @@ describe("two sessions under random schedules and cuts", () => {
           expect(server.session.streams.size + agent.session.streams.size).toBe(0);
           for (const side of [server, agent]) {
             expect(heldBytes(side.session)).toBe(0);
-            expect(side.session.windowsBytes).toBe(0);
+            expect(countedBytes(side.session)).toBe(0);
             expect(side.session.counters.stray).toBeLessThanOrEqual(world.reset.size * 4);
           }
           for (const [id, plan] of world.up) {

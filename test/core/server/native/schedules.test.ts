@@ -4,6 +4,7 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { countedBytes } from "../../../../core/session/state.ts";
 import { NativeAgent, type NativeRequest, requestBody } from "../../../helpers/native-agent.ts";
 import { bytesOf } from "../../../helpers/pair.ts";
 import { TestServer } from "../../../helpers/test-server.ts";
@@ -44,7 +45,7 @@ describe("any schedule of native exchanges", () => {
         agent.run();
         expect(server.state.heldBytes + server.state.sessionBytes + agent.heldBytes).toBe(0);
         const { link } = server.state.sessions.get("home") ?? expect.fail("the session is gone");
-        expect([link.windowsBytes, link.streams.size]).toEqual([0, 0]);
+        expect([countedBytes(link), link.streams.size]).toEqual([0, 0]);
         server.expectEmpty();
       }),
       { numRuns: 150 },
