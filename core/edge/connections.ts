@@ -185,6 +185,13 @@ export function cutConnection(edge: Edge, turn: Turn, out: Outbox<EdgeEffect>): 
   out.push({ type: "connection_reset", connection: connection.id });
 }
 
+/** Destroys it, whatever it is in the middle of. */
+export function breakOff(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
+  const [turn] = connection.turns;
+  if (turn === undefined) closeConnection(edge, connection, out);
+  else cutConnection(edge, turn, out);
+}
+
 /** The visitor has taken something: he is waited for anew. */
 export function waitAnew(edge: Edge, connection: EdgeConnection): void {
   if (connection.waitsFor !== "linger" || connection.phase !== "upgrade") return;

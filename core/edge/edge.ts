@@ -6,7 +6,7 @@ import { assert, unreachable } from "../assert.ts";
 import type { ConnectionId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
 import { fireDue, nextDeadlineMs } from "../timers.ts";
-import { acceptConnection, closeConnection, removeConnection, wait } from "./connections.ts";
+import { acceptConnection, breakOff, closeConnection, removeConnection, wait } from "./connections.ts";
 import type { EdgeEffect, EdgeEvent } from "./events.ts";
 import { grantLooks, lookDeadlineMs, lookOn } from "./looks.ts";
 import { closeTurn, onBroken, onBytes, onEnded, onReturned, readOn } from "./requests.ts";
@@ -90,7 +90,7 @@ function onTimer(edge: Edge, id: ConnectionId, out: Outbox<EdgeEffect>): void {
   const { waitsFor } = connection;
   wait(edge, connection, null);
   if (waitsFor === "head") onBroken(edge, connection, "request_timeout", out);
-  else closeConnection(edge, connection, out);
+  else breakOff(edge, connection, out);
 }
 
 /** The last event of a connection: whoever waited for an answer on it gets none. */

@@ -1,4 +1,7 @@
-/** Of one connection so many exchanges are open at most. What comes beyond is read ahead a little, and then no more. */
+/**
+ * Of one connection so many exchanges are open at most. What comes beyond is read ahead a little, and further only to see
+ * whether its visitor has left, when it has not been read for a while.
+ */
 import type { EdgeLimits } from "../../core/edge/limits.ts";
 import type { LedgerConnection } from "../ledger/connections.ts";
 import type { Property } from "../record/checker.ts";
@@ -14,10 +17,10 @@ export const turnsBounded: Property = {
         limits = edgeLimits;
       },
       sees: ["connection_bytes", "exchange_opened", "exchange_closed"],
-      edgeStep: ({ name, ledger }, event, effects, count) => {
+      edgeStep: ({ name, nowMs, ledger }, event, effects, count) => {
         const { about } = ledger;
         if (about === null || limits === null) return;
-        const { turnsMax, readAheadBytes } = limits;
+        const { turnsMax, readAheadBytes, lookMs, lookBytes } = limits;
         if (about.open.length > turnsMax)
           violate("safety", `${name} has ${about.open.length} exchanges open on connection ${about.id}`);
         if (about.open.length < turnsMax || !isWhole(about)) {
@@ -31,7 +34,9 @@ export const turnsBounded: Property = {
         const before = aheadBytes.get(about);
         const came = before === undefined || event.type !== "connection_bytes" ? 0 : event.bytes.length;
         aheadBytes.set(about, (before ?? 0) + came);
-        if ((before ?? 0) + came < readAheadBytes || about.paused) return;
+        const mayLook = nowMs - about.pausedMs >= lookMs;
+        const bytesMax = readAheadBytes + (mayLook ? lookBytes : 0);
+        if ((before ?? 0) + came < bytesMax || about.paused) return;
         violate(
           "safety",
           `${name} reads on and on on connection ${about.id}, which has no room for a request`,

@@ -96,6 +96,10 @@ export function drawEdgeLimits(random: Random, operations: readonly Operation[])
     turnsMax: random.skewed(1, 16),
     // A whole head has to fit.
     readAheadBytes: headBytesMax + random.skewed(1, 48 * KIB),
+    lookMs: random.between(200, 2_000),
+    lookStepMs: random.between(50, 500),
+    lookBytes: random.skewed(64 * KIB, 1024 * KIB),
+    looksBytesTotal: random.between(1024 * KIB, 2048 * KIB),
     restMs: random.between(1_000, 5_000),
     lingerMs: random.between(1_000, 5_000),
   };

@@ -44,7 +44,8 @@ export function drawOperations(random: Random, setting: OperationSetting): Opera
   const firstId = nextId();
   const nextInCrowd = (index: number) => firstId + 2 * index;
   const crowd = drawCrowd(random.stream("crowd"), nextInCrowd, { ...setting, ...times });
-  return drawConnections(random.stream("connections"), [...operations, ...crowd], setting.faultyMs);
+  // Who waits for minutes has a connection of his own.
+  return [...drawConnections(random.stream("connections"), operations, setting.faultyMs), ...crowd];
 }
 
 function drawTime(random: Random, { faultyMs }: OperationSetting): number {

@@ -29,6 +29,8 @@ export class LedgerConnection {
   /** It is a handshake's, or another protocol's. */
   upgraded = false;
   paused = false;
+  /** When it was first told not to be read. */
+  pausedMs = Number.POSITIVE_INFINITY;
 
   constructor(id: ConnectionId) {
     this.id = id;
@@ -38,6 +40,7 @@ export class LedgerConnection {
 export class ConnectionLedger {
   readonly connections = new Map<ConnectionId, LedgerConnection>();
   readonly #connectionOf = new Map<ExchangeId, LedgerConnection>();
+  #nowMs = 0;
   /** What the last step was about; null where that is none, or not there. */
   about: LedgerConnection | null = null;
   /** Exchanges that were open before the one that the last step's event is an order for. */
@@ -59,6 +62,7 @@ export class ConnectionLedger {
   }
 
   #begin(nowMs: number, event: EdgeEvent): void {
+    this.#nowMs = nowMs;
     this.about = null;
     this.ahead = 0;
     this.outOfTurn.length = 0;
@@ -141,6 +145,7 @@ export class ConnectionLedger {
         break;
       case "connection_pause":
         connection.paused = effect.paused;
+        if (effect.paused) connection.pausedMs = Math.min(connection.pausedMs, this.#nowMs);
         break;
       case "connection_hand_over":
         connection.upgraded = true;

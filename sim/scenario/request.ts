@@ -96,6 +96,8 @@ export function requestOf(scenario: Scenario, visit: VisitOperation): RequestHea
 }
 
 function isChunked({ request: { quirks = [] }, connection }: VisitOperation): boolean {
+  // HTTP/1.0 has no chunks (RFC 9112 section 6.1).
+  if (connection?.old === true) return false;
   return connection?.chunkBytesMax !== undefined || quirks.includes("empty_body");
 }
 
