@@ -29,6 +29,7 @@ export const FAILURES = {
   not_text: failure(400, 1003, "Visitor sockets carry text messages only."),
   request_timeout: failure(408, 1008, "The request body stopped coming."),
   expectation_failed: failure(417, 1008, "The server meets no expectation but 100-continue."),
+  version_not_supported: failure(505, 1008, "The server speaks HTTP/1.0 and HTTP/1.1 only."),
   agent_not_connected: failure(424, 1013, "The home is not connected.", 5),
   agent_lost: failure(502, 1012, "The connection to the home was lost before it answered."),
   agent_protocol: failure(502, 1002, "The home's answer broke the tunnel protocol."),

@@ -46,7 +46,10 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
       accessToken: config.accessToken,
       protocol: config.protocol,
       access: config.access,
-      origins: config.origins.map(({ prefix, url }) => ({ prefix, authority: endpointOf(url).authority })),
+      origins: config.origins.map(({ prefix, url }) => {
+        const { authority, basePath } = endpointOf(url);
+        return { prefix, authority, basePath };
+      }),
       hostHeader: config.hostHeader,
       headers: config.headers,
       limits: config.limits,

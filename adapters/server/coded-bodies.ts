@@ -11,6 +11,8 @@ import { BodyCoder } from "./body-coder.ts";
 export type CodedBodiesOptions = {
   /** To the edge. */
   readonly order: (order: EdgeOrder) => void;
+  /** Whether the edge is still to report the last event of that exchange. */
+  readonly isOpen: (exchange: ExchangeId) => boolean;
   /** To the server. */
   readonly tell: (fact: EdgeFact) => void;
 };
@@ -34,7 +36,9 @@ export class CodedBodies {
 
   /** Whether the order is about a coded body, and so does not go to the edge as it is. */
   takes(order: EdgeOrder): boolean {
-    if (order.type === "respond_head" && order.coding !== null) this.#begin(order.exchange, order.coding);
+    if (order.type === "respond_head" && order.coding !== null && this.#options.isOpen(order.exchange)) {
+      this.#begin(order.exchange, order.coding);
+    }
     if (this.#bodies.size === 0 || (order.type !== "respond_body" && order.type !== "respond_end"))
       return false;
     const body = this.#bodies.get(order.exchange);

@@ -52,14 +52,18 @@ export class HttpServer {
   readonly #driver: Driver<Edge, EdgeEvent, EdgeEffect>;
   readonly #connections = new Map<ConnectionId, VisitorConnection>();
   readonly #bodies: CodedBodies;
+  /** Whose sockets were handed over. */
+  readonly #handedOver = new WeakMap<Duplex, ConnectionId>();
   #connectionsAccepted = 0;
   /** Set while the listener is closed and connections are still going. */
   #onAllGone: (() => void) | null = null;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
+    const { limits, trustedProxies } = options;
+    const edge = createEdge({ limits, trustedProxies, date: dateText });
     this.#driver = new Driver<Edge, EdgeEvent, EdgeEffect>({
-      state: createEdge({ limits: options.limits, trustedProxies: options.trustedProxies, date: dateText }),
+      state: edge,
       step: stepEdge,
       deadlineMs: edgeDeadlineMs,
       perform: (effect) => this.#perform(effect),
@@ -71,6 +75,7 @@ export class HttpServer {
     });
     this.#bodies = new CodedBodies({
       order: (order) => this.#driver.dispatch(order),
+      isOpen: (exchange) => edge.turns.has(exchange),
       tell: options.dispatch,
     });
     this.#server = createServer(LISTENER_OPTIONS, (socket) => this.#accept(socket));
@@ -112,12 +117,13 @@ export class HttpServer {
 
   /** Takes back a handshake from `onUpgrade`, which is for a home service. What followed it is in its socket again. */
   forward(request: IncomingMessage): void {
-    for (const [id, connection] of this.#connections) {
-      if (connection.socket !== request.socket) continue;
-      connection.takeBack();
-      return this.#driver.dispatch({ type: "connection_returned", connection: id });
-    }
-    assert(request.socket.destroyed, "a handshake was forwarded that came from elsewhere");
+    const id = this.#handedOver.get(request.socket);
+    assert(id !== undefined, "a handshake was forwarded that came from elsewhere");
+    const connection = this.#connections.get(id);
+    // It may have closed meanwhile.
+    if (connection === undefined) return;
+    connection.takeBack();
+    this.#driver.dispatch({ type: "connection_returned", connection: id });
   }
 
   /** Orders for an exchange that has ended here are ignored: its last event is on the way. */
@@ -159,6 +165,8 @@ export class HttpServer {
         return this.#connections.get(effect.connection)?.end();
       case "connection_pause":
         return this.#connections.get(effect.connection)?.pause(effect.paused);
+      case "connection_probe":
+        return this.#connections.get(effect.connection)?.probe();
       case "connection_close":
         return this.#connections.get(effect.connection)?.destroy();
       case "connection_reset":
@@ -174,6 +182,7 @@ export class HttpServer {
     const connection = this.#connections.get(id);
     if (connection === undefined) return;
     connection.giveAway();
+    this.#handedOver.set(connection.socket, id);
     const request = new IncomingMessage(connection.socket);
     request.method = "GET";
     request.url = target;

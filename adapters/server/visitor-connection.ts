@@ -7,6 +7,8 @@ import { PacedWriter } from "../socket/paced-writer.ts";
 import { type Parts, writeParts } from "../socket/parts.ts";
 import { countReceived } from "../socket/received-bytes.ts";
 
+const NOTHING = new Uint8Array(0);
+
 export class VisitorConnection {
   readonly socket: Socket;
   readonly #id: ConnectionId;
@@ -51,6 +53,12 @@ export class VisitorConnection {
   pause(paused: boolean): void {
     if (paused) this.socket.pause();
     else this.socket.resume();
+  }
+
+  /** An empty write reaches the system and fails on a connection that was reset. What waits to be written fails by itself. */
+  probe(): void {
+    const { socket } = this;
+    if (socket.writableLength === 0 && socket.writable) socket.write(NOTHING);
   }
 
   destroy(): void {

@@ -7,6 +7,8 @@ export type OriginRoute = {
   readonly prefix: string;
   /** Host and port, as in a Host header. */
   readonly authority: string;
+  /** Goes before each path; begins with a slash and ends without one. */
+  readonly basePath?: string;
 };
 
 /** What an agent is made with. */

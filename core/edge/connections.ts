@@ -3,12 +3,13 @@ import type { FailureCode } from "../failure.ts";
 import { addressKey, isTrustedProxy } from "../http/forwarded.ts";
 import type { HeaderList } from "../http/headers.ts";
 import { problemResponse } from "../http/problem.ts";
-import { createRequestReader, isInHead, isInRequest, waitingBytes } from "../http1/request-reader.ts";
+import { createRequestReader, isInHead, isInRequest } from "../http1/request-reader.ts";
 import { frameResponse } from "../http1/response-writer.ts";
 import type { ConnectionId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
 import { createQueue } from "../queue.ts";
 import { arm, createTimer, disarm } from "../timers.ts";
+import { dropAhead, fitGrant, isAheadFull } from "./ahead.ts";
 import type { EdgeEffect } from "./events.ts";
 import type { Edge, EdgeConnection, Patience, Turn } from "./state.ts";
 
@@ -32,7 +33,7 @@ export function removeConnection(edge: Edge, connection: EdgeConnection): void {
   const { id, address } = connection;
   connection.phase = "closed";
   connection.turns.length = 0;
-  wait(edge, connection, null);
+  letGo(edge, connection);
   edge.connections.delete(id);
   if (address === null) return;
   const left = (edge.addresses.get(address) ?? 1) - 1;
@@ -66,14 +67,17 @@ function createConnection(
     phase: "reading",
     turns: [],
     incoming: null,
-    heard: false,
+    asked: false,
     sealed: false,
     writes: createQueue(),
     leftBytes: 0,
     handshake: null,
     lastAnswer: null,
-    early: [],
-    earlyBytes: 0,
+    ahead: createQueue(),
+    aheadBytes: 0,
+    grantedBytes: 0,
+    readBytes: 0,
+    lookMs: 0,
     paused: false,
     ended: false,
   };
@@ -85,11 +89,29 @@ function createConnection(
 /** Arms the timer for what the connection waits for now, and has the adapter read, or not, as it wants. */
 export function settle(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
   if (connection.phase === "closed") return;
-  wait(edge, connection, patienceOf(connection));
+  wait(edge, connection, patienceOf(edge, connection));
+  if (connection.phase === "handed") return;
+  fitGrant(edge, connection);
   const paused = isFull(edge, connection);
-  if (connection.paused === paused || connection.phase === "handed") return;
+  if (connection.paused === paused) return;
   connection.paused = paused;
+  if (paused && !edge.unread.has(connection)) awaitLook(edge, connection);
   out.push({ type: "connection_pause", connection: connection.id, paused });
+}
+
+/** It is looked at if it is not read by then. */
+export function awaitLook(edge: Edge, connection: EdgeConnection): void {
+  edge.looking.delete(connection);
+  // Behind those that are looked at before it.
+  edge.unread.delete(connection);
+  edge.unread.add(connection);
+  connection.readBytes = 0;
+  connection.lookMs = edge.nowMs + edge.config.limits.lookMs;
+}
+
+export function forgetLook(edge: Edge, connection: EdgeConnection): void {
+  edge.unread.delete(connection);
+  edge.unseen.delete(connection);
 }
 
 /** No response follows but this one, which takes its turn. */
@@ -102,6 +124,7 @@ export function refuse(
 ): void {
   const problem = problemResponse(code, { requestId: null, html: false });
   connection.sealed = true;
+  dropAhead(edge, connection);
   connection.lastAnswer = { ...problem, headers: [...problem.headers, ...headers] };
   proceedToEnd(edge, connection, out);
 }
@@ -128,6 +151,7 @@ export function proceedToEnd(edge: Edge, connection: EdgeConnection, out: Outbox
 export function endSide(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
   connection.phase = "lingering";
   connection.incoming = null;
+  dropAhead(edge, connection);
   out.push({ type: "connection_end", connection: connection.id });
   settle(edge, connection, out);
 }
@@ -136,8 +160,15 @@ export function endSide(edge: Edge, connection: EdgeConnection, out: Outbox<Edge
 export function closeConnection(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
   if (connection.phase === "closed") return;
   connection.phase = "closed";
-  wait(edge, connection, null);
+  letGo(edge, connection);
   out.push({ type: "connection_close", connection: connection.id });
+}
+
+/** Nothing is waited for, kept or looked for any more. */
+function letGo(edge: Edge, connection: EdgeConnection): void {
+  wait(edge, connection, null);
+  dropAhead(edge, connection);
+  forgetLook(edge, connection);
 }
 
 /**
@@ -150,11 +181,19 @@ export function cutConnection(edge: Edge, turn: Turn, out: Outbox<EdgeEffect>): 
   if (turn.minorVersion === 1) return closeConnection(edge, connection, out);
   if (connection.phase === "closed") return;
   connection.phase = "closed";
-  wait(edge, connection, null);
+  letGo(edge, connection);
   out.push({ type: "connection_reset", connection: connection.id });
 }
 
-function wait(edge: Edge, connection: EdgeConnection, patience: Patience | null): void {
+/** The visitor has taken something: he is waited for anew. */
+export function waitAnew(edge: Edge, connection: EdgeConnection): void {
+  if (connection.waitsFor !== "linger" || connection.phase !== "upgrade") return;
+  wait(edge, connection, null);
+  wait(edge, connection, "linger");
+}
+
+/** Has the connection wait for that from now on, in place of what it waited for. */
+export function wait(edge: Edge, connection: EdgeConnection, patience: Patience | null): void {
   if (connection.waitsFor === patience) return;
   if (connection.waitsFor === "idle") edge.idle.delete(connection);
   connection.waitsFor = patience;
@@ -165,24 +204,28 @@ function wait(edge: Edge, connection: EdgeConnection, patience: Patience | null)
   arm(edge.timers, connection.timer, edge.nowMs + ms);
 }
 
-function patienceOf(connection: EdgeConnection): Patience | null {
-  const { phase, reader, incoming, turns, sealed, heard } = connection;
-  if (phase === "lingering") return "linger";
+function patienceOf(edge: Edge, connection: EdgeConnection): Patience | null {
+  const { phase, reader, incoming, turns, sealed, asked } = connection;
+  // To his silence and the home's no end would come: a visitor who has left would only be found out by bytes for him.
+  if (phase === "lingering" || (turns[0]?.upgrade === true && connection.ended)) return "linger";
   if (phase !== "reading") return null;
   if (incoming?.over === true) return "rest";
   if (isInRequest(reader) || sealed) return null;
-  if (isInHead(reader)) return "head";
+  // Of a head that is not read on, all may be there.
+  if (isInHead(reader) && hasRoom(edge, connection)) return "head";
   if (turns.length > 0) return null;
-  // A connection that has not said anything yet is waited for as for the rest of a head.
-  return heard ? "idle" : "head";
+  // A connection that has not asked for anything yet is waited for as for the rest of a head.
+  return asked ? "idle" : "head";
+}
+
+/** Whether another request may be read while those before it wait for their answers. */
+export function hasRoom(edge: Edge, { turns }: EdgeConnection): boolean {
+  return turns.length < edge.config.limits.turnsMax;
 }
 
 /** Whether no more is to be read for now. What nobody wants is read ahead all the same, as far as there is room. */
-function isFull(edge: Edge, { phase, reader, earlyBytes, turns }: EdgeConnection): boolean {
-  const { readAheadBytes } = edge.config.limits;
-  if (phase === "reading") return waitingBytes(reader) >= readAheadBytes;
-  if (phase !== "upgrade") return false;
-  const turn = turns[0];
-  const isOpen = turn !== undefined && turn.response !== "none";
-  return isOpen ? turn.pausedBody : earlyBytes >= readAheadBytes;
+function isFull(edge: Edge, connection: EdgeConnection): boolean {
+  const { phase, ended, turns } = connection;
+  if (phase !== "reading" && phase !== "upgrade") return false;
+  return ended ? turns[0]?.pausedBody === true : isAheadFull(edge, connection);
 }

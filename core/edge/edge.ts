@@ -6,9 +6,10 @@ import { assert, unreachable } from "../assert.ts";
 import type { ConnectionId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
 import { fireDue, nextDeadlineMs } from "../timers.ts";
-import { acceptConnection, closeConnection, removeConnection } from "./connections.ts";
+import { acceptConnection, closeConnection, removeConnection, wait } from "./connections.ts";
 import type { EdgeEffect, EdgeEvent } from "./events.ts";
-import { closeTurn, onBroken, onBytes, onEnded, onReturned } from "./requests.ts";
+import { grantLooks, lookDeadlineMs, lookOn } from "./looks.ts";
+import { closeTurn, onBroken, onBytes, onEnded, onReturned, readOn } from "./requests.ts";
 import { finishIfOut, isUpgradeOut, obeyOrder, onFlushed } from "./responses.ts";
 import { createEdgeState, type Edge, type EdgeConfig, type EdgeConnection } from "./state.ts";
 
@@ -20,7 +21,7 @@ export function createEdge(config: EdgeConfig): Edge {
 
 /** When the next `tick` is due, in the milliseconds of `nowMs`; Infinity when nothing is armed. */
 export function edgeDeadlineMs(edge: Edge): number {
-  return nextDeadlineMs(edge.timers);
+  return edge.wanted.size > 0 ? edge.nowMs : Math.min(nextDeadlineMs(edge.timers), lookDeadlineMs(edge));
 }
 
 /** Takes one event at one time, which never runs backwards. */
@@ -28,9 +29,14 @@ export function stepEdge(edge: Edge, nowMs: number, event: EdgeEvent, out: Outbo
   assert(nowMs >= edge.nowMs, "time went backwards");
   assert(out.count === 0, "the effects of the previous step were not carried out");
   edge.nowMs = nowMs;
+  takeEvent(edge, event, out);
+  if (edge.unseen.size > 0) grantLooks(edge, out);
+}
+
+function takeEvent(edge: Edge, event: EdgeEvent, out: Outbox<EdgeEffect>): void {
   switch (event.type) {
     case "tick":
-      return fireDue(edge.timers, nowMs, (id) => onTimer(edge, id, out));
+      return onTick(edge, out);
     case "connection_accepted":
       assert(!edge.connections.has(event.connection), "a connection was accepted twice");
       return acceptConnection(edge, event.connection, event.peer, out);
@@ -70,9 +76,19 @@ function connectionOf(edge: Edge, id: ConnectionId): EdgeConnection {
   return connection;
 }
 
+function onTick(edge: Edge, out: Outbox<EdgeEffect>): void {
+  fireDue(edge.timers, edge.nowMs, (id) => onTimer(edge, id, out));
+  lookOn(edge, out);
+  for (const connection of [...edge.wanted]) {
+    readOn(edge, connection, out);
+    finishIfOut(edge, connection, out);
+  }
+}
+
 function onTimer(edge: Edge, id: ConnectionId, out: Outbox<EdgeEffect>): void {
   const connection = connectionOf(edge, id);
   const { waitsFor } = connection;
+  wait(edge, connection, null);
   if (waitsFor === "head") onBroken(edge, connection, "request_timeout", out);
   else closeConnection(edge, connection, out);
 }
@@ -83,11 +99,11 @@ function onClosed(edge: Edge, connection: EdgeConnection, inOrder: boolean, out:
   removeConnection(edge, connection);
 }
 
-/** Each response is the last one of its connection from here on, and who waits for none is let go. */
+/** No connection takes another request than those it has, or its first; who waits for none is let go. */
 function onListenerClosed(edge: Edge, out: Outbox<EdgeEffect>): void {
   edge.closing = true;
   for (const connection of edge.connections.values()) {
-    const isIdle = connection.turns.length === 0 && connection.waitsFor === "idle";
-    if (connection.phase === "reading" && isIdle) closeConnection(edge, connection, out);
+    if (connection.turns.length > 0) connection.sealed = true;
+    else if (connection.waitsFor === "idle") closeConnection(edge, connection, out);
   }
 }

@@ -37,6 +37,8 @@ export type EdgeEffect =
       readonly parts: readonly (string | Uint8Array)[];
       readonly lastUse: boolean;
     }
+  /** Finds out whether the visitor has reset it, without reading; one who has is told by `connection_closed`. */
+  | { readonly type: "connection_probe"; readonly connection: ConnectionId }
   /** Destroys it so that the other end cannot take what came for the whole. */
   | { readonly type: "connection_reset"; readonly connection: ConnectionId }
   /**

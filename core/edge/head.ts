@@ -1,6 +1,6 @@
 /** What a request's head says of the message itself: whom it is for, how it wants to go on, and whether the connection stays. */
 import type { FailureCode } from "../failure.ts";
-import { type HeaderList, headerValue, headerValues } from "../http/headers.ts";
+import { type HeaderList, headerValues } from "../http/headers.ts";
 import { hasOption } from "../http1/fields.ts";
 import type { RequestHead } from "../http1/request-reader.ts";
 
@@ -23,17 +23,16 @@ export function admit(head: RequestHead): Admission {
       ? { type: "handshake" }
       : refused("bad_request", ["sec-websocket-version", "13"]);
   }
-  const expect = headerValue(headers, "expect");
-  if (expect === undefined || minorVersion === 0) return { type: "request", expectsContinue: false };
-  if (expect.toLowerCase() !== "100-continue") return refused("expectation_failed");
+  const expected = headerValues(headers, "expect");
+  if (expected.length === 0 || minorVersion === 0) return { type: "request", expectsContinue: false };
+  if (expected.some((each) => each.toLowerCase() !== "100-continue")) return refused("expectation_failed");
   return { type: "request", expectsContinue: head.hasBody };
 }
 
 /** Whether the visitor keeps the connection after the response (RFC 9112 section 9.3). */
 export function isPersistent({ headers, minorVersion }: RequestHead): boolean {
-  return minorVersion === 0
-    ? hasOption(headers, "connection", "keep-alive")
-    : !hasOption(headers, "connection", "close");
+  if (hasOption(headers, "connection", "close")) return false;
+  return minorVersion === 1 || hasOption(headers, "connection", "keep-alive");
 }
 
 /** Other upgrades than this one are not known here, and ignored, as RFC 9110 section 7.8 has it. */

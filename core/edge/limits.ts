@@ -13,6 +13,19 @@ export const edgeLimits = {
   turnsMax: 16,
   /** What is read of a connection before somebody wants it: enough to see behind it that the visitor has left. */
   readAheadBytes: 64 * KIB,
+  /** A connection that is not read for so long is looked at, and again after as long: its visitor may have left. */
+  lookMs: 1 * SECOND,
+  /**
+   * How far a look reads on. Before the end stands what the kernel of one who has closed has still to send, 4 MiB at most with
+   * Linux (tcp_wmem), and what ours has received: 4.2 MiB in all were measured.
+   */
+  lookBytes: 5 * 1024 * KIB,
+  /** A look goes on for so long again if much has come: what is under way needs the time of a way and back, from far as well. */
+  lookStepMs: 250,
+  /** How often at most: so fast a visitor sends who has left nothing but his kernel behind, on any way but a very slow one. */
+  lookStepsMax: 16,
+  /** All looks together, those included that found no end and keep what they read until somebody wants it. */
+  looksBytesTotal: 40 * 1024 * KIB,
   /** Of a body that nobody wants any more so long is read on, lest the visitor stays stuck in it. */
   restMs: 5 * SECOND,
   /**
@@ -22,7 +35,10 @@ export const edgeLimits = {
   connectionsMax: 20_000,
   /** Of one address (of IPv6: of one network of 64 bits). A proxy that is trusted has no such bound. */
   addressConnectionsMax: 1_000,
-  /** A connection whose last response is out, while the visitor has not closed it: nginx waits as long. */
+  /**
+   * A connection whose last response is out, while the visitor has not closed it: nginx waits as long. And an upgraded one that
+   * its visitor has ended and whose home says nothing more.
+   */
   lingerMs: 5 * SECOND,
 };
 

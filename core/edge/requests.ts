@@ -1,16 +1,28 @@
 /** From a visitor's connection to the server: requests one after the other, each as far as somebody wants to read it. */
 import type { ServerEvent } from "../events.ts";
 import {
+  isInHead,
   isInRequest,
   nextRequestPart,
   putRequestBytes,
   type RequestFault,
   type RequestHead,
   takeRest,
+  waitingBytes,
 } from "../http1/request-reader.ts";
 import type { ExchangeId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
-import { closeConnection, cutConnection, endSide, refuse, settle } from "./connections.ts";
+import { dropAhead, hasAhead, keepAhead, takeAhead } from "./ahead.ts";
+import {
+  closeConnection,
+  cutConnection,
+  endSide,
+  forgetLook,
+  hasRoom,
+  proceedToEnd,
+  refuse,
+  settle,
+} from "./connections.ts";
 import type { EdgeEffect } from "./events.ts";
 import { admit, isPersistent } from "./head.ts";
 import type { Edge, EdgeConnection, Turn } from "./state.ts";
@@ -21,17 +33,27 @@ export function onBytes(
   bytes: Uint8Array,
   out: Outbox<EdgeEffect>,
 ): void {
-  connection.heard = true;
+  connection.readBytes += bytes.length;
   if (connection.phase === "upgrade") return onUpgradeBytes(edge, connection, bytes, out);
   // Behind the last request nothing is of use to anybody.
   const isWanted = connection.phase === "reading" && (!connection.sealed || isInRequest(connection.reader));
   if (!isWanted) return;
-  putRequestBytes(connection.reader, bytes);
+  const { reader } = connection;
+  if (hasAhead(connection) || !readerHasRoom(edge, connection)) keepAhead(connection, bytes);
+  else putRequestBytes(reader, bytes);
   readOn(edge, connection, out);
 }
 
-/** Reads as far as what came is wanted. */
+/**
+ * Reads as far as what came is wanted. Of what was read ahead the next piece follows with the next tick: whoever wants it may
+ * want no more after this one.
+ */
 export function readOn(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
+  if (connection.phase === "upgrade") return deliverAhead(edge, connection, out);
+  if (mayRead(edge, connection) && readerHasRoom(edge, connection)) {
+    const piece = takeAhead(connection);
+    if (piece !== undefined) putRequestBytes(connection.reader, piece);
+  }
   while (connection.phase === "reading" && mayRead(edge, connection)) {
     const part = nextRequestPart(connection.reader);
     if (part === null) break;
@@ -57,7 +79,12 @@ export function readOn(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeE
         break;
     }
   }
-  if (connection.sealed && !isInRequest(connection.reader)) takeRest(connection.reader);
+  if (connection.sealed && !isInRequest(connection.reader)) {
+    takeRest(connection.reader);
+    dropAhead(edge, connection);
+  }
+  const isWanted = connection.phase === "reading" && mayRead(edge, connection);
+  markWanted(edge, connection, isWanted);
   settle(edge, connection, out);
 }
 
@@ -66,7 +93,7 @@ export function onEnded(edge: Edge, connection: EdgeConnection, out: Outbox<Edge
   connection.ended = true;
   switch (connection.phase) {
     case "reading":
-      if (isInRequest(connection.reader) || connection.waitsFor === "head") {
+      if (isInRequest(connection.reader) || (isInHead(connection.reader) && hasRoom(edge, connection))) {
         onBroken(edge, connection, "bad_request", out);
       }
       // It may have ended by that.
@@ -93,9 +120,13 @@ export function onBroken(
   out.push({ type: "connection_fault", connection: connection.id, fault });
   const turn = connection.incoming;
   connection.incoming = null;
-  if (turn !== null && !turn.over) {
-    // It is the body of this request that is broken.
-    if (turn.response !== "none") return cutConnection(edge, turn, out);
+  if (turn !== null) {
+    // It is the body of this request that is broken, and a request has one answer.
+    if (turn.response === "body") return cutConnection(edge, turn, out);
+    if (turn.response === "ended") {
+      connection.sealed = true;
+      return proceedToEnd(edge, connection, out);
+    }
     connection.turns.pop();
     closeTurn(edge, turn, false, out);
   }
@@ -123,20 +154,47 @@ export function closeTurn(edge: Edge, turn: Turn, complete: boolean, out: Outbox
   out.push({ type: "exchange_closed", exchange: turn.exchange, complete });
 }
 
-/** The home took the upgrade: what came before its answer goes first. */
-export function deliverEarly(connection: EdgeConnection, turn: Turn, out: Outbox<EdgeEffect>): void {
-  for (const bytes of connection.early) out.push({ type: "exchange_body", exchange: turn.exchange, bytes });
-  connection.early = [];
-  connection.earlyBytes = 0;
+/** An upgraded connection: what came before the home's answer, or while it wanted no more, and then the visitor's end. */
+function deliverAhead(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
+  const turn = connection.turns[0];
+  if (turn !== undefined && isOpen(turn)) {
+    const bytes = takeAhead(connection);
+    if (bytes !== undefined) out.push({ type: "exchange_body", exchange: turn.exchange, bytes });
+    markWanted(edge, connection, true);
+    if (connection.ended && !hasAhead(connection)) endUpgrade(turn, out);
+  }
+  settle(edge, connection, out);
+}
+
+/** Whether the home takes what the visitor of an upgrade sends. */
+function isOpen({ response, pausedBody }: Turn): boolean {
+  return response !== "none" && !pausedBody;
+}
+
+function endUpgrade(turn: Turn, out: Outbox<EdgeEffect>): void {
+  if (turn.requestDone) return;
+  turn.requestDone = true;
+  out.push({ type: "exchange_body_ended", exchange: turn.exchange, trailers: [] });
+}
+
+function markWanted(edge: Edge, connection: EdgeConnection, isWanted: boolean): void {
+  if (isWanted && hasAhead(connection)) edge.wanted.add(connection);
+  else edge.wanted.delete(connection);
+}
+
+function readerHasRoom(edge: Edge, { reader }: EdgeConnection): boolean {
+  return waitingBytes(reader) < edge.config.limits.readAheadBytes;
 }
 
 /** Whether what comes next on the connection is wanted: a head where there is room for a turn, a body where it is read. */
-function mayRead(edge: Edge, { reader, incoming, sealed, turns }: EdgeConnection): boolean {
-  if (!isInRequest(reader)) return !sealed && turns.length < edge.config.limits.turnsMax;
+function mayRead(edge: Edge, connection: EdgeConnection): boolean {
+  const { reader, incoming, sealed } = connection;
+  if (!isInRequest(reader)) return !sealed && hasRoom(edge, connection);
   return incoming === null || incoming.over || (incoming.reads && !incoming.pausedBody);
 }
 
 function onHead(edge: Edge, connection: EdgeConnection, head: RequestHead, out: Outbox<EdgeEffect>): void {
+  connection.asked = true;
   const admission = admit(head);
   switch (admission.type) {
     case "request":
@@ -149,18 +207,25 @@ function onHead(edge: Edge, connection: EdgeConnection, head: RequestHead, out: 
       );
     case "handshake":
       // A WebSocket cannot start while an earlier response still needs the connection.
-      if (connection.turns.length === 0) return handOver(connection, head, out);
+      if (connection.turns.length === 0) return handOver(edge, connection, head, out);
       return refuse(edge, connection, "bad_request", ["sec-websocket-version", "13"], out);
     case "refused":
       return refuse(edge, connection, admission.code, admission.headers, out);
   }
 }
 
-function handOver(connection: EdgeConnection, head: RequestHead, out: Outbox<EdgeEffect>): void {
+function handOver(edge: Edge, connection: EdgeConnection, head: RequestHead, out: Outbox<EdgeEffect>): void {
   const { target, headers } = head;
   connection.phase = "handed";
   connection.handshake = head;
+  for (let piece = takeAhead(connection); piece !== undefined; piece = takeAhead(connection)) {
+    putRequestBytes(connection.reader, piece);
+  }
   const rest = takeRest(connection.reader);
+  dropAhead(edge, connection);
+  // Who takes it over reads it, and it is read when it comes back.
+  forgetLook(edge, connection);
+  connection.paused = false;
   out.push({ type: "connection_hand_over", connection: connection.id, target, headers, rest });
 }
 
@@ -173,11 +238,14 @@ function openTurn(
 ): void {
   const { method, target, headers, minorVersion } = head;
   const hasBody = head.hasBody || upgrade;
+  const persistent = isPersistent(head);
+  // RFC 9112 section 9.6: what follows the last request is no request, and must not be done.
+  if (!persistent || edge.closing) connection.sealed = true;
   const exchange = ++edge.exchangesOpened as ExchangeId;
   const turn: Turn = {
     method,
     minorVersion,
-    persistent: isPersistent(head),
+    persistent,
     exchange,
     connection,
     upgrade,
@@ -217,13 +285,11 @@ function onUpgradeBytes(
   out: Outbox<EdgeEffect>,
 ): void {
   const turn = connection.turns[0];
-  if (turn !== undefined && turn.response !== "none") {
+  if (turn !== undefined && isOpen(turn) && !hasAhead(connection)) {
     out.push({ type: "exchange_body", exchange: turn.exchange, bytes });
     return;
   }
-  // A client sends nothing before the answer (RFC 6455 section 4.1); of one that does, so much is kept.
-  connection.early.push(bytes);
-  connection.earlyBytes += bytes.length;
+  keepAhead(connection, bytes);
   settle(edge, connection, out);
 }
 
@@ -231,8 +297,8 @@ function onUpgradeEnded(edge: Edge, connection: EdgeConnection, out: Outbox<Edge
   const turn = connection.turns[0];
   // Half a connection is of no use to somebody who asked for a WebSocket.
   if (turn === undefined || turn.response === "none") return closeConnection(edge, connection, out);
-  turn.requestDone = true;
-  out.push({ type: "exchange_body_ended", exchange: turn.exchange, trailers: [] });
+  if (isOpen(turn) && !hasAhead(connection)) endUpgrade(turn, out);
+  settle(edge, connection, out);
 }
 
 type ExchangeFact = Extract<ServerEvent, { readonly type: "exchange_body" | "exchange_body_ended" }>;

@@ -4,9 +4,10 @@ import type { HeaderList } from "../http/headers.ts";
 import { bareHead, chunkLine, frameResponse, lastChunk } from "../http1/response-writer.ts";
 import type { Outbox } from "../outbox.ts";
 import { dequeue, enqueue, queueItem, queueLength } from "../queue.ts";
-import { cutConnection, endSide, proceedToEnd, settle } from "./connections.ts";
+import { dropAhead } from "./ahead.ts";
+import { cutConnection, endSide, proceedToEnd, settle, waitAnew } from "./connections.ts";
 import type { EdgeEffect, ExchangeOrder } from "./events.ts";
-import { closeTurn, deliverEarly, readOn } from "./requests.ts";
+import { closeTurn, readOn } from "./requests.ts";
 import type { Edge, EdgeConnection, Turn } from "./state.ts";
 
 export function obeyOrder(edge: Edge, order: ExchangeOrder, out: Outbox<EdgeEffect>): void {
@@ -16,13 +17,13 @@ export function obeyOrder(edge: Edge, order: ExchangeOrder, out: Outbox<EdgeEffe
   const { connection } = turn;
   switch (order.type) {
     case "exchange_read":
+      if (turn.expectsContinue && !turn.reads) inTurn(edge, turn, order, out);
       turn.reads = true;
-      if (turn.expectsContinue) inTurn(edge, turn, order, out);
       return readOn(edge, connection, out);
     case "exchange_pause":
       turn.pausedBody = order.paused;
-      if (connection.phase === "upgrade") return settle(edge, connection, out);
-      return readOn(edge, connection, out);
+      readOn(edge, connection, out);
+      return finishIfOut(edge, connection, out);
     case "respond_cut":
       turn.cut = true;
       connection.sealed = true;
@@ -44,6 +45,7 @@ export function onFlushed(
   out: Outbox<EdgeEffect>,
 ): void {
   connection.leftBytes += bytes;
+  waitAnew(edge, connection);
   for (;;) {
     const write = queueItem(connection.writes, 0);
     if (write === undefined || write.wireBytes > connection.leftBytes) break;
@@ -77,6 +79,8 @@ function respond(edge: Edge, turn: Turn, order: ExchangeOrder, out: Outbox<EdgeE
   if (connection.phase !== "reading" && connection.phase !== "upgrade") return;
   switch (order.type) {
     case "exchange_read":
+      // An answer that has begun says more.
+      if (turn.response !== "none") return;
       return write(turn, [bareHead(100, [])], 0, false, out);
     case "exchange_pause":
       return;
@@ -86,8 +90,7 @@ function respond(edge: Edge, turn: Turn, order: ExchangeOrder, out: Outbox<EdgeE
     case "respond_upgrade":
       turn.response = "raw";
       write(turn, [bareHead(101, order.headers)], 0, false, out);
-      deliverEarly(connection, turn, out);
-      return settle(edge, connection, out);
+      return readOn(edge, connection, out);
     case "respond":
       return respondWhole(edge, turn, order, out);
     case "respond_head":
@@ -126,11 +129,14 @@ function headOf(edge: Edge, turn: Turn, status: number, headers: HeaderList, clo
   assert(turn.response === "none", "a response has two heads");
   const { connection } = turn;
   const { config, closing } = edge;
+  // RFC 9110 section 10.1.1: who was not told to go on may leave the body out, or may not.
+  const isBodyInDoubt = turn.expectsContinue && !turn.reads;
+  const isLast = connection.turns.length === 1;
   const framing = frameResponse(turn, {
     status,
     headers,
     // A handshake that was refused is the last request of its connection.
-    close: close || turn.upgrade || closing,
+    close: close || turn.upgrade || isBodyInDoubt || (closing && isLast),
     date: config.date(),
     idleSeconds: Math.floor(config.limits.idleMs / 1_000),
   });
@@ -139,7 +145,10 @@ function headOf(edge: Edge, turn: Turn, status: number, headers: HeaderList, clo
   turn.closes = framing.closes;
   if (framing.closes) connection.sealed = true;
   // What came of it is of no use to anybody.
-  if (connection.phase === "upgrade") connection.phase = "reading";
+  if (connection.phase === "upgrade") {
+    connection.phase = "reading";
+    dropAhead(edge, connection);
+  }
   return framing.head;
 }
 
@@ -184,7 +193,8 @@ function endResponse(edge: Edge, turn: Turn, out: Outbox<EdgeEffect>): void {
 /** The response of the first turn is out, if all of it was ordered and has left. */
 export function finishIfOut(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
   const turn = connection.turns[0];
-  if (turn?.response !== "ended" || !isOut(connection)) return;
+  // What was destroyed may have been destroyed before the last of it went out.
+  if (turn?.response !== "ended" || !isOut(connection) || connection.phase === "closed") return;
   if (connection.phase === "upgrade") {
     if (!turn.requestDone) return;
     connection.turns.shift();

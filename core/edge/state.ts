@@ -44,9 +44,9 @@ export type EdgeConnection = {
   readonly turns: Turn[];
   /** Whose request is being read: its head is known, and its end has not come. */
   incoming: Turn | null;
-  /** Whether a byte has come. */
-  heard: boolean;
-  /** Whether no further request is taken: the last response is known. */
+  /** Whether a request's head has come. */
+  asked: boolean;
+  /** Whether no further request is taken: the last response is known, or the last request. */
   sealed: boolean;
   /** Writes that have not left for the kernel, oldest first; how much of the oldest has left already. */
   readonly writes: Queue<Write>;
@@ -55,9 +55,15 @@ export type EdgeConnection = {
   handshake: RequestHead | null;
   /** Goes out when all turns before it are over; the connection ends with it. */
   lastAnswer: ProblemResponse | null;
-  /** What came before the answer to a handshake with a home service. */
-  early: Uint8Array[];
-  earlyBytes: number;
+  /** What came before it was wanted, oldest first, beyond what the reader has; what it counts for. */
+  readonly ahead: Queue<Uint8Array>;
+  aheadBytes: number;
+  /** How much further than `readAheadBytes` it may be read. */
+  grantedBytes: number;
+  /** What has come since its next look was fixed. */
+  readBytes: number;
+  /** When it is looked at next, or its look ends. */
+  lookMs: number;
   /** Whether the adapter was told to stop reading. */
   paused: boolean;
   /** Whether the visitor has ended his side. */
@@ -80,7 +86,7 @@ export type Turn = Asked & {
   readonly connection: EdgeConnection;
   readonly upgrade: boolean;
   readonly expectsContinue: boolean;
-  /** Whether the server wants the body, and whether it wants no more of it for the moment. */
+  /** Whether the server wants the body, and `100 Continue` with it; whether it wants no more of it for the moment. */
   reads: boolean;
   pausedBody: boolean;
   /** Whether the request was read to its end. */
@@ -106,6 +112,16 @@ export type Edge = {
   readonly turns: IdTable<ExchangeId, Turn>;
   /** Connections that wait for another request, the one that has waited longest first. */
   readonly idle: Set<EdgeConnection>;
+  /** Connections that are not read, or were not a moment ago, the one that is looked at next first. */
+  readonly unread: Set<EdgeConnection>;
+  /** Those of them whose look waits for room, the one that has waited longest first. */
+  readonly unseen: Set<EdgeConnection>;
+  /** Connections that are read further because they are looked at, the one whose look ends next first. */
+  readonly looking: Set<EdgeConnection>;
+  /** What all connections together were granted. */
+  grantedBytes: number;
+  /** Connections of which something that was read ahead is wanted: they go on with the next tick, which is due. */
+  readonly wanted: Set<EdgeConnection>;
   /** Connections by address. */
   readonly addresses: Map<string, number>;
   exchangesOpened: number;
@@ -121,6 +137,11 @@ export function createEdgeState(config: EdgeConfig): Edge {
     connections: new IdTable(),
     turns: new IdTable(),
     idle: new Set(),
+    unread: new Set(),
+    unseen: new Set(),
+    looking: new Set(),
+    grantedBytes: 0,
+    wanted: new Set(),
     addresses: new Map(),
     exchangesOpened: 0,
     closing: false,

@@ -36,19 +36,15 @@ export function authorityOf(target: string): string | undefined {
   return SCHEME_AND_AUTHORITY.exec(target)?.[1];
 }
 
-/**
- * Whether somebody who reads the path could be led out of it: by a dot segment, or by a separator that is encoded, however
- * often. Parameters of a segment (`;`) are cut off first, as some do.
- */
+/** Whether somebody could read the path as another place: by a dot segment, or by a separator that is encoded, however often. */
 export function mayLeave(path: string): boolean {
-  let read = path;
-  // Each decoding makes it shorter, so that it ends by itself.
-  for (let decoded = decodeEscapes(read); decoded !== read; decoded = decodeEscapes(read)) {
-    if (separators(decoded) !== separators(read)) return true;
-    read = decoded;
-  }
-  if (read.includes("\\") || read.includes("\0")) return true;
-  return read.split("/").some((segment) => DOTS.test(segment));
+  const read = decodeAll(path);
+  return /[\\\0]/.test(read) || separators(read) !== separators(path) || hasSegment(read, DOTS);
+}
+
+/** Whether a path, or what it may be read as, steps up in the tree of its service. */
+export function mayClimb(path: string): boolean {
+  return hasSegment(decodeAll(path), TWO_DOTS);
 }
 
 /** The target in origin form; null where the path is not one that can be sent, or a query cannot be encoded. */
@@ -79,17 +75,25 @@ const TARGET = /^[\x21\x22\x24-\x7e]+$/;
 const PATH = /^[\x21\x22\x24-\x3e\x40-\x7e]*$/;
 const SCHEME_AND_AUTHORITY = /^https?:\/\/([^/?]+)/i;
 
+/** Parameters of a segment (`;`) are cut off first by some. */
 const DOTS = /^\.{1,2}(?:;|$)/;
+const TWO_DOTS = /^\.\.(?:;|$)/;
 
-function separators(text: string): number {
-  let count = 0;
-  for (const character of text) if (character === "/" || character === "\\") count++;
-  return count;
+function hasSegment(path: string, pattern: RegExp): boolean {
+  return path.split(/[/\\]/).some((segment) => pattern.test(segment));
 }
 
-/** Escapes of ASCII alone: others are no separators. */
-function decodeEscapes(text: string): string {
-  return text.replace(/%([0-7][0-9a-f])/gi, (_, digits) => String.fromCharCode(Number.parseInt(digits, 16)));
+function separators(path: string): number {
+  return path.split("/").length;
+}
+
+/** Until nothing is left to decode. Escapes of ASCII alone: others are no separators. */
+function decodeAll(path: string): string {
+  if (!path.includes("%")) return path;
+  const decoded = path.replace(/%([0-7][0-9a-f])/gi, (_, digits) =>
+    String.fromCharCode(Number.parseInt(digits, 16)),
+  );
+  return decoded === path ? path : decodeAll(decoded);
 }
 
 function parseQuery(raw: string): Map<string, string> | null {

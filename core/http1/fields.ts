@@ -1,16 +1,18 @@
 /** Field lines (RFC 9112 section 5), and what some of them list. */
 import { type HeaderList, headerValues, validHeaders } from "../http/headers.ts";
 
-/** Header or trailer fields, the line breaks between them included; null where they are not HTTP's. */
-export function parseFields(text: string, from: number): string[] | null {
+/**
+ * Header or trailer fields, the line breaks between them included; null where they are not HTTP's. A value may go on in the
+ * next line, which a gateway makes one line, or refuses (RFC 9112 section 5.2).
+ */
+export function parseFields(text: string, from: number, folds: "joined" | "refused"): string[] | null {
   const fields: string[] = [];
   for (let at = from; at < text.length; ) {
     const found = text.indexOf("\r\n", at);
     const end = found === -1 ? text.length : found;
     if (isWhitespace(text.charCodeAt(at))) {
-      // A value that goes on, which a gateway makes one line (RFC 9112 section 5.2).
       const before = fields.pop();
-      if (before === undefined) return null;
+      if (before === undefined || folds === "refused") return null;
       const value = `${before} ${trimmed(text, at, end)}`;
       fields.push(trimmed(value, 0, value.length));
     } else {

@@ -32,6 +32,8 @@ export type RequestPart =
 export type RequestFault =
   /** No request that HTTP knows, or one that could be read in two ways. */
   | "bad_request"
+  /** A request line of another HTTP than 1.0 and 1.1. */
+  | "version_not_supported"
   /** The head, or the trailers, are beyond their limit. */
   | "head_too_large";
 
@@ -72,9 +74,9 @@ export function waitingBytes({ received }: RequestReader): number {
   return unreadBytes(received);
 }
 
-/** Whether some of a head has come, and not all of it. */
-export function isInHead(reader: RequestReader): boolean {
-  return reader.state === "head" && waitingBytes(reader) > 0;
+/** Whether some of a head has come. Half of an empty line is none: such lines may stand before a head, and say nothing. */
+export function isInHead({ state, received: { bytes, at } }: RequestReader): boolean {
+  return state === "head" && at < bytes.length && !isHalfLineEnd(bytes, at);
 }
 
 /** Whether a request's head was read and the request is not complete. */
@@ -109,34 +111,46 @@ function readHead(reader: RequestReader): RequestPart | null {
   const { received } = reader;
   skipEmptyLines(reader);
   const { bytes, at } = received;
-  // Nothing yet, or half of an empty line.
-  if (at === bytes.length || (bytes[at] === CR && at + 1 === bytes.length)) return null;
-  // What is no HTTP at all may never have the end of a line, and nobody should wait for it.
-  if (!isToken(String.fromCharCode(byteAt(bytes, at)))) return broken(reader, "bad_request");
-  const length = linesLength(reader, true);
-  if (typeof length !== "number") return length;
+  if (at === bytes.length || isHalfLineEnd(bytes, at)) return null;
+  const hadLine = reader.lineAt > 0;
+  const length = linesLength(reader);
+  if (typeof length !== "number") {
+    const fault = hadLine ? null : firstLineFault(reader);
+    if (fault !== null) return broken(reader, fault);
+    return length === null ? null : broken(reader, length);
+  }
   const text = decodeLatin1(bytes, at, at + length - 4);
   take(reader, length);
   const found = text.indexOf("\r\n");
   const lineEnd = found < 0 ? text.length : found;
-  const [, method, target, minor] = REQUEST_LINE.exec(text.slice(0, lineEnd)) ?? [];
-  const headers = FOLDED.test(text) ? null : parseFields(text, lineEnd + 2);
-  if (method === undefined || target === undefined || headers === null) return broken(reader, "bad_request");
-  const hasBody = frame(reader, headers);
+  const line = text.slice(0, lineEnd);
+  const [, method, target, minor] = REQUEST_LINE.exec(line) ?? [];
+  if (method === undefined || target === undefined) return broken(reader, faultOf(line));
+  const headers = parseFields(text, lineEnd + 2, "refused");
+  if (headers === null) return broken(reader, "bad_request");
+  const minorVersion = minor === "0" ? 0 : 1;
+  const hasBody = frame(reader, headers, minorVersion);
   if (hasBody === null) return broken(reader, "bad_request");
-  return { type: "head", head: { method, target, minorVersion: minor === "0" ? 0 : 1, headers, hasBody } };
+  return { type: "head", head: { method, target, minorVersion, headers, hasBody } };
 }
 
 /**
  * How the body ends (RFC 9112 section 6.3), and whether there is one; null where that is not beyond doubt. A list of equal
- * lengths is refused too: others may take its first element, or its last.
+ * lengths is refused too: others may take its first element, or its last. So are chunks in HTTP/1.0, which has none: whoever
+ * passed the request on may not have seen them (RFC 9112 section 6.1).
  */
-function frame(reader: RequestReader, headers: HeaderList): boolean | null {
+function frame(reader: RequestReader, headers: HeaderList, minorVersion: 0 | 1): boolean | null {
   const codings = headerValues(headers, "transfer-encoding");
   const lengths = headerValues(headers, "content-length");
   reader.chunked = codings.length > 0;
   if (reader.chunked) {
-    if (lengths.length > 0 || codings.length > 1 || codings[0]?.toLowerCase() !== "chunked") return null;
+    if (
+      minorVersion === 0 ||
+      lengths.length > 0 ||
+      codings.length > 1 ||
+      codings[0]?.toLowerCase() !== "chunked"
+    )
+      return null;
     reader.state = "chunk_size";
     return true;
   }
@@ -185,12 +199,14 @@ function readChunkEnd(reader: RequestReader): RequestPart | null {
 
 function readTrailers(reader: RequestReader): RequestPart | null {
   const { bytes, at } = reader.received;
-  const length = linesLength(reader, false);
-  if (typeof length !== "number") return length;
+  const length = linesLength(reader);
+  if (length === null) return null;
+  if (typeof length !== "number") return broken(reader, length);
   take(reader, length);
   const text = length === 2 ? "" : decodeLatin1(bytes, at, at + length - 4);
-  const trailers = FOLDED.test(text) ? null : parseFields(text, 0);
-  if (trailers === null || headerValue(trailers, "content-length") !== undefined) {
+  const trailers = parseFields(text, 0, "refused");
+  // What says where a body ends comes before it, and whoever joins the trailers to the head must not read it there.
+  if (trailers === null || FRAMING.some((name) => headerValue(trailers, name) !== undefined)) {
     return broken(reader, "bad_request");
   }
   reader.state = "head";
@@ -210,7 +226,7 @@ function skipEmptyLines({ received }: RequestReader): void {
  * The length of the lines up to an empty one, which is counted; what they come to where that is not known yet, or never will
  * be. Lines end with CR LF and with nothing else: a lone LF is a line's end to some and not to others.
  */
-function linesLength(reader: RequestReader, hasRequestLine: boolean): number | null | RequestPart {
+function linesLength(reader: RequestReader): number | null | RequestFault {
   const { received, headBytesMax } = reader;
   const { bytes, at } = received;
   for (;;) {
@@ -218,18 +234,33 @@ function linesLength(reader: RequestReader, hasRequestLine: boolean): number | n
     if (end < 0) {
       const length = bytes.length - at;
       received.searchedBytes = length;
-      return length > headBytesMax ? broken(reader, "head_too_large") : null;
+      return length > headBytesMax ? "head_too_large" : null;
     }
-    if (end + 1 > headBytesMax) return broken(reader, "head_too_large");
-    if (end === 0 || bytes[at + end - 1] !== CR) return broken(reader, "bad_request");
+    if (end + 1 > headBytesMax) return "head_too_large";
+    if (end === 0 || bytes[at + end - 1] !== CR) return "bad_request";
     const { lineAt } = reader;
     received.searchedBytes = end + 1;
     reader.lineAt = end + 1;
     if (end - 1 === lineAt) return end + 1;
-    if (hasRequestLine && lineAt === 0 && !REQUEST_LINE.test(decodeLatin1(bytes, at, at + end - 1))) {
-      return broken(reader, "bad_request");
-    }
   }
+}
+
+/**
+ * What is no HTTP at all may never have the end of a head, or of a line, and nobody should wait for it: of a head that is
+ * not whole its first byte is looked at, and its first line when that is. Null where nothing is wrong with them.
+ */
+function firstLineFault({ received: { bytes, at }, lineAt }: RequestReader): RequestFault | null {
+  if (lineAt === 0) return isToken(String.fromCharCode(byteAt(bytes, at))) ? null : "bad_request";
+  const line = decodeLatin1(bytes, at, bytes.indexOf(LF, at) - 1);
+  return REQUEST_LINE.test(line) ? null : faultOf(line);
+}
+
+function faultOf(line: string): RequestFault {
+  return OTHER_VERSION.test(line) ? "version_not_supported" : "bad_request";
+}
+
+function isHalfLineEnd(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === CR && at + 1 === bytes.length;
 }
 
 function broken(reader: RequestReader, fault: RequestFault): RequestPart {
@@ -254,9 +285,12 @@ const END: RequestPart = { type: "end", trailers: [] };
  * mistake of the sender's. What a target may hold beyond having no white space is for who routes it.
  */
 const REQUEST_LINE = /^([A-Z][A-Z-]{0,31}) ([\x21-\x7e\x80-\xff]+) HTTP\/1\.([01])$/;
+const OTHER_VERSION = /^[A-Z][A-Z-]{0,31} [\x21-\x7e\x80-\xff]+ HTTP\/\d\.\d$/;
 
-/** A line that goes on, which once was one way to write a long value (RFC 9112 section 5.2). */
-const FOLDED = /\r\n[\t ]/;
+/**
+ * So many digits fit a number exactly. White space behind them, which RFC 9112 section 7.1.1 calls bad and has senders leave
+ * out, is part of the size to some readers and not to others.
+ */
+const CHUNK_LINE = /^0*([0-9a-f]{1,13})(?:;[\t\x20-\x7e\x80-\xff]*)?$/i;
 
-/** So many digits fit a number exactly. */
-const CHUNK_LINE = /^0*([0-9a-f]{1,13})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/i;
+const FRAMING = ["content-length", "transfer-encoding"];

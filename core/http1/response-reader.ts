@@ -149,7 +149,7 @@ function readHead(reader: ResponseReader): ResponsePart | null {
   const found = text.indexOf("\r\n");
   const lineEnd = found === -1 ? text.length : found;
   const [, minor, digits] = STATUS_LINE.exec(text.slice(0, lineEnd)) ?? [];
-  const headers = parseFields(text, lineEnd + 2);
+  const headers = parseFields(text, lineEnd + 2, "joined");
   if (minor === undefined || digits === undefined || headers === null) return malformed(reader);
   const status = Number(digits);
   if (status === 101) return readSwitch(reader, headers);
@@ -236,7 +236,7 @@ function readTrailers(reader: ResponseReader): ResponsePart | null {
   }
   const through = takeText(received, 2, HEAD_BYTES_MAX);
   if (through === "unfinished") return null;
-  const trailers = through === "endless" ? null : parseFields(through.text, 0);
+  const trailers = through === "endless" ? null : parseFields(through.text, 0, "joined");
   // A second length would leave open which one counts.
   if (trailers === null || headerValue(trailers, "content-length") !== undefined) return malformed(reader);
   return endResponse(reader, trailers);

@@ -37,7 +37,8 @@ export function frameResponse(asked: Asked, options: HeadOptions): Framing {
   const isChunked = !isBodiless && !isSized && asked.minorVersion === 1;
   // HTTP/1.0 has no chunks: what has no length ends with the connection, and announces no trailers.
   const endsBody = !isBodiless && !isSized && asked.minorVersion === 0;
-  const headers = isChunked ? options.headers : withoutHeader(options.headers, "trailer");
+  const isStripped = !isChunked && headerValue(options.headers, "trailer") !== undefined;
+  const headers = isStripped ? withoutHeader(options.headers, "trailer") : options.headers;
   const closes = options.close || !asked.persistent || endsBody;
   let head = statusLine(status) + fieldLines(headers);
   if (closes) head += "connection: close\r\n";

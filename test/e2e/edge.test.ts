@@ -119,6 +119,8 @@ describe("a request body", () => {
     ["that is negative", "-1\r\n"],
     ["with a prefix", "0x5\r\n"],
     ["with garbage behind it", "5 x\r\n"],
+    ["with a space behind it", "5 \r\n"],
+    ["with a lone LF behind it", "5\n"],
     ["that is empty", "\r\n"],
   ])("H04: is refused for a chunk size %s", async (_what, size) => {
     const home = await startVisitedHome();
@@ -226,6 +228,16 @@ describe("methods", () => {
 });
 
 describe("pipelining", () => {
+  test("H19: takes nothing that follows the last request of its connection", async () => {
+    const home = await startVisitedHome();
+    const visitor = home.connect();
+    visitor.send(`${home.head("GET", "Connection: close")}${home.head("GET")}`);
+    home.agent.reply(await home.agent.request());
+    await visitor.untilEnded();
+    expect(statuses(visitor)).toEqual([200]);
+    await home.hasHeardNothing();
+  });
+
   test("H19: answers a slow, a fast and a malformed request in their order, each its own", async () => {
     const home = await startVisitedHome();
     const visitor = home.connect();

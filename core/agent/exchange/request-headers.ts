@@ -4,6 +4,7 @@
  */
 import { at } from "../../assert.ts";
 import { asRead, type HeaderList, headerValue, isToken, withoutHeaders } from "../../http/headers.ts";
+import { mayClimb } from "../../http/target.ts";
 import type { AgentConfig, OriginRoute } from "../config.ts";
 
 /** Whether HTTP can carry these, and whether they are for an origin at all: `CONNECT` asks for another place. */
@@ -53,6 +54,13 @@ export function originHeaders(config: AgentConfig, origin: number, received: Hea
   if (!hasHost) headers.unshift("Host", host);
   headers.push(...config.headers);
   return headers;
+}
+
+/** Whether a service of which a part is for visitors could take the target for another part. */
+export function mayEscape({ prefix, basePath = "" }: OriginRoute, target: string): boolean {
+  if (prefix === "/" && basePath === "") return false;
+  const [path = ""] = target.split("?", 1);
+  return mayClimb(path);
 }
 
 /** The fields that the agent does not say itself: what it says cannot be said again behind the body either. */

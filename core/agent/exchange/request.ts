@@ -27,7 +27,7 @@ import { onProtocolError } from "../protocol-error.ts";
 import type { AgentState, Carried, Exchange } from "../state.ts";
 import { isFlooded } from "./aborts.ts";
 import { cutOrigin, onAborted, onForgotten } from "./ends.ts";
-import { isRequestLine, originFor, originHeaders, unconfigured } from "./request-headers.ts";
+import { isRequestLine, mayEscape, originFor, originHeaders, unconfigured } from "./request-headers.ts";
 
 /** What a message of the server came to, where its tunnel goes on. */
 export function onFact(
@@ -117,7 +117,9 @@ function refusalOf(
   if (length === "invalid") return "bad_request";
   if (length !== null && (last ? body.length !== length : body.length > length)) return "bad_request";
   if (upgrade && (last || body.length > 0 || (length ?? 0) > 0)) return "bad_request";
-  return originFor(state.config.origins, target) < 0 ? "no_origin" : null;
+  const origin = state.config.origins[originFor(state.config.origins, target)];
+  if (origin === undefined) return "no_origin";
+  return mayEscape(origin, target) ? "bad_request" : null;
 }
 
 function askOrigin(

@@ -16,7 +16,8 @@ test("buffers that nobody needs any more are given back after some MiB, at the p
     countReceived(Buffer.from(new Uint8Array(64 * 1024).buffer));
     most = Math.max(most, process.memoryUsage().arrayBuffers - atStart);
   }
-  expect(most).toBeLessThan(40 * MIB);
+  // A quarter of what came; how far above the threshold it gets is the collector's.
+  expect(most).toBeLessThan(64 * MIB);
   await expect.poll(() => collections).toBeGreaterThan(0);
   expect(collections).toBeLessThan(64);
   observer.disconnect();

@@ -1,6 +1,6 @@
 /** What Node's own parser makes of a response, by way of its HTTP client on a connection in memory. */
 import http from "node:http";
-import { Wire } from "./wire.ts";
+import { MemoryWire } from "./memory-wire.ts";
 
 export type Reading = {
   readonly interims: readonly { readonly status: number; readonly headers: readonly string[] }[];
@@ -23,7 +23,7 @@ export function readByNode(pieces: readonly Buffer[], options: ReadOptions): Pro
   let response: http.IncomingMessage | null = null;
   let isRefused = false;
   let isUpgraded = false;
-  const wire = new Wire();
+  const wire = new MemoryWire();
   const request = http.request({
     createConnection: () => wire,
     method: options.method,

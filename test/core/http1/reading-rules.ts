@@ -187,7 +187,8 @@ function unfolded(lines: readonly string[]): string[] {
   return whole;
 }
 
-function valuesOf(lines: readonly string[], name: string): string[] {
+/** Of the fields of that name, without white space around them. */
+export function valuesOf(lines: readonly string[], name: string): string[] {
   return lines
     .filter((line) => line.toLowerCase().startsWith(`${name}:`))
     .map((line) => trimmed(line.slice(name.length + 1)));
@@ -206,7 +207,7 @@ function isChunked(sent: Anatomy): boolean {
 }
 
 /** From the last chunk on, or from what is no chunk. */
-function afterChunks(rest: string): string {
+export function afterChunks(rest: string): string {
   let left = rest;
   for (;;) {
     const [line, digits] = CHUNK_LINE.exec(left) ?? [];

@@ -84,6 +84,30 @@ describe("a native request", () => {
     expect(request.headers).toEqual(["Host", `o${origin}.test`]);
   });
 
+  it.each(["/x/../secret", "/x/%2e%2e/secret", "/x/..%2fsecret", "/x/%252e.\\secret", "/..;a/secret"])(
+    "does not leave the part of a service that is for visitors: %s",
+    (target) => {
+      const parts = [
+        { prefix: "/", authority: "a.test", basePath: "/app" },
+        { prefix: "/x", authority: "b.test" },
+      ];
+      for (const part of parts) {
+        const server = connected({ origins: [part] });
+        const there = `${part.prefix === "/" ? "" : part.prefix}${target}`;
+        expect(server.problemOf(server.ask({ target: there }))).toMatchObject({ code: "bad_request" });
+        server.expectIdle();
+      }
+      const whole = connected({ origins: [{ prefix: "/", authority: "a.test" }] });
+      expect(whole.begin({ target }).request.target).toBe(target);
+    },
+  );
+
+  it("leaves what only looks like it to such a service", () => {
+    const server = connected({ origins: [{ prefix: "/", authority: "a.test", basePath: "/app" }] });
+    const target = "/a%2Fb/./...?q=/../x";
+    expect(server.begin({ target }).request.target).toBe(target);
+  });
+
   it("gets 404 where no origin has its path", () => {
     const server = connected({ origins: [{ prefix: "/api", authority: "api.test" }] });
     expect(server.problemOf(server.ask({ target: "/other" }))).toEqual({ status: 404, code: "no_origin" });
