@@ -161,6 +161,7 @@ export class AgentProcess {
         break;
       case "stopped":
         this.#world.sometimes(effect.failure === null ? "an agent drained" : "an agent gave up");
+        this.#origins.close();
         this.process.kill();
         break;
       case "report":
