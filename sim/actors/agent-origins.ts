@@ -83,6 +83,11 @@ export class AgentOrigins {
     this.#loop.dispatch(order);
   }
 
+  /** Its process stops of its own accord. */
+  close(): void {
+    this.#loop.dispatch({ type: "origins_close" });
+  }
+
   /** Its process has died. */
   end(losesPower: boolean): void {
     for (const line of this.#lines.values()) {

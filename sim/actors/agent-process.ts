@@ -35,11 +35,8 @@ export type AgentDisk = { clientToken: string | null };
 
 const ORIGINS = [
   { prefix: "/files", authority: "files.test" },
-  { prefix: "/library/3", authority: "third.test" },
+  { prefix: "/library/3", authority: "third.test", basePath: "/base" },
 ];
-
-/** Of those services that do not have all of their host. */
-const BASE_PATHS: Readonly<Record<string, string>> = { "/library/3": "/base" };
 
 /** One that has them all in one place under a name of its own has nothing but what visitors mean to ask for. */
 function originsOf({ hostHeader }: HomeSpec): AgentConfig["origins"] {
@@ -114,7 +111,7 @@ export class AgentProcess {
       },
     });
     this.#origins = new AgentOrigins(world, this.process, home, {
-      basePaths: originsOf(settings.spec).map(({ prefix }) => BASE_PATHS[prefix] ?? ""),
+      basePaths: originsOf(settings.spec).map(({ basePath = "" }) => basePath),
       // MoosicBox's protocol has no place for them; what is in the list is the agent's own.
       passesFields: isNative(settings.spec),
       tell: (fact) => this.process.dispatch(fact),
@@ -168,6 +165,7 @@ export class AgentProcess {
         break;
       case "stopped":
         this.#world.sometimes(effect.failure === null ? "an agent drained" : "an agent gave up");
+        this.#origins.close();
         this.process.kill();
         break;
       case "report":

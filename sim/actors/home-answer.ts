@@ -31,6 +31,8 @@ export class Answer implements HomeRequest {
   readonly #key: number;
   /** Null where nobody's visit asks for that. */
   readonly #model: ModelAnswer | null;
+  /** Whether what the visitor says in fields comes this far, trailers among them. */
+  readonly #passesFields: boolean;
   /** What the request body has to be, and how much of it was taken in. */
   readonly #body: string;
   #takenBytes = 0;
@@ -60,6 +62,7 @@ export class Answer implements HomeRequest {
       readonly request: HomeQuestion;
     },
   ) {
+    this.#passesFields = request.headers !== null;
     this.#body = call.visit === null ? "" : (bodyOf(call.visit) ?? "");
     this.#requestEnded = request.body !== "streamed" && request.upgrade !== true;
     this.#world = world;
@@ -146,7 +149,8 @@ export class Answer implements HomeRequest {
 
   #takeEnd(trailers: readonly string[]): void {
     const { visit } = this.#call;
-    const wanted = visit?.request.trailers === true && bodyOf(visit) !== null ? REQUEST_TRAILERS : [];
+    const isToEnd = this.#passesFields && visit?.request.trailers === true && bodyOf(visit) !== null;
+    const wanted = isToEnd ? REQUEST_TRAILERS : [];
     const isWhole = this.#takenBytes === this.#body.length && isSame(trailers, wanted);
     if (visit !== null && !isWhole && !this.#home.wasTampered) this.#call.bodyIntact = false;
     this.#requestEnded = true;

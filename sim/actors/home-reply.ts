@@ -63,6 +63,11 @@ export class HomeReply {
       this.interim(100, []);
       this.interim(102, ["x-goes", "on"]);
     }
+    if (this.#quirks.includes("no_http")) {
+      this.#framing = "raw";
+      this.#say(latin1Bytes("ICY 200 OK\r\n\r\n"));
+      return;
+    }
     if (this.#quirks.includes("switches_unasked")) {
       this.#framing = "raw";
       this.#say(responseHead(101, ["connection", "upgrade", "upgrade", "else", ...headers], PLAIN));
@@ -97,7 +102,10 @@ export class HomeReply {
 
   ended(trailers: readonly string[]): Afterwards {
     if (this.#framing === "chunked" && this.#quirks.includes("chunks_cut")) return CLOSED;
-    if (this.#framing === "chunked") this.#say(lastChunk(trailers, this.#does("odd_chunks")));
+    if (this.#framing === "chunked") {
+      const length = this.#quirks.includes("length_in_trailers") ? ["Content-Length", "5"] : [];
+      this.#say(lastChunk([...trailers, ...length], this.#does("odd_chunks")));
+    }
     for (const bytes of this.#heldBack) this.#write(bytes, false);
     for (const bytes of this.#surplus) this.#write(bytes, true);
     const isShort = this.#framing === "sized" && this.#left > 0;

@@ -28,6 +28,8 @@ export function drawRequest(random: Random, endpoint: Endpoint): RequestSpec {
   const takesBody = endpoint === "tunnel" && method !== "GET" && method !== "HEAD";
   const first = random.skewed(0, 50_000);
   const quirks = drawQuirks(random.stream("quirks"), { endpoint, method, takesBody });
+  const isNumber = takesBody && random.stream("number").chance(1, 6);
+  if (isNumber) quirks.push("number_body");
   return {
     endpoint,
     method,
@@ -38,9 +40,13 @@ export function drawRequest(random: Random, endpoint: Endpoint): RequestSpec {
     blocking: random.chance(1, 4),
     acceptEncoding: random.pick(["", "", "gzip", "br, gzip;q=0.5", "identity"]),
     ...(quirks.length === 0 ? {} : { quirks }),
+    ...(isNumber ? { uploadPieceBytes: NUMBER_PIECE_BYTES } : {}),
     ...(endpoint === "odd" ? { odd: random.pick(ODD_REQUESTS) } : {}),
   };
 }
+
+/** Several of them make a number, and each end of one is a number as well. */
+const NUMBER_PIECE_BYTES = 4;
 
 function drawQuirks(
   random: Random,

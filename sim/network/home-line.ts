@@ -48,7 +48,7 @@ const RESET: Segment = { kind: "reset", bytes: NO_BYTES, size: 0, unaskedAt: nul
 const SEGMENT_BYTES_MAX = 16 * 1024;
 /** Of what waited unread, the rest is read so long after the first of it, or sooner. */
 const READ_ON_US = 4_000;
-const WRITTEN_US_MAX = 4_000;
+const WRITTEN_US_MAX = 250_000;
 /** A kernel gives up a peer that is gone after this long. */
 const KEEP_ALIVE_US = 15_000_000;
 

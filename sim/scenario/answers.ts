@@ -32,6 +32,10 @@ export const MALFORMED_ANSWERS = [
   "surplus",
   "late_bytes",
   "lone_lf",
+  "no_http",
+  /** Its head is longer than anybody takes. */
+  "endless_header",
+  "length_in_trailers",
   /** Chunks end before the last of them, or are longer than they say. */
   "chunks_cut",
   "chunks_lie",
@@ -64,6 +68,7 @@ export function extraHeaders(
 
 const LONG_HEADER_CHARACTERS = 1_500;
 const HUGE_HEADER_CHARACTERS = 20_000;
+const ENDLESS_HEADER_CHARACTERS = 70_000;
 
 const EXTRA_HEADERS: Readonly<Partial<Record<AnswerQuirk, readonly string[]>>> = {
   binds_login: ["WWW-Authenticate", 'Basic realm="a, b", Negotiate oYG3'],
@@ -81,5 +86,6 @@ const EXTRA_HEADERS: Readonly<Partial<Record<AnswerQuirk, readonly string[]>>> =
   two_cookies: ["set-cookie", "a=1", "set-cookie", "b=2"],
   list_header: ["x-list", "a", "x-list", "b"],
   long_header: ["x-long", "l".repeat(LONG_HEADER_CHARACTERS)],
+  endless_header: ["x-endless", "e".repeat(ENDLESS_HEADER_CHARACTERS)],
   huge_header: ["x-huge", "h".repeat(HUGE_HEADER_CHARACTERS)],
 };

@@ -170,10 +170,14 @@ function wholeWordsFrom(offset: number, length: number): number {
 export function requestBodyOf({ id, request: { bodyBytes, quirks = [] } }: VisitOperation): string | null {
   if (bodyBytes === 0 || quirks.includes("empty_body")) return null;
   if (quirks.includes("raw_body")) return latin1Text(taintedBytes(taintKey("visitor", id), 0, bodyBytes));
+  if (quirks.includes("number_body")) return String(WHOLE_NUMBER + id);
   const text = JSON.stringify({ visit: id, fill: "" });
   const filled = text.replace('""', `"${"x".repeat(Math.max(0, bodyBytes - text.length))}"`);
   return quirks.includes("wide_body") ? latin1Text(utf8Bytes(filled.replace("x", WIDE_JSON))) : filled;
 }
+
+/** As many digits as any reader of JSON keeps. */
+const WHOLE_NUMBER = 100_000_000_000_000;
 
 /** Characters of two, three and four bytes, and escapes, as `JSON.stringify` leaves them. */
 const WIDE_JSON = '\u00e9\u20ac\ud83d\ude00\\n\\"\\\\';

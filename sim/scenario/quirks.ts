@@ -19,6 +19,8 @@ export type RequestQuirk =
   | "empty_body"
   /** Its body is JSON with characters of two, three and four bytes, and escapes. */
   | "wide_body"
+  /** Its body is a number, which may end anywhere, and comes in small pieces. */
+  | "number_body"
   /** Its body is bytes of any kind. */
   | "raw_body"
   /** Fields that come twice, in capitals, and with characters beyond ASCII. */
@@ -95,6 +97,7 @@ export function withQuirk(head: RequestHead, quirk: RequestQuirk): RequestHead {
     case "empty_body":
     case "forwarded":
     case "bound_login":
+    case "number_body":
     case "raw_body":
     case "wide_body":
     case "kept_connection":
