@@ -11,7 +11,7 @@
  */
 import type { Outbox } from "../outbox.ts";
 import { grant } from "./ahead.ts";
-import { awaitLook, breakOff, forgetLook, settle } from "./connections.ts";
+import { awaitLook, forgetLook, settle } from "./connections.ts";
 import type { EdgeEffect } from "./events.ts";
 import type { Edge, EdgeConnection } from "./state.ts";
 
@@ -49,10 +49,8 @@ export function grantLooks(edge: Edge, out: Outbox<EdgeEffect>): void {
 }
 
 function look(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
-  // It is read by now: its end will be seen when it is reached.
-  if (!connection.paused) return forgetLook(edge, connection);
-  // His end came before the home wanted what he had sent: nobody is there who could mind that it never will.
-  if (connection.ended) return breakOff(edge, connection, out);
+  // It is read by now: its end will be seen when it is reached. Or it was seen, and has a time of its own.
+  if (!connection.paused || connection.ended) return forgetLook(edge, connection);
   // One that is read again and again comes to the end by itself, if it moves as fast as looks would.
   const isFast = connection.readBytes >= edge.config.limits.lookBytes;
   awaitLook(edge, connection);

@@ -41,10 +41,7 @@ const ORIGINS = [
 /** One that has them all in one place under a name of its own has nothing but what visitors mean to ask for. */
 function originsOf({ hostHeader }: HomeSpec): AgentConfig["origins"] {
   const places = hostHeader === "fixed" ? ["/library", "/auth/"] : ["/"];
-  return [...places.map((prefix) => ({ prefix, authority: "origin.test" })), ...ORIGINS].map((origin) => ({
-    ...origin,
-    basePath: BASE_PATHS[origin.prefix] ?? "",
-  }));
+  return [...places.map((prefix) => ({ prefix, authority: "origin.test" })), ...ORIGINS];
 }
 
 function hostOf({ hostHeader }: HomeSpec): Pick<AgentConfig, "hostHeader" | "headers"> {

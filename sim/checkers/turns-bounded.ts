@@ -19,7 +19,7 @@ export const turnsBounded: Property = {
       sees: ["connection_bytes", "exchange_opened", "exchange_closed"],
       edgeStep: ({ name, nowMs, ledger }, event, effects, count) => {
         const { about } = ledger;
-        if (about === null || limits === null) return;
+        if (about === null || limits === null || ledger.closing) return;
         const { turnsMax, readAheadBytes, lookMs, lookBytes } = limits;
         if (about.open.length > turnsMax)
           violate("safety", `${name} has ${about.open.length} exchanges open on connection ${about.id}`);

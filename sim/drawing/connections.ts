@@ -69,7 +69,9 @@ function drawSpeech(random: Random, visit: VisitOperation): VisitOperation {
   const isPlain = request.upgrade !== true && request.expects !== true && request.trailers !== true;
   const drawn: ConnectionSpec = {
     ...(random.chance(1, 6) ? { staysMs: random.skewed(500, 30_000) } : {}),
-    ...(random.chance(1, 4) ? { pieceBytesMax: Math.max(pieceBytesLeast, random.skewed(2, 4 * KIB)) } : {}),
+    ...(random.chance(1, 4) && request.upgrade !== true
+      ? { pieceBytesMax: Math.max(pieceBytesLeast, random.skewed(2, 4 * KIB)) }
+      : {}),
     ...(random.chance(1, 12) && isPlain ? { old: true } : {}),
     ...(random.chance(1, 12) ? { closes: true } : {}),
     ...(random.chance(1, 2) ? {} : { leavesBy: random.pick(["reset", "half"] as const) }),

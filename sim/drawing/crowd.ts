@@ -17,7 +17,7 @@ const PAUSE_US_MAX = 1_500_000;
 
 export type CrowdSetting = VisitSetting & { readonly firstMs: number; readonly lastMs: number };
 
-/** `idOf` gives the number of each. Most runs have none: it costs as much as all else in them. */
+/** Fewer than one address may have at a home. `idOf` gives the number of each. Most runs have none: it costs as much as all else in them. */
 export function drawCrowd(
   random: Random,
   idOf: (index: number) => number,
@@ -26,7 +26,7 @@ export function drawCrowd(
   const natives = setting.homes.flatMap((home, index) => (isNative(home) ? [index] : []));
   if (natives.length === 0 || !random.chance(1, 7)) return [];
   const home = random.pick(natives);
-  const count = random.between(100, 300);
+  const count = random.between(100, 240);
   const firstMs = random.between(setting.firstMs, Math.max(setting.firstMs, setting.lastMs - LASTS_MS));
   const withinMs = random.between(2_500, 6_000);
   const waits = random.pick(["answers", "web_sockets", "all"] as const);

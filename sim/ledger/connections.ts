@@ -40,6 +40,8 @@ export class LedgerConnection {
 export class ConnectionLedger {
   readonly connections = new Map<ConnectionId, LedgerConnection>();
   readonly #connectionOf = new Map<ExchangeId, LedgerConnection>();
+  /** Whether no connection takes another request, for the process drains: what comes is read, and dropped. */
+  closing = false;
   #nowMs = 0;
   /** What the last step was about; null where that is none, or not there. */
   about: LedgerConnection | null = null;
@@ -63,6 +65,7 @@ export class ConnectionLedger {
 
   #begin(nowMs: number, event: EdgeEvent): void {
     this.#nowMs = nowMs;
+    this.closing ||= event.type === "listener_close";
     this.about = null;
     this.ahead = 0;
     this.outOfTurn.length = 0;

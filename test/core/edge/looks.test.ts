@@ -7,7 +7,7 @@ import type { ConnectionId, ExchangeId } from "../../../core/ids.ts";
 import { Outbox } from "../../../core/outbox.ts";
 
 const KIB = 1024;
-const { readAheadBytes, lookMs, lookStepMs, lookBytes } = edgeLimits;
+const { readAheadBytes, lookMs, lookStepMs, lookBytes, lingerMs } = edgeLimits;
 const HANDSHAKE =
   "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n" +
   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -224,12 +224,14 @@ describe("an upgraded connection whose home takes nothing", () => {
     return { run, connection };
   };
 
-  test("is closed a second after its visitor has ended", () => {
+  test("is broken off a while after its visitor has ended, so that he does not take it for the end", () => {
     const { run, connection } = upgraded();
     run.send(connection, 10 * KIB);
     run.end(connection);
-    run.pass(lookMs);
-    expect(run.count("connection_close")).toBe(1);
+    run.pass(lingerMs - 1);
+    expect(run.count("connection_reset")).toBe(0);
+    run.pass(1);
+    expect(run.count("connection_reset")).toBe(1);
   });
 
   test("tells the end behind the last byte where the home goes on in time", () => {

@@ -77,6 +77,7 @@ export class Shows {
 
   finish(parts: Partial<Finish> = {}): this {
     this.checker.finished?.({
+      nowUs: 300_000_000,
       visits: [],
       visitorSockets: [],
       homeCalls: [],
