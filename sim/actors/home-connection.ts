@@ -92,6 +92,11 @@ export class HomeConnection implements HomeEnd {
     this.#exchange?.request.abort();
   }
 
+  left(): void {
+    const call = this.#exchange?.call ?? null;
+    if (call !== null) call.silent = false;
+  }
+
   drained(): void {
     this.#unsentBytes = 0;
     this.#exchange?.request.pause(false);
@@ -153,10 +158,6 @@ export class HomeConnection implements HomeEnd {
       },
     );
     const call = this.#record.calls[before] ?? null;
-    if (call !== null)
-      reply.onWord = () => {
-        call.silent = false;
-      };
     const exchange: Exchange = { request, reply, call, requestEnded: !hasBody, answered: false };
     this.#exchange = exchange;
     if (visit !== null && bindsLogin(visit, headers)) this.#record.logins.add(visit.id);

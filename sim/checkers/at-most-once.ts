@@ -4,9 +4,13 @@ import type { HomeCall } from "../record/home-call.ts";
 import type { Visit } from "../record/visit.ts";
 import { type HomeSpec, isNative } from "../scenario/scenario.ts";
 
-/** Once more on another connection, where the home closed one that it had kept without a word (RFC 9110 section 9.2.2). */
-function isUnanswered({ connection, silent, end }: HomeCall): boolean {
-  return silent && end !== null && connection !== null && connection.calls.length > 1;
+/**
+ * Once more on another connection, where the home closed one that it had kept without a word, or said what is no HTTP: that may
+ * have been said to nobody (RFC 9110 section 9.2.2).
+ */
+function isUnanswered({ connection, silent, end, visit }: HomeCall): boolean {
+  if (connection === null || connection.calls.length === 1) return false;
+  return (silent && end !== null) || visit?.answer.quirks?.includes("no_http") === true;
 }
 
 const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);

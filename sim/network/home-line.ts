@@ -28,7 +28,9 @@ export type HomeEnd = {
   readonly ended: () => void;
   /** Nothing can be said or heard any more. */
   readonly closed: () => void;
-  /** All that was sent has left. */
+  /** Something that was sent has left; nothing can take it back. */
+  readonly left: () => void;
+  /** All of it has. */
   readonly drained: () => void;
 };
 
@@ -112,7 +114,7 @@ export class HomeLine implements Connection {
       direction: "down",
       server: attentive,
       reader: host,
-      sent: () => this.#onSent(),
+      sent: (segment) => this.#onSent(segment),
       arrived: (segment) => this.#onDown(segment),
       takes: ({ unaskedAt }) => unaskedAt === null || this.#leftBytes <= unaskedAt,
     });
@@ -129,7 +131,7 @@ export class HomeLine implements Connection {
     // Now and then the kernel takes it later: what came meanwhile came before it.
     if (this.#random.chance(1, 8)) {
       this.#delays++;
-      this.#agenda.after(this.#random.skewed(0, WRITTEN_US_MAX), () => {
+      this.#agenda.after(this.#random.below(WRITTEN_US_MAX), () => {
         this.#delays--;
         this.#release();
       });
@@ -282,7 +284,8 @@ export class HomeLine implements Connection {
     });
   }
 
-  #onSent(): void {
+  #onSent({ kind }: Segment): void {
+    if (kind === "bytes") this.#home?.left();
     if (this.#down.isSent) this.#home?.drained();
   }
 
