@@ -28,8 +28,6 @@ export class HomeReply {
   readonly #surplus: Uint8Array[] = [];
   /** Nothing was said yet. */
   silent = true;
-  /** Something was. */
-  onWord: () => void = () => {};
 
   /** `unasked` bytes are beyond the answer. */
   constructor(
@@ -115,7 +113,6 @@ export class HomeReply {
   }
 
   #say(bytes: Uint8Array): void {
-    if (this.silent) this.onWord();
     this.silent = false;
     if (this.#holdsBack) this.#heldBack.push(bytes);
     else this.#write(bytes, false);

@@ -5,13 +5,12 @@ import type { Visit } from "../record/visit.ts";
 import { type HomeSpec, isNative } from "../scenario/scenario.ts";
 
 /**
- * Once more on another connection, where the home closed one that it had kept without a word (RFC 9110 section 9.2.2), or what
- * came in place of the answer was none: it may belong to whoever was on that connection before.
+ * Once more on another connection, where the home closed one that it had kept without a word, or said what is no HTTP: that may
+ * have been said to nobody (RFC 9110 section 9.2.2).
  */
 function isUnanswered({ connection, silent, end, visit }: HomeCall): boolean {
-  const quirks = visit?.answer.quirks ?? [];
-  const isNone = quirks.includes("no_http") || quirks.includes("switches_unasked");
-  return (silent || isNone) && end !== null && connection !== null && connection.calls.length > 1;
+  if (connection === null || connection.calls.length === 1) return false;
+  return (silent && end !== null) || visit?.answer.quirks?.includes("no_http") === true;
 }
 
 const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);

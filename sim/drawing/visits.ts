@@ -77,6 +77,7 @@ function drawMore(
         blocking: false,
         bodyBytes: random.skewed(0, 64 * KIB),
         quirks: ["raw_body"],
+        uploadPieceBytes: Math.max(LEAST_PIECE_BYTES, named.uploadPieceBytes),
         upgrade: true,
         uploadEveryUs: random.skewed(0, 100_000),
       },
@@ -119,6 +120,9 @@ function drawMore(
     },
   };
 }
+
+/** Smaller ones, of a long body, would come for longer than a run. */
+const LEAST_PIECE_BYTES = 100;
 
 /** Some bodies fill the last of their frames to the byte, so that there is no room beside it when their end goes out. */
 function inWholeFrames(random: Random, bodyBytes: number): number {

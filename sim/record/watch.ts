@@ -8,8 +8,7 @@ import type {
   Stepped,
 } from "./checker.ts";
 import type { Finish } from "./finish.ts";
-import type { HomeCall } from "./home-call.ts";
-import type { HomeConnectionRecord } from "./home-connection.ts";
+import type { HomeCall, HomeConnectionRecord } from "./home-call.ts";
 import type { RegistryChange } from "./registry-row.ts";
 import type { Setting } from "./setting.ts";
 import type { Visit, VisitEnd } from "./visit.ts";

@@ -257,8 +257,8 @@ describe("an upgraded connection whose home takes nothing", () => {
       run.pass(1_000);
       run.step({ type: "connection_flushed", connection, bytes: 1 });
     }
-    expect(run.count("connection_close")).toBe(0);
-    run.pass(edgeLimits.lingerMs);
-    expect(run.count("connection_close")).toBe(1);
+    expect(run.count("connection_reset")).toBe(0);
+    run.pass(lingerMs);
+    expect(run.count("connection_reset")).toBe(1);
   });
 });
