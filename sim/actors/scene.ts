@@ -193,7 +193,6 @@ export class Scene {
           .filter((site) => site.spec.heals && !site.wasTampered)
           .flatMap((site) => heldBySessions(`the agent of ${site.spec.clientId}`, site.agent.sessionHolds)),
       ],
-      nowUs: this.world.nowUs,
       faultFree: this.scenario.calm,
       servers: this.nodes.map((node) => node.server).filter((server) => server !== null),
       rows: this.registry.rows(),

@@ -109,7 +109,7 @@ export const visitorFaults: readonly FaultKind[] = [
   },
 ];
 
-/** Visits like the target, begun now. */
+/** Visits like the target, begun now, each on a connection of its own. */
 function addVisits(
   context: FaultContext,
   count: number,
@@ -118,9 +118,10 @@ function addVisits(
   const { fault, scene } = context;
   const like = scene.scenario.operations.find((operation) => operation.id === fault.target);
   if (like === undefined || like.kind !== "visit" || like.request.endpoint !== "tunnel") return;
+  const { connection: _, ...alone } = like;
   for (let added = 0; added < count; added++) {
     const id = ADDED_VISITS_FROM + fault.id * ADDED_PER_FAULT + added;
-    scene.begin(change({ ...like, id, leaves: null }));
+    scene.begin(change({ ...alone, id, leaves: null }));
   }
   context.fired();
 }

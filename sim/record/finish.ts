@@ -6,7 +6,6 @@ import type { SeenVisitorSocket } from "./visitor-socket.ts";
 
 /** What the run looks like when it is over; handed to `finished`. */
 export type Finish = {
-  readonly nowUs: number;
   /** Every visit to a home that healed. */
   readonly visits: readonly Visit[];
   readonly visitorSockets: readonly SeenVisitorSocket[];

@@ -64,7 +64,6 @@ export function socketWith(credential: SocketOperation["credential"]): SeenVisit
 /** The end of a run in which there was nothing else. */
 export function finish(parts: Partial<Finish>): Finish {
   return {
-    nowUs: 300_000_000,
     visits: [],
     visitorSockets: [],
     homeCalls: [],

@@ -77,7 +77,6 @@ export class Shows {
 
   finish(parts: Partial<Finish> = {}): this {
     this.checker.finished?.({
-      nowUs: 300_000_000,
       visits: [],
       visitorSockets: [],
       homeCalls: [],
