@@ -3,17 +3,15 @@
  * into bytes. It says more than it should, or less, where a scenario wants that.
  */
 import type { HomeEnd, HomeLine } from "../network/home-line.ts";
-import type { HomeCall } from "../record/home-call.ts";
-import type { HomeConnectionRecord } from "../record/home-connection.ts";
+import type { HomeCall, HomeConnectionRecord } from "../record/home-call.ts";
 import type { VisitOperation } from "../scenario/scenario.ts";
 import { headerOf } from "../tools/headers.ts";
 import type { Random } from "../tools/random.ts";
 import { joined } from "../wire/frame.ts";
 import { RequestReader } from "../wire/request-reader.ts";
 import type { Agenda, World } from "../world/world.ts";
-import type { Home } from "./home.ts";
 import { HomeReply, unaskedBytes } from "./home-reply.ts";
-import type { HomeRequest } from "./home-request.ts";
+import type { HomeClient, HomeQuestion, HomeRequest } from "./home-request.ts";
 
 /** What is said within so short a time leaves together. */
 const CORK_US = 20;
@@ -21,6 +19,14 @@ const CORK_US = 20;
 const UNSENT_BYTES_MAX = 64 * 1024;
 /** What comes late comes within so many microseconds after an answer, mostly much sooner. */
 const LATE_US_MAX = 2_000_000;
+
+/** The home that answers what comes on it. */
+export type HomeService = {
+  readonly clientId: string;
+  readonly idleMs: number;
+  readonly visitOf: (target: string) => VisitOperation | null;
+  readonly request: (question: HomeQuestion, client: HomeClient) => HomeRequest;
+};
 
 /** Whose connection it is. */
 export type HomeVisitor = {
@@ -42,7 +48,7 @@ type Exchange = {
 
 export class HomeConnection implements HomeEnd {
   readonly #world: World;
-  readonly #home: Home;
+  readonly #home: HomeService;
   readonly #line: HomeLine;
   readonly #agenda: Agenda;
   readonly #random: Random;
@@ -61,7 +67,7 @@ export class HomeConnection implements HomeEnd {
   /** Counts the turns of being idle. */
   #turns = 0;
 
-  constructor(world: World, home: Home, line: HomeLine, { name, agent, passesFields }: HomeVisitor) {
+  constructor(world: World, home: HomeService, line: HomeLine, { name, agent, passesFields }: HomeVisitor) {
     this.#world = world;
     this.#home = home;
     this.#line = line;

@@ -4,11 +4,11 @@
  */
 import type { ConnectionFault } from "../../core/http1/events.ts";
 import type { Random } from "../tools/random.ts";
-import { latin1Bytes } from "../tools/text.ts";
 import { attentive, type Host } from "../world/host.ts";
 import type { Agenda, World } from "../world/world.ts";
 import type { Connection, Direction, Path } from "./path.ts";
 import { Pipe } from "./pipe.ts";
+import { FIN, joined, RESET, type Segment, segmentsOf } from "./segments.ts";
 
 /** What the agent's end tells of it. */
 export type AgentEnd = {
@@ -34,20 +34,8 @@ export type HomeEnd = {
   readonly drained: () => void;
 };
 
-type Segment = {
-  readonly kind: "bytes" | "fin" | "reset";
-  readonly bytes: Uint8Array;
-  readonly size: number;
-  /** Nobody asked for it: the home had heard so many bytes, and answered all that they asked. */
-  readonly unaskedAt: number | null;
-};
-
 type Unasked = { readonly from: number; readonly heardBytes: number };
 
-const NO_BYTES = new Uint8Array(0);
-const FIN: Segment = { kind: "fin", bytes: NO_BYTES, size: 0, unaskedAt: null };
-const RESET: Segment = { kind: "reset", bytes: NO_BYTES, size: 0, unaskedAt: null };
-const SEGMENT_BYTES_MAX = 16 * 1024;
 /** Of what waited unread, the rest is read so long after the first of it, or sooner. */
 const READ_ON_US = 4_000;
 const WRITTEN_US_MAX = 250_000;
@@ -348,26 +336,4 @@ export class HomeLine implements Connection {
     this.#homeGone = true;
     this.#home?.closed();
   }
-}
-
-/** In pieces of memory of their own; now and then cut where nobody expects it. */
-function* segmentsOf(bytes: Uint8Array, random: Random): Generator<Segment> {
-  const cut = random.chance(1, 6) ? 1 + random.skewed(0, bytes.length) : SEGMENT_BYTES_MAX;
-  for (let at = 0; at < bytes.length; ) {
-    const size = Math.min(bytes.length - at, at === 0 ? cut : SEGMENT_BYTES_MAX);
-    yield { kind: "bytes", bytes: new Uint8Array(bytes.subarray(at, at + size)), size, unaskedAt: null };
-    at += size;
-  }
-}
-
-function joined(parts: readonly (string | Uint8Array)[]): Uint8Array {
-  const [only] = parts;
-  if (parts.length === 1 && only !== undefined) return typeof only === "string" ? latin1Bytes(only) : only;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(typeof part === "string" ? latin1Bytes(part) : part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -1,5 +1,4 @@
 import type { VisitOperation } from "../scenario/scenario.ts";
-import type { HomeConnectionRecord } from "./home-connection.ts";
 
 /** One request that reached a home. */
 export type HomeCall = {
@@ -19,4 +18,15 @@ export type HomeCall = {
   end: "answered" | "aborted" | "failed" | null;
   /** Nothing of an answer has left the home. */
   silent: boolean;
+};
+
+/** One connection of an agent to a home, as the home knows it. */
+export type HomeConnectionRecord = {
+  readonly clientId: string;
+  /** Of its agent's process. */
+  readonly agent: string;
+  /** In order. */
+  readonly calls: HomeCall[];
+  /** Visits whose login the home has bound to it: it takes whatever comes on it for theirs. */
+  readonly logins: Set<number>;
 };

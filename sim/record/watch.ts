@@ -1,8 +1,7 @@
 /** How those who act in the world tell of it: what they observe goes to the checkers that want it. */
 import type { AgentStepped, Checker, OriginsStepped, ServerStepped, Stepped } from "./checker.ts";
 import type { Finish } from "./finish.ts";
-import type { HomeCall } from "./home-call.ts";
-import type { HomeConnectionRecord } from "./home-connection.ts";
+import type { HomeCall, HomeConnectionRecord } from "./home-call.ts";
 import type { RegistryChange } from "./registry-row.ts";
 import type { Setting } from "./setting.ts";
 import type { Visit, VisitEnd } from "./visit.ts";

@@ -2,8 +2,7 @@ import { describe, expect, test } from "vitest";
 import { askedRightly } from "../../../sim/checkers/asked-rightly.ts";
 import { boundLogins } from "../../../sim/checkers/bound-logins.ts";
 import { oneAtATime } from "../../../sim/checkers/one-at-a-time.ts";
-import type { HomeCall } from "../../../sim/record/home-call.ts";
-import type { HomeConnectionRecord } from "../../../sim/record/home-connection.ts";
+import type { HomeCall, HomeConnectionRecord } from "../../../sim/record/home-call.ts";
 import { visit as visitOperation } from "../scenarios.ts";
 import { callOf, watch } from "./observations.ts";
 
