@@ -67,7 +67,7 @@ export class HomeConnection implements HomeEnd {
   /** Counts the turns of being idle. */
   #turns = 0;
 
-  constructor(world: World, home: Home, line: HomeLine, { name, agent, passesFields }: HomeVisitor) {
+  constructor(world: World, home: HomeService, line: HomeLine, { name, agent, passesFields }: HomeVisitor) {
     this.#world = world;
     this.#home = home;
     this.#line = line;
