@@ -22,7 +22,7 @@ import { HomeLine } from "../network/home-line.ts";
 import type { MachineLoop } from "../world/machine-loop.ts";
 import type { Process } from "../world/process.ts";
 import type { World } from "../world/world.ts";
-import type { Home } from "./home.ts";
+import type { Home } from "./home/home.ts";
 
 export type AgentOriginsOptions = {
   readonly basePaths: readonly string[];

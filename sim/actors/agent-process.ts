@@ -17,7 +17,7 @@ import type { World } from "../world/world.ts";
 import { AgentOrigins } from "./agent-origins.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { ClientSocket, type Dialler } from "./dial.ts";
-import type { Home } from "./home.ts";
+import type { Home } from "./home/home.ts";
 import { added, NOTHING_HELD, type SessionHold } from "./session-hold.ts";
 
 export type AgentSettings = {

@@ -2,7 +2,7 @@
 import type { World } from "../world/world.ts";
 import { type AgentDisk, AgentProcess, type AgentSettings } from "./agent-process.ts";
 import type { Dialler } from "./dial.ts";
-import type { Home } from "./home.ts";
+import type { Home } from "./home/home.ts";
 import { NOTHING_HELD, type SessionHold } from "./session-hold.ts";
 
 /** Any program that keeps a home's tunnel. */

@@ -11,8 +11,8 @@ import { SleepyHost } from "../world/host.ts";
 import type { World } from "../world/world.ts";
 import type { AgentProgram } from "./agent.ts";
 import { ClientSocket, type Dialler } from "./dial.ts";
-import type { Home } from "./home.ts";
-import type { HomeRequest } from "./home-request.ts";
+import type { Home } from "./home/home.ts";
+import type { HomeRequest } from "./home/request.ts";
 import { NOTHING_HELD, type SessionHold } from "./session-hold.ts";
 
 const RETRY_US = 5_000_000;

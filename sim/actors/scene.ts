@@ -32,7 +32,7 @@ import type { World } from "../world/world.ts";
 import { type AgentProgram, CulvertAgent } from "./agent.ts";
 import { ClientConnection } from "./client-connection.ts";
 import type { Dialler } from "./dial.ts";
-import { Home } from "./home.ts";
+import { Home } from "./home/home.ts";
 import { MoosicBoxAgent } from "./moosicbox-agent.ts";
 import { Node } from "./node.ts";
 import { FakeRegistry } from "./registry.ts";

@@ -1,5 +1,5 @@
 /** Processes that die, at any point, and come back; and homes' own services in trouble. */
-import type { HomeTrouble } from "../actors/home-request.ts";
+import type { HomeTrouble } from "../actors/home/request.ts";
 import type { Random } from "../tools/random.ts";
 import { type FaultContext, type FaultKind, noParameters, nothing } from "./fault.ts";
 

@@ -1,15 +1,15 @@
 /** The home service behind an agent: takes requests, has them answered, and keeps a record of every call. */
-import type { HomeEnd, HomeLine } from "../network/home-line.ts";
-import { Path } from "../network/path.ts";
-import type { HomeCall } from "../record/home-call.ts";
-import type { Recorder } from "../record/recorder.ts";
-import { AGENTS_FIELD, LIST_HEADERS } from "../scenario/quirks.ts";
-import { bodyOf } from "../scenario/request.ts";
-import type { HomeSpec, PathSettings, VisitOperation } from "../scenario/scenario.ts";
-import type { World } from "../world/world.ts";
-import { Answer, CONNECT_US, isSame } from "./home-answer.ts";
-import { HomeConnection, type HomeVisitor } from "./home-connection.ts";
-import type { HomeClient, HomeCondition, HomeQuestion, HomeRequest, HomeTrouble } from "./home-request.ts";
+import type { HomeEnd, HomeLine } from "../../network/home-line.ts";
+import { Path } from "../../network/path.ts";
+import type { HomeCall } from "../../record/home-call.ts";
+import type { Recorder } from "../../record/recorder.ts";
+import { AGENTS_FIELD, LIST_HEADERS } from "../../scenario/quirks.ts";
+import { bodyOf } from "../../scenario/request.ts";
+import type { HomeSpec, PathSettings, VisitOperation } from "../../scenario/scenario.ts";
+import type { World } from "../../world/world.ts";
+import { Answer, CONNECT_US, isSame } from "./answer.ts";
+import { HomeConnection, type HomeVisitor } from "./connection.ts";
+import type { HomeClient, HomeCondition, HomeQuestion, HomeRequest, HomeTrouble } from "./request.ts";
 
 /** Where a scenario says nothing of them. */
 const LAN: PathSettings = { latencyUs: 150, jitterUs: 0, bytesPerMs: 100_000, windowBytes: 65_536 };

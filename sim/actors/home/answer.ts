@@ -1,5 +1,5 @@
 /** One answer of a home service: in chunks and at its own pace, as the model says, while the request may still come in. */
-import type { HomeCall } from "../record/home-call.ts";
+import type { HomeCall } from "../../record/home-call.ts";
 import {
   answerOf,
   hasTrailers,
@@ -7,13 +7,13 @@ import {
   taintedBytes,
   taintKey,
   trailersOf,
-} from "../scenario/model.ts";
-import { bodyOf, REQUEST_TRAILERS } from "../scenario/request.ts";
-import { headerOf } from "../tools/headers.ts";
-import { latin1Text } from "../tools/text.ts";
-import { GOOD_BYE, webSocketFrame } from "../wire/web-socket-frame.ts";
-import type { Agenda, World } from "../world/world.ts";
-import type { HomeClient, HomeCondition, HomeQuestion, HomeRequest } from "./home-request.ts";
+} from "../../scenario/model.ts";
+import { bodyOf, REQUEST_TRAILERS } from "../../scenario/request.ts";
+import { headerOf } from "../../tools/headers.ts";
+import { latin1Text } from "../../tools/text.ts";
+import { GOOD_BYE, webSocketFrame } from "../../wire/web-socket-frame.ts";
+import type { Agenda, World } from "../../world/world.ts";
+import type { HomeClient, HomeCondition, HomeQuestion, HomeRequest } from "./request.ts";
 
 /** How long a request takes on the private network. */
 export const CONNECT_US = 300;

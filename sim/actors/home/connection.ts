@@ -2,16 +2,16 @@
  * A home's end of one connection: takes requests off its bytes, has them answered one after the other, and puts the answers
  * into bytes. It says more than it should, or less, where a scenario wants that.
  */
-import type { HomeEnd, HomeLine } from "../network/home-line.ts";
-import type { HomeCall, HomeConnectionRecord } from "../record/home-call.ts";
-import type { VisitOperation } from "../scenario/scenario.ts";
-import { headerOf } from "../tools/headers.ts";
-import type { Random } from "../tools/random.ts";
-import { joined } from "../wire/frame.ts";
-import { RequestReader } from "../wire/request-reader.ts";
-import type { Agenda, World } from "../world/world.ts";
-import { HomeReply, unaskedBytes } from "./home-reply.ts";
-import type { HomeClient, HomeQuestion, HomeRequest } from "./home-request.ts";
+import type { HomeEnd, HomeLine } from "../../network/home-line.ts";
+import type { HomeCall, HomeConnectionRecord } from "../../record/home-call.ts";
+import type { VisitOperation } from "../../scenario/scenario.ts";
+import { headerOf } from "../../tools/headers.ts";
+import type { Random } from "../../tools/random.ts";
+import { joined } from "../../wire/frame.ts";
+import { RequestReader } from "../../wire/request-reader.ts";
+import type { Agenda, World } from "../../world/world.ts";
+import { HomeReply, unaskedBytes } from "./reply.ts";
+import type { HomeClient, HomeQuestion, HomeRequest } from "./request.ts";
 
 /** What is said within so short a time leaves together. */
 const CORK_US = 20;

@@ -1,10 +1,10 @@
 /** One answer of a home as bytes: which head, how the body is framed, what follows it, and whether the connection stays. */
-import type { AnswerQuirk } from "../scenario/answers.ts";
-import { ANNOUNCED_SECONDS, DELIMITERS, type Delivery, hasChunks } from "../scenario/deliveries.ts";
-import type { VisitOperation } from "../scenario/scenario.ts";
-import { headerOf } from "../tools/headers.ts";
-import { latin1Bytes } from "../tools/text.ts";
-import { chunkOf, type HeadForm, lastChunk, responseHead } from "../wire/response-writer.ts";
+import type { AnswerQuirk } from "../../scenario/answers.ts";
+import { ANNOUNCED_SECONDS, DELIMITERS, type Delivery, hasChunks } from "../../scenario/deliveries.ts";
+import type { VisitOperation } from "../../scenario/scenario.ts";
+import { headerOf } from "../../tools/headers.ts";
+import { latin1Bytes } from "../../tools/text.ts";
+import { chunkOf, type HeadForm, lastChunk, responseHead } from "../../wire/response-writer.ts";
 
 /** What becomes of the connection when the answer is over. */
 export type Afterwards =

@@ -1,5 +1,5 @@
 /** How a home is asked, how it answers, and what may be wrong with it meanwhile. */
-import type { HomeConnectionRecord } from "../record/home-call.ts";
+import type { HomeConnectionRecord } from "../../record/home-call.ts";
 
 /** What a home tells whoever asked. */
 export type HomeClient = {
