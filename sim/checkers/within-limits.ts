@@ -61,7 +61,8 @@ function excessOfSockets({ ledger }: SteppedServer, limits: ServerLimits): strin
   let tunnels = 0;
   let visitors = 0;
   for (const { kind, phase } of ledger.sockets.values()) {
-    if (phase !== "open" && phase !== "accepted") continue;
+    // A handshake may be completed just to say why the socket is closed.
+    if (phase !== "open") continue;
     if (kind === "tunnel") tunnels++;
     else visitors++;
   }

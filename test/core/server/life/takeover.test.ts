@@ -47,6 +47,18 @@ describe("the newest tunnel of a client id", () => {
     expectOwner(server, second);
   });
 
+  it("puts none that stands by in the place of one that is lost while the server drains", () => {
+    const server = new TestServer();
+    server.tunnel();
+    const second = server.tunnel();
+    const again = server.tunnel();
+    server.visit();
+    server.drain();
+    again.lose();
+    expect(server.visit().status).toBe(503);
+    expect(second.requests).toEqual([]);
+  });
+
   it("leaves the older one in service until its handshake is complete", () => {
     const server = new TestServer();
     const older = server.tunnel();
