@@ -1,6 +1,6 @@
 /** What came on a connection and was not read yet. Bytes are put in as they come, and taken out as views. */
 import { copyBytes } from "../bytes.ts";
-import { decodeLatin1 } from "./latin1.ts";
+import { decodeLatin1 } from "../latin1.ts";
 
 export type Received = {
   bytes: Uint8Array;

@@ -5,8 +5,8 @@
  */
 import { byteAt } from "../bytes.ts";
 import { contentLength, type HeaderList, headerValue, headerValues, isToken } from "../http/headers.ts";
+import { decodeLatin1 } from "../latin1.ts";
 import { parseFields } from "./fields.ts";
-import { decodeLatin1 } from "./latin1.ts";
 import { createReceived, put, type Received, skip, takePiece, takeText, unreadBytes } from "./received.ts";
 
 export type RequestHead = {

@@ -5,6 +5,7 @@
  */
 import { byteAt } from "../bytes.ts";
 import type { HeaderList } from "../http/headers.ts";
+import { decodeLatin1 } from "../latin1.ts";
 import { readU48, writeU48 } from "./native.ts";
 
 export type NativeRequestHead = {
@@ -147,7 +148,7 @@ type Cursor = {
 };
 
 function createCursor(bytes: Uint8Array, start: number, end: number): Cursor {
-  return { bytes, start, end, text: latin1Text(bytes, start, end), at: start };
+  return { bytes, start, end, text: decodeLatin1(bytes, start, end), at: start };
 }
 
 /** A varint of at most 4 bytes, -1 where there is none. A longer form than needed is taken. */
@@ -182,32 +183,4 @@ function readHeaderList(cursor: Cursor): HeaderList | null {
     headers.push(text);
   }
   return cursor.at === cursor.end ? headers : null;
-}
-
-/** Sixteen units in a call: a list of all of them as arguments of one call costs half as much again. */
-function latin1Text(bytes: Uint8Array, start: number, end: number): string {
-  let text = "";
-  let at = start;
-  for (; at + 16 <= end; at += 16) {
-    text += String.fromCharCode(
-      byteAt(bytes, at),
-      byteAt(bytes, at + 1),
-      byteAt(bytes, at + 2),
-      byteAt(bytes, at + 3),
-      byteAt(bytes, at + 4),
-      byteAt(bytes, at + 5),
-      byteAt(bytes, at + 6),
-      byteAt(bytes, at + 7),
-      byteAt(bytes, at + 8),
-      byteAt(bytes, at + 9),
-      byteAt(bytes, at + 10),
-      byteAt(bytes, at + 11),
-      byteAt(bytes, at + 12),
-      byteAt(bytes, at + 13),
-      byteAt(bytes, at + 14),
-      byteAt(bytes, at + 15),
-    );
-  }
-  for (; at < end; at++) text += String.fromCharCode(byteAt(bytes, at));
-  return text;
 }

@@ -1,5 +1,5 @@
 /** Latin-1, which is what the octets of a head mean to us: each is the character of its number. */
-import { byteAt } from "../bytes.ts";
+import { byteAt } from "./bytes.ts";
 
 /** Sixteen characters at a time: twice as fast as a call with all of them on the stack, for a head of usual size. */
 export function decodeLatin1(bytes: Uint8Array, from: number, to: number): string {
