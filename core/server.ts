@@ -69,7 +69,7 @@ export function createServer(config: ServerConfig): ServerState {
     latestAddress: { peer: "", address: "" },
     addresses: new Map(),
     shares: new Map(),
-    untaken: new Set(),
+    untaken: new IdTable(),
     registryUp: null,
     heldBytes: 0,
     sessionBytes: 0,

@@ -111,7 +111,7 @@ export type ServerState = {
   /** Requests on their way to a home, by client id and address. */
   readonly shares: Map<string, number>;
   /** Exchanges that only wait for their visitor to take the answer, the oldest first. */
-  readonly untaken: Set<Exchange>;
+  readonly untaken: IdTable<ExchangeId, Exchange>;
   /** Null before the first answer. */
   registryUp: boolean | null;
   /** Held bytes of all exchanges. */

@@ -145,10 +145,10 @@ export function endExchange(
   exchange.ending = ending;
   armDeadline(state, exchange, takingMs(state, exchange));
   const { untaken, config } = state;
-  untaken.add(exchange);
+  untaken.set(exchange.id, exchange);
   if (untaken.size <= config.limits.untakenMax) return;
-  for (const oldest of untaken) {
-    untaken.delete(oldest);
+  for (const [id, oldest] of untaken) {
+    untaken.delete(id);
     return giveUpExchange(state, oldest, "limit_slow_visitor", out);
   }
 }
@@ -186,7 +186,7 @@ export function closeExchange(
   release(state, exchange, exchange.heldBytes);
   disarm(state.timers, exchange.timer);
   state.exchanges.delete(exchange.id);
-  state.untaken.delete(exchange);
+  state.untaken.delete(exchange.id);
   countOutcome(state, outcome);
   out.push({
     type: "report",
