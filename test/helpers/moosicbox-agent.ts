@@ -46,6 +46,24 @@ export async function startHome(options: ServerOptions = {}) {
   return { server, agent, clientToken, ...visitorsOf(server, "home", clientToken) };
 }
 
+/**
+ * What the end of a test closes. Tests of leaks open hundreds, so a closed socket is not kept until then, nor is there a hook
+ * for each: vitest keeps with a hook the stack that it was made on.
+ */
+const open = new Set<WebSocket>();
+let isHooked = false;
+
+function closeWithTest(socket: WebSocket): void {
+  open.add(socket);
+  socket.on("close", () => open.delete(socket));
+  if (isHooked) return;
+  isHooked = true;
+  onTestFinished(() => {
+    isHooked = false;
+    for (const left of open) left.terminate();
+  });
+}
+
 export class MoosicBoxAgent {
   readonly clientId: string;
   readonly clientToken: string;
@@ -73,7 +91,7 @@ export class MoosicBoxAgent {
     this.clientId = clientId;
     this.clientToken = clientToken;
     this.socket = new WebSocket(url, { perMessageDeflate: false });
-    onTestFinished(() => this.socket.terminate());
+    closeWithTest(this.socket);
     this.socket.on("message", (data) => {
       this.frames.push(JSON.parse(data.toString()));
       this.#watch.changed();
