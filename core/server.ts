@@ -35,6 +35,7 @@ import { onHomeFound, onTokenIssued } from "./server/visitor/endpoints.ts";
 import { closeExchange, createExchange, exchangeOf } from "./server/visitor/exchange.ts";
 import { onRequestBody, onRequestEnded } from "./server/visitor/request.ts";
 import { onResponseFlushed } from "./server/visitor/response.ts";
+import { Tally } from "./tally.ts";
 import { arm, createTimer, createTimers, fireDue, nextDeadlineMs } from "./timers.ts";
 
 export { checkServer } from "./server/check.ts";
@@ -68,7 +69,7 @@ export function createServer(config: ServerConfig): ServerState {
     trusted: new Map(),
     latestAddress: { peer: "", address: "" },
     addresses: new Map(),
-    shares: new Map(),
+    shares: new Tally(),
     untaken: new IdTable(),
     registryUp: null,
     heldBytes: 0,

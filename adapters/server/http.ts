@@ -11,6 +11,7 @@ import type { EdgeEffect, EdgeEvent, EdgeFact, EdgeOrder } from "../../core/edge
 import type { EdgeLimits } from "../../core/edge/limits.ts";
 import type { HeaderList } from "../../core/http/headers.ts";
 import type { IpBlock } from "../../core/http/ip.ts";
+import { IdTable } from "../../core/id-table.ts";
 import type { ConnectionId } from "../../core/ids.ts";
 import { monotonicNowMs } from "../clock.ts";
 import { Driver } from "../driver.ts";
@@ -50,7 +51,7 @@ export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Server;
   readonly #driver: Driver<Edge, EdgeEvent, EdgeEffect>;
-  readonly #connections = new Map<ConnectionId, VisitorConnection>();
+  readonly #connections = new IdTable<ConnectionId, VisitorConnection>();
   readonly #bodies: CodedBodies;
   /** Whose sockets were handed over. */
   readonly #handedOver = new WeakMap<Duplex, ConnectionId>();

@@ -30,8 +30,8 @@ export function takeAhead(connection: EdgeConnection): Uint8Array | undefined {
 export function dropAhead(edge: Edge, connection: EdgeConnection): void {
   clearQueue(connection.ahead);
   connection.aheadBytes = 0;
-  edge.wanted.delete(connection);
-  edge.looking.delete(connection);
+  edge.wanted.leave(connection);
+  edge.looking.leave(connection);
   grant(edge, connection, 0);
 }
 

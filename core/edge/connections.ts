@@ -6,6 +6,7 @@ import { problemResponse } from "../http/problem.ts";
 import { createRequestReader, isInHead, isInRequest } from "../http1/request-reader.ts";
 import { frameResponse } from "../http1/response-writer.ts";
 import type { ConnectionId } from "../ids.ts";
+import { createPlace } from "../lineup.ts";
 import type { Outbox } from "../outbox.ts";
 import { createQueue } from "../queue.ts";
 import { arm, createTimer, disarm } from "../timers.ts";
@@ -17,15 +18,14 @@ import type { Edge, EdgeConnection, Patience, Turn } from "./state.ts";
 export function acceptConnection(edge: Edge, id: ConnectionId, peer: string, out: Outbox<EdgeEffect>): void {
   const { connectionsMax, addressConnectionsMax } = edge.config.limits;
   const address = addressOf(edge, peer);
-  const ofAddress = address === null ? 0 : (edge.addresses.get(address) ?? 0);
+  const ofAddress = address === null ? 0 : edge.addresses.get(address);
   const connection = createConnection(edge, id, peer, address);
-  if (address !== null) edge.addresses.set(address, ofAddress + 1);
+  if (address !== null) edge.addresses.add(address);
   if (ofAddress >= addressConnectionsMax) {
     return turnAway(edge, connection, "limit_address_connections", out);
   }
   if (edge.connections.size <= connectionsMax) return;
-  const [oldest] = edge.idle;
-  turnAway(edge, oldest ?? connection, "limit_connections", out);
+  turnAway(edge, edge.idle.first ?? connection, "limit_connections", out);
 }
 
 /** The connection is gone. */
@@ -35,10 +35,7 @@ export function removeConnection(edge: Edge, connection: EdgeConnection): void {
   connection.turns.length = 0;
   letGo(edge, connection);
   edge.connections.delete(id);
-  if (address === null) return;
-  const left = (edge.addresses.get(address) ?? 1) - 1;
-  if (left === 0) edge.addresses.delete(address);
-  else edge.addresses.set(address, left);
+  if (address !== null) edge.addresses.take(address);
 }
 
 function turnAway(edge: Edge, connection: EdgeConnection, fault: string, out: Outbox<EdgeEffect>): void {
@@ -78,6 +75,13 @@ function createConnection(
     grantedBytes: 0,
     readBytes: 0,
     lookMs: 0,
+    places: {
+      idle: createPlace(),
+      unread: createPlace(),
+      unseen: createPlace(),
+      looking: createPlace(),
+      wanted: createPlace(),
+    },
     paused: false,
     ended: false,
   };
@@ -101,17 +105,16 @@ export function settle(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeE
 
 /** It is looked at if it is not read by then. */
 export function awaitLook(edge: Edge, connection: EdgeConnection): void {
-  edge.looking.delete(connection);
+  edge.looking.leave(connection);
   // Behind those that are looked at before it.
-  edge.unread.delete(connection);
-  edge.unread.add(connection);
+  edge.unread.join(connection);
   connection.readBytes = 0;
   connection.lookMs = edge.nowMs + edge.config.limits.lookMs;
 }
 
 export function forgetLook(edge: Edge, connection: EdgeConnection): void {
-  edge.unread.delete(connection);
-  edge.unseen.delete(connection);
+  edge.unread.leave(connection);
+  edge.unseen.leave(connection);
 }
 
 /** No response follows but this one, which takes its turn. */
@@ -202,9 +205,9 @@ export function waitAnew(edge: Edge, connection: EdgeConnection): void {
 /** Has the connection wait for that from now on, in place of what it waited for. */
 export function wait(edge: Edge, connection: EdgeConnection, patience: Patience | null): void {
   if (connection.waitsFor === patience) return;
-  if (connection.waitsFor === "idle") edge.idle.delete(connection);
+  if (connection.waitsFor === "idle") edge.idle.leave(connection);
   connection.waitsFor = patience;
-  if (patience === "idle") edge.idle.add(connection);
+  if (patience === "idle") edge.idle.join(connection);
   if (patience === null) return disarm(edge.timers, connection.timer);
   const { headMs, idleMs, restMs, lingerMs } = edge.config.limits;
   const ms = { head: headMs, idle: idleMs, rest: restMs, linger: lingerMs }[patience];

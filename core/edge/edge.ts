@@ -79,6 +79,7 @@ function connectionOf(edge: Edge, id: ConnectionId): EdgeConnection {
 function onTick(edge: Edge, out: Outbox<EdgeEffect>): void {
   fireDue(edge.timers, edge.nowMs, (id) => onTimer(edge, id, out));
   lookOn(edge, out);
+  if (edge.wanted.size === 0) return;
   for (const connection of [...edge.wanted]) {
     readOn(edge, connection, out);
     finishIfOut(edge, connection, out);

@@ -9,6 +9,7 @@
  * finds no room waits for the next that ends. It is granted whole, one after the other: shared evenly among many, nobody's would
  * reach his end. A visitor with more on its way than that is noticed by the deadlines of his exchange.
  */
+import type { Lineup } from "../lineup.ts";
 import type { Outbox } from "../outbox.ts";
 import { grant } from "./ahead.ts";
 import { awaitLook, forgetLook, settle } from "./connections.ts";
@@ -22,22 +23,16 @@ export function lookDeadlineMs({ unread, looking }: Edge): number {
 
 /** Begins and ends the looks that are due. */
 export function lookOn(edge: Edge, out: Outbox<EdgeEffect>): void {
-  for (const connection of edge.looking) {
-    if (connection.lookMs > edge.nowMs) break;
-    endLook(edge, connection, out);
-  }
-  for (const connection of edge.unread) {
-    if (connection.lookMs > edge.nowMs) break;
-    look(edge, connection, out);
-  }
+  forEachDue(edge, edge.looking, (connection) => endLook(edge, connection, out));
+  forEachDue(edge, edge.unread, (connection) => look(edge, connection, out));
 }
 
 /** As many looks as there is room for. */
 export function grantLooks(edge: Edge, out: Outbox<EdgeEffect>): void {
   const { lookBytes, looksBytesTotal } = edge.config.limits;
-  for (const connection of edge.unseen) {
+  for (let connection = edge.unseen.first; connection !== null; connection = edge.unseen.first) {
     if (!connection.paused) {
-      edge.unseen.delete(connection);
+      edge.unseen.leave(connection);
       continue;
     }
     if (edge.grantedBytes + lookBytes - connection.grantedBytes > looksBytesTotal) return;
@@ -56,12 +51,11 @@ function look(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): 
   awaitLook(edge, connection);
   if (isFast) return;
   out.push({ type: "connection_probe", connection: connection.id });
-  if (connection.grantedBytes < edge.config.limits.lookBytes) edge.unseen.add(connection);
+  if (connection.grantedBytes < edge.config.limits.lookBytes) edge.unseen.join(connection);
 }
 
 function goOnLooking(edge: Edge, connection: EdgeConnection): void {
-  edge.looking.delete(connection);
-  edge.looking.add(connection);
+  edge.looking.join(connection);
   connection.readBytes = 0;
   connection.lookMs = edge.nowMs + edge.config.limits.lookStepMs;
 }
@@ -70,12 +64,19 @@ function goOnLooking(edge: Edge, connection: EdgeConnection): void {
 function endLook(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
   const { lookBytes, lookStepsMax } = edge.config.limits;
   if (connection.readBytes >= lookBytes / lookStepsMax) return goOnLooking(edge, connection);
-  edge.looking.delete(connection);
+  edge.looking.leave(connection);
   settle(edge, connection, out);
 }
 
-function firstMs(connections: ReadonlySet<EdgeConnection>): number {
-  if (connections.size === 0) return Number.POSITIVE_INFINITY;
-  for (const { lookMs } of connections) return lookMs;
-  return Number.POSITIVE_INFINITY;
+/** `visit` has the connection leave the line, or join it with a time to come. */
+function forEachDue(
+  { nowMs }: Edge,
+  line: Lineup<EdgeConnection>,
+  visit: (connection: EdgeConnection) => void,
+): void {
+  for (let next = line.first; next !== null && next.lookMs <= nowMs; next = line.first) visit(next);
+}
+
+function firstMs({ first }: Lineup<EdgeConnection>): number {
+  return first === null ? Number.POSITIVE_INFINITY : first.lookMs;
 }

@@ -178,8 +178,8 @@ function endUpgrade(turn: Turn, out: Outbox<EdgeEffect>): void {
 }
 
 function markWanted(edge: Edge, connection: EdgeConnection, isWanted: boolean): void {
-  if (isWanted && hasAhead(connection)) edge.wanted.add(connection);
-  else edge.wanted.delete(connection);
+  if (isWanted && hasAhead(connection)) edge.wanted.join(connection);
+  else edge.wanted.leave(connection);
 }
 
 function readerHasRoom(edge: Edge, { reader }: EdgeConnection): boolean {

@@ -6,7 +6,9 @@ import type { RequestHead, RequestReader } from "../http1/request-reader.ts";
 import type { Asked } from "../http1/response-writer.ts";
 import { IdTable } from "../id-table.ts";
 import type { ConnectionId, ExchangeId } from "../ids.ts";
+import { Lineup, type Place } from "../lineup.ts";
 import type { Queue } from "../queue.ts";
+import { Tally } from "../tally.ts";
 import { createTimers, type Timer, type Timers } from "../timers.ts";
 import type { ExchangeOrder } from "./events.ts";
 import type { EdgeLimits } from "./limits.ts";
@@ -64,11 +66,15 @@ export type EdgeConnection = {
   readBytes: number;
   /** When it is looked at next, or its look ends. */
   lookMs: number;
+  /** Where it stands in the edge's lines of the same names. */
+  readonly places: Readonly<Record<LineName, Place<EdgeConnection>>>;
   /** Whether the adapter was told to stop reading. */
   paused: boolean;
   /** Whether the visitor has ended his side. */
   ended: boolean;
 };
+
+export type LineName = "idle" | "unread" | "unseen" | "looking" | "wanted";
 
 /** For the end of a head; for another request; for the rest of a body that nobody wants; for the visitor's end. */
 export type Patience = "head" | "idle" | "rest" | "linger";
@@ -111,19 +117,19 @@ export type Edge = {
   readonly connections: IdTable<ConnectionId, EdgeConnection>;
   readonly turns: IdTable<ExchangeId, Turn>;
   /** Connections that wait for another request, the one that has waited longest first. */
-  readonly idle: Set<EdgeConnection>;
+  readonly idle: Lineup<EdgeConnection>;
   /** Connections that are not read, or were not a moment ago, the one that is looked at next first. */
-  readonly unread: Set<EdgeConnection>;
+  readonly unread: Lineup<EdgeConnection>;
   /** Those of them whose look waits for room, the one that has waited longest first. */
-  readonly unseen: Set<EdgeConnection>;
+  readonly unseen: Lineup<EdgeConnection>;
   /** Connections that are read further because they are looked at, the one whose look ends next first. */
-  readonly looking: Set<EdgeConnection>;
+  readonly looking: Lineup<EdgeConnection>;
   /** What all connections together were granted. */
   grantedBytes: number;
   /** Connections of which something that was read ahead is wanted: they go on with the next tick, which is due. */
-  readonly wanted: Set<EdgeConnection>;
+  readonly wanted: Lineup<EdgeConnection>;
   /** Connections by address. */
-  readonly addresses: Map<string, number>;
+  readonly addresses: Tally;
   exchangesOpened: number;
   /** Whether no connection is to take another request. */
   closing: boolean;
@@ -136,13 +142,13 @@ export function createEdgeState(config: EdgeConfig): Edge {
     timers: createTimers(),
     connections: new IdTable(),
     turns: new IdTable(),
-    idle: new Set(),
-    unread: new Set(),
-    unseen: new Set(),
-    looking: new Set(),
+    idle: new Lineup(({ places }) => places.idle),
+    unread: new Lineup(({ places }) => places.unread),
+    unseen: new Lineup(({ places }) => places.unseen),
+    looking: new Lineup(({ places }) => places.looking),
     grantedBytes: 0,
-    wanted: new Set(),
-    addresses: new Map(),
+    wanted: new Lineup(({ places }) => places.wanted),
+    addresses: new Tally(),
     exchangesOpened: 0,
     closing: false,
   };

@@ -19,6 +19,8 @@ export type Exchange = {
   readonly timer: Timer<TimerOwner>;
   /** Whose share of the bounds it takes; known when it is first asked for. */
   address: string | null;
+  /** Address and home as one name; null until it is asked for. */
+  share: string | null;
   phase: ExchangePhase;
   /** Whose home it is for: from the request, or found by its magic token; null where there is none. */
   clientId: string | null;

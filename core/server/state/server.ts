@@ -4,6 +4,7 @@ import type { IpBlock } from "../../http/ip.ts";
 import type { IdTable } from "../../id-table.ts";
 import type { CallId, ExchangeId, SocketId } from "../../ids.ts";
 import type { RegistryOperation } from "../../registry.ts";
+import type { Tally } from "../../tally.ts";
 import type { Timer, Timers } from "../../timers.ts";
 import type { ServerConfig } from "../config.ts";
 import type { Access } from "../routing/access.ts";
@@ -109,7 +110,7 @@ export type ServerState = {
   /** What is known of addresses, the one of which nothing came for longest first. */
   readonly addresses: Map<string, AddressRecord>;
   /** Requests on their way to a home, by client id and address. */
-  readonly shares: Map<string, number>;
+  readonly shares: Tally;
   /** Exchanges that only wait for their visitor to take the answer, the oldest first. */
   readonly untaken: IdTable<ExchangeId, Exchange>;
   /** Null before the first answer. */

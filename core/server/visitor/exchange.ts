@@ -58,6 +58,7 @@ export function createExchange(state: ServerState, request: ExchangeOpened): Exc
     route,
     timer: createTimer({ kind: "exchange", exchange: id }),
     address: null,
+    share: null,
     phase: "authorizing",
     clientId: "clientId" in route.action ? route.action.clientId : null,
     access: null,

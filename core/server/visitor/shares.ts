@@ -4,29 +4,24 @@ import type { Exchange } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
 
 /** Whether one more request of the exchange's address may go to its home. */
-export function hasShare(state: ServerState, exchange: Exchange): boolean {
+export function hasShare({ shares, config }: ServerState, exchange: Exchange): boolean {
   if (exchange.address === "") return true;
-  return (state.shares.get(keyOf(exchange)) ?? 0) < state.config.limits.addressExchangesMax;
+  return shares.get(shareOf(exchange)) < config.limits.addressExchangesMax;
 }
 
 /** The exchange is carried from here on. */
 export function takeShare({ shares }: ServerState, exchange: Exchange): void {
-  if (exchange.address === "") return;
-  const key = keyOf(exchange);
-  shares.set(key, (shares.get(key) ?? 0) + 1);
+  if (exchange.address !== "") shares.add(shareOf(exchange));
 }
 
 export function returnShare({ shares }: ServerState, exchange: Exchange): void {
-  if (exchange.address === "") return;
-  const key = keyOf(exchange);
-  const left = (shares.get(key) ?? 0) - 1;
-  assert(left >= 0, "an address gives back more room than it took");
-  if (left === 0) shares.delete(key);
-  else shares.set(key, left);
+  if (exchange.address !== "") shares.take(shareOf(exchange));
 }
 
 /** A client id has no control characters. */
-function keyOf({ clientId, address }: Exchange): string {
+function shareOf(exchange: Exchange): string {
+  const { clientId, address } = exchange;
   assert(address !== null, "a share is asked for before its address is known");
-  return `${clientId}\n${address}`;
+  exchange.share ??= `${clientId}\n${address}`;
+  return exchange.share;
 }
