@@ -1,7 +1,7 @@
 /** What a request's head says of the message itself: whom it is for, how it wants to go on, and whether the connection stays. */
 import type { FailureCode } from "../failure.ts";
 import { type HeaderList, headerValues } from "../http/headers.ts";
-import { hasOption } from "../http1/fields.ts";
+import { hasElement } from "../http/lists.ts";
 import type { RequestHead } from "../http1/request-reader.ts";
 
 /** What becomes of a request before the server hears of it. */
@@ -31,13 +31,13 @@ export function admit(head: RequestHead): Admission {
 
 /** Whether the visitor keeps the connection after the response (RFC 9112 section 9.3). */
 export function isPersistent({ headers, minorVersion }: RequestHead): boolean {
-  if (hasOption(headers, "connection", "close")) return false;
-  return minorVersion === 1 || hasOption(headers, "connection", "keep-alive");
+  if (hasElement(headers, "connection", "close")) return false;
+  return minorVersion === 1 || hasElement(headers, "connection", "keep-alive");
 }
 
 /** Other upgrades than this one are not known here, and ignored, as RFC 9110 section 7.8 has it. */
 function asksForWebSocket(headers: HeaderList): boolean {
-  return hasOption(headers, "upgrade", "websocket") && hasOption(headers, "connection", "upgrade");
+  return hasElement(headers, "upgrade", "websocket") && hasElement(headers, "connection", "upgrade");
 }
 
 function isHandshake({ method, headers, minorVersion, hasBody }: RequestHead): boolean {

@@ -2,6 +2,7 @@
 import { decodeBase64 } from "../wire/base64.ts";
 import { decodeUtf8 } from "../wire/utf8.ts";
 import { type HeaderList, headerValues } from "./headers.ts";
+import { trimmed } from "./whitespace.ts";
 
 /** What a field shows, by its scheme; both null where it shows neither. */
 export type Shown = {
@@ -36,11 +37,11 @@ function fieldOf(
   name: string,
 ): { readonly scheme: string | null; readonly value: string } | null {
   const values = headerValues(headers, name);
-  const text = values[0]?.trim();
+  const text = values[0] === undefined ? undefined : trimmed(values[0]);
   if (values.length !== 1 || text === undefined || text === "") return null;
   const space = text.indexOf(" ");
   if (space < 0) return text.toLowerCase() === "bearer" ? null : { scheme: null, value: text };
-  const value = text.slice(space + 1).trim();
+  const value = trimmed(text, space + 1);
   return value.includes(" ") ? null : { scheme: text.slice(0, space).toLowerCase(), value };
 }
 

@@ -1,7 +1,9 @@
 /** Which responses the server compresses itself, and how (RFC 9110 sections 8.4 and 12.5.3). */
 import { at } from "../assert.ts";
-import { contentLength, type HeaderList, headerValue, headerValues, withoutHeaders } from "./headers.ts";
+import { contentLength, type HeaderList, headerValue, withoutHeaders } from "./headers.ts";
+import { hasElement } from "./lists.ts";
 import { weightsOf } from "./weights.ts";
+import { trimmed } from "./whitespace.ts";
 
 /** A content coding that the server can apply itself (RFC 9110 section 8.4.1). */
 export type ContentCoding = "br" | "gzip";
@@ -41,13 +43,13 @@ const OF_THE_UNCODED_BODY: ReadonlySet<string> = new Set(["content-length", "acc
 const FIXED_BY = ["content-encoding", "content-range", "content-digest", "digest", "content-md5"] as const;
 
 const COMPRESSIBLE_TYPE =
-  /^(?:text\/[^\s;]+|[^\s;]+\+(?:json|xml|text)|application\/(?:json|javascript|x-javascript|ecmascript|xml|wasm|x-ndjson|jsonl|rtf|vnd\.ms-fontobject|x-mpegurl|vnd\.apple\.mpegurl)|font\/(?:ttf|otf)|image\/(?:bmp|x-icon|vnd\.microsoft\.icon))(?:[\s;]|$)/i;
+  /^(?:text\/[^\t ;]+|[^\t ;]+\+(?:json|xml|text)|application\/(?:json|javascript|x-javascript|ecmascript|xml|wasm|x-ndjson|jsonl|rtf|vnd\.ms-fontobject|x-mpegurl|vnd\.apple\.mpegurl)|font\/(?:ttf|otf)|image\/(?:bmp|x-icon|vnd\.microsoft\.icon))(?:[\t ;]|$)/i;
 
 function isCompressible(status: number, headers: HeaderList): boolean {
   if (status < 200 || status === 204 || status === 206 || status === 304) return false;
-  if (!COMPRESSIBLE_TYPE.test(headerValue(headers, "content-type")?.trimStart() ?? "")) return false;
+  if (!COMPRESSIBLE_TYPE.test(trimmed(headerValue(headers, "content-type") ?? ""))) return false;
   if (FIXED_BY.some((name) => headerValue(headers, name) !== undefined)) return false;
-  if (listHas(headers, "cache-control", "no-transform")) return false;
+  if (hasElement(headers, "cache-control", "no-transform")) return false;
   const length = contentLength(headers);
   return length === null || (length !== "invalid" && length >= CODED_BYTES_MIN);
 }
@@ -63,13 +65,7 @@ function preferredCoding(requestHeaders: HeaderList): ContentCoding | null {
 }
 
 function variesByEncoding(headers: HeaderList): boolean {
-  return listHas(headers, "vary", "accept-encoding") || listHas(headers, "vary", "*");
-}
-
-function listHas(headers: HeaderList, name: string, element: string): boolean {
-  return headerValues(headers, name).some((value) =>
-    value.split(",").some((each) => each.trim().toLowerCase() === element),
-  );
+  return hasElement(headers, "vary", "accept-encoding") || hasElement(headers, "vary", "*");
 }
 
 function weakened(etag: string): string {

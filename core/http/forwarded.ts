@@ -8,6 +8,7 @@ import type { ExchangeOpened } from "../events.ts";
 import { endToEnd, endToEndWithout, type HeaderList, headerValue, headerValues } from "./headers.ts";
 import { type Host, hostText, parseAuthority, requestHost } from "./host.ts";
 import { formatIp, type IpAddress, type IpBlock, isInBlock, parseIp } from "./ip.ts";
+import { trimmed } from "./whitespace.ts";
 
 export type Hop = {
   /** IP address of the TCP peer, as the system prints it. */
@@ -164,7 +165,7 @@ function elementsOf(fields: readonly string[], separator: "," | ";"): string[] {
       if (character === "\\" && isQuoted && index + 1 < field.length) index++;
       else if (character === '"') isQuoted = !isQuoted;
       else if (character === separator && (!isQuoted || index === field.length)) {
-        const element = field.slice(start, index).trim();
+        const element = trimmed(field, start, index);
         if (element !== "") elements.push(element);
         start = index + 1;
       }

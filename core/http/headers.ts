@@ -2,6 +2,7 @@
  * Header fields (RFC 9110 section 5) as flat lists, which keep what a map would lose: order, duplicates and odd casing.
  */
 import { at } from "../assert.ts";
+import { trimmed } from "./whitespace.ts";
 
 /** Header fields in the order received, duplicates kept: name, value, name, value, ... Values are Latin-1 text. */
 export type HeaderList = readonly string[];
@@ -138,7 +139,7 @@ function nominatedNames(headers: HeaderList): ReadonlySet<string> | null {
   for (let index = 0; index + 1 < headers.length; index += 2) {
     if (!isName(headers[index], "connection")) continue;
     for (const option of at(headers, index + 1).split(",")) {
-      const name = option.trim().toLowerCase();
+      const name = trimmed(option).toLowerCase();
       if (name === "keep-alive" || name === "close" || END_TO_END_ALWAYS.has(name)) continue;
       names ??= new Set();
       names.add(name);

@@ -1,5 +1,6 @@
-/** Field lines (RFC 9112 section 5), and what some of them list. */
-import { type HeaderList, headerValues, validHeaders } from "../http/headers.ts";
+/** Field lines (RFC 9112 section 5). */
+import { validHeaders } from "../http/headers.ts";
+import { isWhitespace, trimmed } from "../http/whitespace.ts";
 
 /**
  * Header or trailer fields, the line breaks between them included; null where they are not HTTP's. A value may go on in the
@@ -23,29 +24,4 @@ export function parseFields(text: string, from: number, folds: "joined" | "refus
     at = end + 2;
   }
   return validHeaders(fields) ? fields : null;
-}
-
-/** Whether one of the values of such a field lists this option. */
-export function hasOption(headers: HeaderList, name: string, option: string): boolean {
-  return headerValues(headers, name).some((value) =>
-    // Most fields list one thing.
-    value.includes(",") ? value.split(",").some((each) => isOption(each, option)) : isOption(value, option),
-  );
-}
-
-function isOption(text: string, option: string): boolean {
-  return text.trim().toLowerCase() === option;
-}
-
-/** Without spaces and tabs around it; `trim` would take more, such as the no-break space of Latin-1. */
-function trimmed(text: string, from: number, to: number): string {
-  let start = from;
-  let end = to;
-  while (start < end && isWhitespace(text.charCodeAt(start))) start++;
-  while (end > start && isWhitespace(text.charCodeAt(end - 1))) end--;
-  return text.slice(start, end);
-}
-
-function isWhitespace(code: number): boolean {
-  return code === 0x20 || code === 0x09;
 }

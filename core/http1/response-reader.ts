@@ -6,7 +6,8 @@
  */
 import { assert } from "../assert.ts";
 import { contentLength, type HeaderList, headerValue, headerValues } from "../http/headers.ts";
-import { hasOption, parseFields } from "./fields.ts";
+import { hasElement } from "../http/lists.ts";
+import { parseFields } from "./fields.ts";
 import {
   createReceived,
   mayBeginWith,
@@ -161,7 +162,7 @@ function readHead(reader: ResponseReader): ResponsePart | null {
 function readSwitch(reader: ResponseReader, headers: HeaderList): ResponsePart {
   // An empty name of a protocol is none, and others take such a response for one that switches nothing.
   const isSwitch =
-    (headerValue(headers, "upgrade") ?? "") !== "" && hasOption(headers, "connection", "upgrade");
+    (headerValue(headers, "upgrade") ?? "") !== "" && hasElement(headers, "connection", "upgrade");
   if (!reader.upgrade || !isSwitch) return malformed(reader);
   reader.state = "raw";
   reader.bodiless = false;
@@ -176,8 +177,8 @@ function frameBody(reader: ResponseReader, { status, headers, latest }: Head): b
   const codings = headerValues(headers, "transfer-encoding");
   const length = contentLength(headers);
   reader.persistent = latest
-    ? !hasOption(headers, "connection", "close")
-    : hasOption(headers, "connection", "keep-alive");
+    ? !hasElement(headers, "connection", "close")
+    : hasElement(headers, "connection", "keep-alive");
   reader.bodiless = reader.method === "HEAD" || status === 204 || status === 304;
   reader.chunked = codings.length > 0;
   if (length === "invalid") return false;

@@ -7,6 +7,7 @@ import type { FailureCode } from "../../failure.ts";
 import { bearerToken, type Shown, shownIn } from "../../http/authorization.ts";
 import type { HeaderList } from "../../http/headers.ts";
 import { asRead, headerValue, headerValues, withoutHeaders } from "../../http/headers.ts";
+import { elementsOf } from "../../http/lists.ts";
 import { mayLeave, parseOriginForm, queryValue } from "../../http/target.ts";
 import type { ServerConfig } from "../config.ts";
 import { type Access, parseAccess } from "./access.ts";
@@ -276,13 +277,8 @@ export function socketRouteOf(target: string, headers: HeaderList, config: Route
   }
   // MoosicBox's agents can show it nowhere but in the query, and no browser keeps or tells where an agent went.
   const token = signature ?? bearerToken(headers);
-  const protocols = listOf(headers, "sec-websocket-protocol");
+  const protocols = elementsOf(headers, "sec-websocket-protocol");
   return { type: "tunnel", clientId, token, profile, access, protocols };
-}
-
-function listOf(headers: HeaderList, name: string): readonly string[] {
-  const elements = headerValues(headers, name).flatMap((value) => value.split(","));
-  return elements.map((element) => element.trim()).filter((element) => element !== "");
 }
 
 function socketFailure(code: FailureCode, detail: string): SocketRoute {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { isPersistent } from "../../../core/edge/head.ts";
-import { hasOption } from "../../../core/http1/fields.ts";
+import { hasElement } from "../../../core/http/lists.ts";
 import {
   createRequestReader,
   nextRequestPart,
@@ -59,7 +59,7 @@ function upToLast(reading: RequestsReading): RequestsReading {
 
 /** Node takes what follows a request for an upgrade for another protocol, even where nobody upgrades. */
 function stays({ method, target, headers, minorVersion }: ReadRequest): boolean {
-  if (hasOption(headers, "connection", "upgrade")) return false;
+  if (hasElement(headers, "connection", "upgrade")) return false;
   return isPersistent({ method, target, headers, minorVersion: minorVersion === 0 ? 0 : 1, hasBody: false });
 }
 
