@@ -28,6 +28,10 @@ export const AGENT_PROBLEMS = {
   origin_connect_timeout: answer(504, "The home's service could not be reached in time."),
   origin_broken: answer(502, "The home's service broke off its answer."),
   origin_malformed: answer(502, "The home's service did not answer in valid HTTP."),
+  origin_handshake: answer(
+    502,
+    "The home's service did not take the WebSocket handshake as RFC 6455 has it.",
+  ),
   origin_timeout: answer(504, "The home's service did not answer in time."),
 } as const satisfies Record<string, Answer> & Record<`origin_${OriginFault}`, Answer>;
 

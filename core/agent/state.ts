@@ -153,6 +153,8 @@ export type Exchange = {
   readonly method: string;
   /** Whether the request asks for an upgrade. */
   readonly upgrade: boolean;
+  /** The `Sec-WebSocket-Accept` that takes its handshake; null where it asks for no upgrade. */
+  readonly accept: string | null;
   /** Until the head: its deadline. From then on: the deadline of the next sign of life. */
   readonly originTimer: Timer<TimerOwner>;
   /** When the origin last gave or took something. */

@@ -97,7 +97,7 @@ export type PieceFact = {
   readonly trailers: HeaderList;
 };
 
-/** The head of a final response: its status is from 200 to 599, or 101 where the request asked for an upgrade. */
+/** The head of a final response: its status is from 200 to 599, or 101 where it takes an upgrade that the request asked for. */
 export type CarriedHead = {
   readonly status: number;
   /** End-to-end fields, with one way at most to tell where the body ends: its length, or else the chunks of the next hop. */

@@ -1,5 +1,8 @@
+/** Base64 of the standard alphabet, padded (RFC 4648 section 4). */
+import { byteAt } from "../bytes.ts";
+
 /**
- * Decodes base64 of the standard alphabet, padded (RFC 4648 section 4). Strict: null for any other character, missing or
+ * Strict: null for any other character, missing or
  * superfluous padding, and set bits that no byte uses (section 3.5), as the Rust decoder of the MoosicBox project is.
  */
 export function decodeBase64(text: string): Uint8Array | null {
@@ -20,6 +23,18 @@ export function decodeBase64(text: string): Uint8Array | null {
     bytes[at++] = (held >> bits) & 0xff;
   }
   return (held & ((1 << bits) - 1)) === 0 ? bytes : null;
+}
+
+export function encodeBase64(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 3) {
+    const triple = (byteAt(bytes, at) << 16) | (byteAt(bytes, at + 1) << 8) | byteAt(bytes, at + 2);
+    const digits = Math.min(4, bytes.length - at + 1);
+    for (let digit = 0; digit < 4; digit++) {
+      text += digit < digits ? ALPHABET.charAt((triple >> (18 - 6 * digit)) & 0x3f) : "=";
+    }
+  }
+  return text;
 }
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

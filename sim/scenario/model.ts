@@ -60,10 +60,13 @@ export function answerOf(clientId: string, visit: VisitOperation): ModelAnswer {
   };
 }
 
+/** What takes the handshake whose key is sixteen zeros, as that of every simulated visitor is (RFC 6455 section 4.2.2). */
+const ACCEPT = "ICX+Yqv66kxgM0FcWaLWlFLwTAI=";
+
 /** The home takes a WebSocket: its body is what its frames carry. */
 function upgradeOf(clientId: string, { id, answer: { bodyBytes } }: VisitOperation): ModelAnswer {
   const headers = [HOME_HEADER, `${clientId}/${id}`];
-  const switching = ["connection", "Upgrade", "upgrade", "websocket", "sec-websocket-accept", "yes"];
+  const switching = ["connection", "Upgrade", "upgrade", "websocket", "sec-websocket-accept", ACCEPT];
   return {
     status: 101,
     headers,

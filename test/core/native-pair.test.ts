@@ -1,5 +1,6 @@
 /** The real server and the real agent, speaking the native protocol over a wire that breaks where the test says. */
 import { describe, expect, it } from "vitest";
+import { webSocketAccept } from "../../core/http/websocket-accept.ts";
 import { agentLimits, serverLimits } from "../../core/limits.ts";
 import { bytesOf, expectBody, Pair } from "../helpers/pair.ts";
 import type { Visit } from "../helpers/test-visit.ts";
@@ -206,7 +207,14 @@ describe("T01 T02 a tunnel that is cut anywhere, and again", () => {
   it("T22 goes on with an upgraded connection, byte for byte", () => {
     for (let moves = 0; moves < 30; moves++) {
       const pair = nativePair();
-      const headers = ["Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Accept", "x"];
+      const headers = [
+        "Connection",
+        "Upgrade",
+        "Upgrade",
+        "websocket",
+        "Sec-WebSocket-Accept",
+        webSocketAccept("x"),
+      ];
       pair.agent.origin.answer = () => ({ status: 101, headers, echoes: true });
       const visit = pair.server.visit({
         upgrade: true,

@@ -97,6 +97,28 @@ describe("a WebSocket handshake", () => {
     await settled();
   });
 
+  test.each([
+    ["names another protocol", ["Connection: Upgrade", "Upgrade: h2c"]],
+    ["names another protocol beside", ["Connection: Upgrade", "Upgrade: websocket, h2c", ACCEPT]],
+    ["names two protocols", [...UPGRADE, "Upgrade: h2c", ACCEPT]],
+    ["does not show that it read the key", UPGRADE],
+    ["answers another key", [...UPGRADE, "Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI="]],
+    ["answers in another case", [...UPGRADE, ACCEPT.replace("s3p", "S3P")]],
+    ["answers twice", [...UPGRADE, ACCEPT, ACCEPT]],
+  ])("T23: opens nothing where the home's 101 %s", async (_what, fields) => {
+    const { server, home, visit, settled } = await startPassage("native");
+    const visitor = visit();
+    visitor.send("GET /socket HTTP/1.1", HOST, ...UPGRADE, VERSION, KEY, "", "");
+    const call = await home.call();
+    call.send("HTTP/1.1 101 Switching Protocols", ...fields, "", "raw bytes");
+    await visitor.untilText('"code":"origin_handshake"');
+    expect(statuses(visitor)).toEqual([502]);
+    expect(visitor.text).not.toContain("raw bytes");
+    await call.untilEnded();
+    await settled();
+    expect((await server.status()).agentProtocolErrors).toBe(0);
+  });
+
   test("T23: that nobody answers at the home is a problem", async () => {
     const { server, home, visit } = await startPassage("native");
     const visitor = visit();

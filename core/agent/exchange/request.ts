@@ -15,6 +15,7 @@ import {
   withoutHeader,
 } from "../../http/headers.ts";
 import { passedTrailers } from "../../http/trailers.ts";
+import { acceptFor } from "../../http/upgrade.ts";
 import type { ExchangeId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import { arm, createTimer } from "../../timers.ts";
@@ -134,20 +135,21 @@ function askOrigin(
   const body = upgrade ? null : bodyOf(opened, length);
   const isStreamed = body === "streamed";
   const id = ++state.exchangesMade as ExchangeId;
-  const exchange = createExchange(state, opened, accept(opened, id));
+  const origin = originFor(config.origins, target);
+  const sent = originHeaders(config, origin, passedHeaders(headers, upgrade));
+  const exchange = createExchange(state, opened, accept(opened, id), upgrade ? acceptFor(sent) : null);
   exchange.requestLeft = upgrade || length === null ? null : length - opened.body.length;
   exchange.unflushedBytes = body === null || isStreamed ? 0 : body.length;
   state.exchanges.set(id, exchange);
   state.counters.exchangesStarted++;
   arm(state.timers, exchange.originTimer, state.nowMs + config.limits.originHeadMs);
-  const origin = originFor(config.origins, target);
   out.push({
     type: "origin_request",
     exchange: id,
     origin,
     method,
     target,
-    headers: originHeaders(config, origin, passedHeaders(headers, upgrade)),
+    headers: sent,
     body,
     bodyBytes: isStreamed ? length : (body?.length ?? null),
     upgrade,
@@ -192,7 +194,12 @@ function sendOn(
   out.push({ type: "origin_send_end", exchange: exchange.id, trailers });
 }
 
-function createExchange(state: AgentState, opened: Opened, carried: Carried): Exchange {
+function createExchange(
+  state: AgentState,
+  opened: Opened,
+  carried: Carried,
+  accept: string | null,
+): Exchange {
   const id = carried.exchange;
   return {
     id,
@@ -200,6 +207,7 @@ function createExchange(state: AgentState, opened: Opened, carried: Carried): Ex
     requestId: opened.requestId,
     method: opened.request.method,
     upgrade: opened.request.upgrade,
+    accept,
     originTimer: createTimer({ kind: "origin", exchange: id }),
     heardMs: state.nowMs,
     requestEnded: opened.last,

@@ -7,6 +7,7 @@ import type { AgentEffect } from "../../effects.ts";
 import type { OriginFault } from "../../events.ts";
 import { contentLength, type HeaderList } from "../../http/headers.ts";
 import { passedTrailers } from "../../http/trailers.ts";
+import { takesHandshake } from "../../http/upgrade.ts";
 import type { ExchangeId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import { arm } from "../../timers.ts";
@@ -44,6 +45,10 @@ export function onOriginHead(
     return;
   }
   const upgraded = status === 101;
+  if (upgraded && exchange.accept !== null && !takesHandshake(headers, exchange.accept)) {
+    cutOrigin(state, exchange, "origin_handshake", out);
+    return;
+  }
   const hasBody = upgraded || mayHaveBody(exchange.method, status);
   const bodyBytes = upgraded || !hasBody ? null : length;
   const problem = order(state, exchange.carried, { type: "head", status, headers, hasBody, bodyBytes }, out);

@@ -88,7 +88,7 @@ function readPiece(
   const { exchange } = carried;
   // A piece is a frame's last use: its head and trailers were read, and the body is nobody's but the visitor's.
   if (head === null) return { type: "piece", exchange, head: null, body, lastUse: true, last, trailers };
-  const passed = responseHead(head, carried.upgrade);
+  const passed = responseHead(head, carried.accept);
   if (passed !== null) return { type: "piece", exchange, head: passed, body, lastUse: true, last, trailers };
   state.counters.agentProtocolErrors++;
   return { type: "broken", exchange, code: "agent_protocol", detail: NOT_FINAL };

@@ -10,7 +10,7 @@ import {
   withoutHeader,
 } from "../../http/headers.ts";
 import { authorityOf } from "../../http/target.ts";
-import { upgradeFields } from "../../http/upgrade.ts";
+import { takesHandshake, upgradeFields } from "../../http/upgrade.ts";
 import type { NativeResponseHead } from "../../wire/native-head.ts";
 import type { CarriedHead, OpenOrder } from "../carrier.ts";
 import { homeHeaders } from "../routing/route.ts";
@@ -37,10 +37,17 @@ function withTargetsHost(target: string, headers: HeaderList): HeaderList {
   return replaced;
 }
 
-/** What is passed on of a head; null where it is not a final response's. */
-export function responseHead({ status, headers }: NativeResponseHead, upgrade: boolean): CarriedHead | null {
+/**
+ * What is passed on of a head; null where it is not a final response's. 101 is one where it takes the handshake that
+ * `accept` answers; null where there was none.
+ */
+export function responseHead(
+  { status, headers }: NativeResponseHead,
+  accept: string | null,
+): CarriedHead | null {
   const declaredBytes = contentLength(headers);
-  const isFinal = (status === 101 && upgrade) || (status >= 200 && status <= 599);
+  const isTaken = status === 101 && accept !== null && takesHandshake(headers, accept);
+  const isFinal = isTaken || (status >= 200 && status <= 599);
   if (!isFinal || declaredBytes === "invalid" || !validHeaders(headers)) return null;
   return {
     status,

@@ -6,6 +6,7 @@
  */
 import { unreachable } from "../../assert.ts";
 import { retain } from "../../bytes.ts";
+import { acceptFor } from "../../http/upgrade.ts";
 import { passTime } from "../../session/budget.ts";
 import { consume } from "../../session/credit.ts";
 import { isFull, openStream, resetStream, sendBody, sendEnd } from "../../session/send.ts";
@@ -29,7 +30,8 @@ export function openNative(
   const headers = requestHeaders(state, order);
   passTime(session.link, state.nowMs);
   const stream = openStream(session.link, exchange, { method, target, peer, upgrade, headers });
-  const carried = { carrier: "native", exchange, session, stream, upgrade } as const;
+  const accept = upgrade ? acceptFor(headers) : null;
+  const carried = { carrier: "native", exchange, session, stream, accept } as const;
   session.exchanges.set(exchange, carried);
   touch(state, session);
   return carried;

@@ -100,8 +100,8 @@ export type NativeCarried = {
   readonly exchange: ExchangeId;
   readonly session: TunnelSession;
   readonly stream: Stream;
-  /** Whether it asks for an upgrade, so that 101 is an answer to it. */
-  readonly upgrade: boolean;
+  /** The `Sec-WebSocket-Accept` of a 101 that answers it; null where it asks for no upgrade. */
+  readonly accept: string | null;
 };
 
 export type VisitorSocket = SocketBase & {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeBase64 } from "../../../core/wire/base64.ts";
+import { decodeBase64, encodeBase64 } from "../../../core/wire/base64.ts";
 
 /** Node's decoder takes nearly anything, so the model is: what it prints again is the same text. */
 function decodeByModel(text: string): Uint8Array | null {
@@ -14,6 +14,14 @@ const nearlyBase64 = fc.string({
 });
 
 describe("base64", () => {
+  it("encodes as Node does", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+        expect(encodeBase64(bytes)).toBe(Buffer.from(bytes).toString("base64"));
+      }),
+    );
+  });
+
   it("decodes what Node encodes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {

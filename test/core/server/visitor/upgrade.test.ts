@@ -67,6 +67,21 @@ describe("a visitor's WebSocket", () => {
     server.expectEmpty();
   });
 
+  it.each([
+    ["of another protocol", ACCEPTED.with(1, "h2c")],
+    ["of no protocol", ACCEPTED.slice(2)],
+    ["without its Connection", [...ACCEPTED.slice(0, 2), ...ACCEPTED.slice(4)]],
+    ["that answers another key", ACCEPTED.with(5, "ICX+Yqv66kxgM0FcWaLWlFLwTAI=")],
+    ["that answers no key", ACCEPTED.slice(0, 4)],
+  ])("T23 is not opened by an agent's 101 %s", (_what, headers) => {
+    const server = new TestServer();
+    const agent = new NativeAgent(server).connect();
+    const visit = server.visit({ upgrade: true, headers: HANDSHAKE });
+    agent.head(101, headers);
+    expect(visit).toMatchObject({ status: 502, code: "agent_protocol" });
+    server.expectEmpty();
+  });
+
   it("T23 gets the plain response where the home refuses it", () => {
     const server = new TestServer();
     const agent = new NativeAgent(server).connect();
