@@ -9,7 +9,14 @@ import { openOutput } from "./operator/output.ts";
 import type { Signals } from "./operator/signals.ts";
 import { leaveThreads } from "./operator/threads.ts";
 import { startServer } from "./server/server.ts";
-import { type LogLevel, readAgentConfig, readServeConfig, suggestion } from "./settings/settings.ts";
+import {
+  type CommandName,
+  exposedSecrets,
+  type LogLevel,
+  readAgentConfig,
+  readServeConfig,
+  suggestion,
+} from "./settings/settings.ts";
 import { StartupError } from "./startup-error.ts";
 import { readVersion } from "./version.ts";
 
@@ -65,6 +72,7 @@ async function serve(flags: readonly string[], signals: Signals): Promise<void> 
   const config = readServeConfig(flags, process.env);
   const accessToken = config.accessToken ?? randomUUID();
   const logger = openLog(config.logLevel);
+  warnOfExposed("serve", flags, logger);
   const server = await startServer({ ...config, accessToken }, logger);
   // The one secret that is ever shown: nobody could register an agent without it.
   if (config.accessToken === null) print(`access token for this run: ${accessToken}`);
@@ -78,6 +86,7 @@ async function agent(flags: readonly string[], signals: Signals): Promise<void> 
   const config = readAgentConfig(flags, process.env);
   const stateFile = config.stateFile ?? defaultAgentFile({ env: process.env, home: homedir() });
   const logger = openLog(config.logLevel);
+  warnOfExposed("agent", flags, logger);
   const running = startAgent({ ...config, stateFile }, logger);
   const { clientId } = running;
   void running.connected.then((isConnected) => {
@@ -88,6 +97,12 @@ async function agent(flags: readonly string[], signals: Signals): Promise<void> 
     print(`with "Authorization: Bearer TOKEN", where TOKEN is the clientToken in ${stateFile}`);
   });
   await untilEnded(running, { signals, logger, drainMs: config.limits.drainMs });
+}
+
+/** One line, however many of them there are. */
+function warnOfExposed(command: CommandName, flags: readonly string[], logger: Logger): void {
+  const exposed = exposedSecrets(command, flags);
+  if (exposed.length > 0) logger.warn(exposed.join("; "));
 }
 
 type Circumstances = { readonly signals: Signals; readonly logger: Logger; readonly drainMs: number };

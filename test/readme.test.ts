@@ -1,7 +1,7 @@
 /** The README says what is: its commands run, its tables are those of the code. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { REGISTRY_PROBLEMS } from "../adapters/registry/problem.ts";
@@ -22,9 +22,24 @@ const PACKAGE: {
   readonly devDependencies: object;
 } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 
-/** The command lines of all `sh` blocks, without their comments. */
+/** The command lines of the README. */
 function commandLines(): string[] {
-  const blocks = [...README.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = ""]) => block);
+  return commandsIn(README);
+}
+
+/** What is written for people, but for the change log, which says what was. */
+function documents(): string[] {
+  const docs = readdirSync(join(ROOT, "docs")).filter((name) => name.endsWith(".md"));
+  return ["README.md", "sim/README.md", ...docs.map((name) => `docs/${name}`)];
+}
+
+/** What a process list or the history of a shell would keep of a secret. */
+const SHOWN_SECRET =
+  /--(?:access-token|access|header|invite)[ =]|(?:TOKEN|DATABASE_URL|CULVERT_ACCESS|CULVERT_HEADER)=|Bearer|:\/\/[^ /:]+:[^ /@]+@|(?:signature|magicToken)=| -p[^ ]|--password/;
+
+/** The command lines of all `sh` blocks, without their comments. */
+function commandsIn(text: string): string[] {
+  const blocks = [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = ""]) => block);
   const lines = blocks.join("").replaceAll("\\\n", " ").split("\n");
   return lines.map((line) => line.replace(/\s+#.*$/, "").trim()).filter((line) => line !== "");
 }
@@ -84,6 +99,12 @@ function endGroup({ pid, exitCode }: ChildProcess): void {
   }
 }
 
+function fileWith(text: string): string {
+  const file = join(temporaryFolder(), "secret");
+  writeFileSync(file, text);
+  return file;
+}
+
 /** How each command of the README is known to work. One that is not here fails the test. */
 const COMMANDS: Readonly<Record<string, (line: string) => Promise<void> | void>> = {
   "npm ci && npm run demo": () => {
@@ -141,36 +162,45 @@ const COMMANDS: Readonly<Record<string, (line: string) => Promise<void> | void>>
     const output = await run(line, { bench: "bench -- --quick --only idle" }).succeeded();
     expect(output).toContain("one tunnel:");
   },
-  'npm start -- --port 8000 --access-token "$(openssl rand -hex 32)" --database sqlite:./culvert.db': async (
+  "(umask 077 && openssl rand -hex 32 > culvert-token)": async (line) => {
+    const file = join(temporaryFolder(), "token");
+    await run(line, { "culvert-token": file }).succeeded();
+    expect(readFileSync(file, "utf8")).toMatch(/^[0-9a-f]{64}\n$/);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  },
+  "npm start -- --port 8000 --access-token-file culvert-token --database sqlite:./culvert.db": async (
     line,
   ) => {
     const server = run(line, {
+      "culvert-token": fileWith(ACCESS_TOKEN),
       "--port 8000": "--port 0 --bind 127.0.0.1 --admin-port 0",
       "sqlite:./culvert.db": `sqlite:${temporaryFolder()}/culvert.db`,
     });
     const url = await server.printed(/^listening on (.*)$/m);
     expect((await ask(`${url}/health`)).status).toBe(200);
   },
-  "TUNNEL_ACCESS_TOKEN=... npm run agent -- --server https://tunnel.example.net --to http://127.0.0.1:3000":
+  "npm run agent -- --server https://tunnel.example.net --to http://127.0.0.1:3000 --access-token-file culvert-token":
     async (line) => {
       const origin = await startOrigin((_request, response) => response.end());
       const server = await startServer();
       const agent = run(line, {
-        "...": ACCESS_TOKEN,
+        "culvert-token": fileWith(ACCESS_TOKEN),
         "https://tunnel.example.net": server.url,
         "http://127.0.0.1:3000": origin.url,
       });
       await agent.printed(/^connected as home-/m);
       await agent.printed(/^visitors reach it at /m);
     },
-  'curl -H "Authorization: Bearer $CLIENT_TOKEN" "https://tunnel.example.net/some/path?clientId=$CLIENT_ID"':
-    async (line) => {
-      const tunnel = await startTunnel((request, response) => response.end(`you asked for ${request.url}`));
-      const place = { "https://tunnel.example.net": tunnel.server.url };
-      const variables = { CLIENT_TOKEN: tunnel.clientToken, CLIENT_ID: tunnel.clientId };
-      const output = await run(line, place, variables).succeeded();
-      expect(output).toContain("you asked for /some/path?clientId=home");
-    },
+  'curl -H @visitor-header "https://tunnel.example.net/some/path?clientId=$CLIENT_ID"': async (line) => {
+    const tunnel = await startTunnel((request, response) => response.end(`you asked for ${request.url}`));
+    const place = {
+      "https://tunnel.example.net": tunnel.server.url,
+      "visitor-header": fileWith(`Authorization: Bearer ${tunnel.clientToken}\n`),
+    };
+    const variables = { CLIENT_ID: tunnel.clientId };
+    const output = await run(line, place, variables).succeeded();
+    expect(output).toContain("you asked for /some/path?clientId=home");
+  },
 };
 
 describe("the commands of the README", () => {
@@ -178,6 +208,26 @@ describe("the commands of the README", () => {
     const check = COMMANDS[line];
     if (check === undefined) throw new Error("no test and no CI step runs this command");
     await check(line);
+  });
+
+  test.each(documents())("of %s show no secret on a command line", (file) => {
+    const shown = commandsIn(readFileSync(join(ROOT, file), "utf8")).filter((line) =>
+      SHOWN_SECRET.test(line),
+    );
+    expect(shown).toEqual([]);
+  });
+
+  test.each([
+    'npm start -- --access-token "$(openssl rand -hex 32)"',
+    "culvert serve --access-token=abc",
+    "TUNNEL_ACCESS_TOKEN=... npm run agent",
+    'curl -H "Authorization: Bearer $CLIENT_TOKEN" https://x',
+    "culvert serve --database mysql://culvert:word@db/culvert",
+    "culvert agent --header 'X-Key: word'",
+    "curl 'https://x/files/track?signature=abc'",
+    "mysql -u culvert -pword",
+  ])("would be told from one that shows a secret: %s", (line) => {
+    expect(line).toMatch(SHOWN_SECRET);
   });
 
   test("are all that are known here", () => {

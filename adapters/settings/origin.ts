@@ -50,6 +50,11 @@ export const access = z
   })
   .default("token");
 
+/** A hash lets its holder try passwords, as many as he likes. */
+export function isSecretAccess(text: string): boolean {
+  return text.startsWith("basic");
+}
+
 export const hostHeader = z
   .string()
   .refine(
@@ -79,3 +84,11 @@ export const headers = z.array(z.string()).transform((texts, context): HeaderLis
 function isOfConnection(name: string): boolean {
   return name.toLowerCase() === "content-length" || endToEnd([name, ""]).length === 0;
 }
+
+/** What a header opens only its service knows, but for those that open nothing. */
+export function isSecretHeader(text: string): boolean {
+  return !PLAIN_HEADER.test(text);
+}
+
+const PLAIN_HEADER =
+  /^(?:accept(?:-language)?|cache-control|from|origin|pragma|referer|user-agent|via|x-forwarded-[a-z]+)[ \t]*:/i;

@@ -6,6 +6,7 @@
 import { parseArgs } from "node:util";
 import type { z } from "zod";
 import { StartupError } from "../startup-error.ts";
+import { readSecretFile } from "./secret-file.ts";
 
 export type Setting = {
   /** Without the dashes. */
@@ -17,6 +18,8 @@ export type Setting = {
   readonly help: string;
   /** May be given several times; its schema takes a list of texts. The variable holds one on each line. */
   readonly repeatable?: boolean;
+  /** Tells of a text of it whether that is a secret. Such a setting can be given in a file, too. */
+  readonly isSecret?: (text: string) => boolean;
 };
 
 export type Environment = { readonly [Name in string]?: string };
@@ -37,7 +40,7 @@ export function readSettings<Schema extends z.ZodObject>(
   table: { readonly [Name in keyof Schema["shape"] & string]: Setting },
   sources: SettingSources,
 ): z.infer<Schema> {
-  const settings = Object.values<Setting>(table);
+  const settings = withFiles(Object.values<Setting>(table));
   const flags = readFlags(settings, sources.args);
   assertNoStray(settings, flags, sources);
   const names = new Map<PropertyKey, string>();
@@ -51,6 +54,32 @@ export function readSettings<Schema extends z.ZodObject>(
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   throw new StartupError(`${names.get(issue?.path[0] ?? "")} ${issue?.message}`);
+}
+
+/** The settings, each that may hold a secret with the one that names a file of it (Docker's and systemd's convention). */
+export function withFiles(settings: readonly Setting[]): Setting[] {
+  return settings.flatMap((setting) => {
+    const file = fileOf(setting);
+    return file === null ? [setting] : [setting, file];
+  });
+}
+
+/** The flags among `args` that show a secret to whoever can list the processes of this machine. */
+export function exposedFlags(settings: readonly Setting[], args: readonly string[]): Setting[] {
+  const flags = readFlags(withFiles(settings), args);
+  return settings.filter(({ flag, isSecret }) => isSecret !== undefined && flags.get(flag)?.some(isSecret));
+}
+
+/** The setting that names a file with this one's text; null where this one holds no secret. */
+export function fileOf({ flag, variable, isSecret, repeatable }: Setting): Setting | null {
+  if (isSecret === undefined) return null;
+  return {
+    flag: `${flag}-file`,
+    ...(variable === undefined ? {} : { variable: `${variable}_FILE` }),
+    placeholder: "FILE",
+    help: `a file with what --${flag} takes${repeatable ? ", one on each line" : ""}; keeps it out of the process list`,
+    ...(repeatable === undefined ? {} : { repeatable }),
+  };
 }
 
 /** A slip of the finger or two; more would suggest names that nobody meant. */
@@ -143,21 +172,50 @@ function assertNoStray(
 /** Two edits turn one short name into another by accident: PORT and SORT. */
 const SHORT_NAME_LENGTH = 10;
 
+/** Where a setting was given: its own flag or variable, and that of its file. */
+type Given = { readonly name: string; readonly texts: readonly string[]; readonly isFile: boolean };
+
 /** The text of a setting, and the name under which a person gave it or could give it. */
 function textOf(
-  { flag, variable, repeatable }: Setting,
+  setting: Setting,
   flags: Flags,
   environment: Environment,
 ): { name: string; text: string | readonly string[] | undefined } {
-  const given = flags.get(flag);
+  const { flag, variable, repeatable } = setting;
   const list = repeatable === true;
-  if (given !== undefined || variable === undefined) {
-    return { name: `--${flag}`, text: list ? (given ?? []) : given?.[0] };
+  const named = [setting, fileOf(setting)].filter((each) => each !== null);
+  const byFlag = named.flatMap((each): Given[] => {
+    const texts = flags.get(each.flag);
+    return texts === undefined ? [] : [{ name: `--${each.flag}`, texts, isFile: each !== setting }];
+  });
+  const given =
+    byFlag.length > 0 ? byFlag : named.flatMap((each) => fromEnvironment(each, setting, environment));
+  const [first, second] = given;
+  if (first === undefined) {
+    const name = variable === undefined ? `--${flag}` : `--${flag} (or ${variable})`;
+    return { name, text: list ? [] : undefined };
   }
-  const text = environment[variable];
-  if (text === undefined) return { name: `--${flag} (or ${variable})`, text: list ? [] : text };
+  if (list) return { name: first.name, text: given.flatMap(linesGiven) };
+  if (second !== undefined) {
+    throw new StartupError(`${first.name} and ${second.name} are both given: leave one of them out`);
+  }
+  const [text = ""] = first.texts;
+  if (!first.isFile) return { name: first.name, text };
+  const secret = readSecretFile(text, first.name);
+  if (secret.includes("\n")) throw new StartupError(`${first.name} names a file of more than one line`);
+  return { name: first.name, text: secret };
+}
+
+function fromEnvironment({ variable }: Setting, setting: Setting, environment: Environment): Given[] {
+  const text = variable === undefined ? undefined : environment[variable];
+  if (variable === undefined || text === undefined) return [];
   if (text.trim() === "") throw new StartupError(`${variable} is empty: give it a value or unset it`);
-  return { name: variable, text: list ? linesOf(text) : text };
+  const isFile = variable !== setting.variable;
+  return [{ name: variable, texts: setting.repeatable && !isFile ? linesOf(text) : [text], isFile }];
+}
+
+function linesGiven({ name, texts, isFile }: Given): readonly string[] {
+  return isFile ? texts.flatMap((path) => linesOf(readSecretFile(path, name))) : texts;
 }
 
 function linesOf(text: string): string[] {

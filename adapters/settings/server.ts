@@ -37,6 +37,11 @@ export const database = z.string().transform((text, context): SqliteSettings | M
   return { type: "sqlite", path };
 });
 
+/** Whether a URL has a password, or cannot be read and so may have one. */
+export function isSecretDatabase(text: string): boolean {
+  return !text.startsWith("sqlite:") && URL.parse(text)?.password !== "";
+}
+
 /** None at all lets any origin read. */
 export const corsOrigins = z
   .array(z.string().refine(isWebOrigin, "must be an origin, such as https://music.example.org"))

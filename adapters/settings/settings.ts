@@ -1,7 +1,6 @@
 /** The settings of the two commands: what there is, what each takes, and what a person reads about it. */
 import { z } from "zod";
 import type { AgentConfig } from "../../core/agent/config.ts";
-import { InvariantError } from "../../core/assert.ts";
 import {
   type AgentLimits,
   agentLimits,
@@ -10,11 +9,29 @@ import {
   type ServerLimits,
   serverLimits,
 } from "../../core/limits.ts";
+import { limitsSchema } from "./limits.ts";
 import type { MysqlSettings } from "./mysql-url.ts";
-import { access, headers, hostHeader, type OriginSetting, origins } from "./origin.ts";
-import { type Environment, readSettings, type Setting, suggestion } from "./reader.ts";
-import { baseUrl, refuse } from "./schemas.ts";
-import { bind, corsOrigins, database, domain, port, type SqliteSettings, trustedProxies } from "./server.ts";
+import {
+  access,
+  headers,
+  hostHeader,
+  isSecretAccess,
+  isSecretHeader,
+  type OriginSetting,
+  origins,
+} from "./origin.ts";
+import { type Environment, exposedFlags, fileOf, readSettings, type Setting, withFiles } from "./reader.ts";
+import { baseUrl } from "./schemas.ts";
+import {
+  bind,
+  corsOrigins,
+  database,
+  domain,
+  isSecretDatabase,
+  port,
+  type SqliteSettings,
+  trustedProxies,
+} from "./server.ts";
 
 export type { MysqlSettings } from "./mysql-url.ts";
 export { suggestion } from "./reader.ts";
@@ -74,6 +91,18 @@ export type CommandName = "serve" | "agent";
 
 /** The settings of one command, as its `--help` lists them. */
 export function settingsOf(command: CommandName): readonly Setting[] {
+  return withFiles(ownSettingsOf(command));
+}
+
+/** What of a command line others can read who should not: the flags, each with what is to be used instead. */
+export function exposedSecrets(command: CommandName, args: readonly string[]): readonly string[] {
+  return exposedFlags(ownSettingsOf(command), args).map((setting) => {
+    const { flag, variable } = fileOf(setting) ?? setting;
+    return `--${setting.flag} shows its secret in the process list: use --${flag}${variable === undefined ? "" : ` or ${variable}`}`;
+  });
+}
+
+function ownSettingsOf(command: CommandName): readonly Setting[] {
   return Object.values<Setting>(command === "serve" ? serveSettings : agentSettings);
 }
 
@@ -142,30 +171,7 @@ const agentSchema = z.object({
   limits: limitsSchema<AgentLimits>(agentLimits, assertAgentLimits),
 });
 
-/** Texts `NAME=VALUE` over the defaults; the relations between limits are those that the core asserts. */
-function limitsSchema<Limits extends Readonly<Record<string, number>>>(
-  defaults: Limits,
-  assertLimits: (limits: Limits) => void,
-) {
-  return z.array(z.string()).transform((texts, context): Limits => {
-    let limits = defaults;
-    for (const text of texts) {
-      const [, name = "", digits = ""] = /^(\w+)=(\d{1,15})$/.exec(text) ?? [];
-      if (name === "") return refuse(context, "must be NAME=VALUE, where VALUE is a whole number");
-      if (!Object.hasOwn(defaults, name)) {
-        return refuse(context, `names no limit: ${name}${suggestion(name, Object.keys(defaults))}`);
-      }
-      limits = { ...limits, [name]: Number(digits) };
-    }
-    try {
-      assertLimits(limits);
-      return limits;
-    } catch (error) {
-      if (!(error instanceof InvariantError)) throw error;
-      return refuse(context, `cannot be used: ${error.message}`);
-    }
-  });
-}
+const always = () => true;
 
 const logLevelSetting: Setting = {
   flag: "log-level",
@@ -198,12 +204,14 @@ const serveSettings: { readonly [Name in keyof typeof serveSchema.shape]: Settin
     variable: "DATABASE_URL",
     placeholder: "URL",
     help: "sqlite:PATH, sqlite::memory: or mysql://USER:PASSWORD@HOST/NAME (default sqlite:./culvert.db)",
+    isSecret: isSecretDatabase,
   },
   accessToken: {
     flag: "access-token",
     variable: "TUNNEL_ACCESS_TOKEN",
     placeholder: "TOKEN",
     help: "registers agents (default: made for this run and printed once)",
+    isSecret: always,
   },
   adminPort: {
     flag: "admin-port",
@@ -274,6 +282,7 @@ const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]: Settin
     variable: "TUNNEL_ACCESS_TOKEN",
     placeholder: "TOKEN",
     help: "the server's, needed for the first registration only",
+    isSecret: always,
   },
   stateFile: {
     flag: "state",
@@ -292,6 +301,7 @@ const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]: Settin
     variable: "CULVERT_ACCESS",
     placeholder: "WHO",
     help: "who may visit: token, public or basic:USER:HASH, HASH the SHA-256 of USER:PASSWORD in hex (default token)",
+    isSecret: isSecretAccess,
   },
   hostHeader: {
     flag: "host-header",
@@ -305,6 +315,7 @@ const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]: Settin
     placeholder: "'NAME: VALUE'",
     help: "set in each request to the home service; repeatable",
     repeatable: true,
+    isSecret: isSecretHeader,
   },
   tlsSkipVerify: {
     flag: "tls-skip-verify",

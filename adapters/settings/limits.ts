@@ -1,0 +1,30 @@
+/** Limits that a person changes, each by its name. */
+import { z } from "zod";
+import { InvariantError } from "../../core/assert.ts";
+import { suggestion } from "./reader.ts";
+import { refuse } from "./schemas.ts";
+
+/** Texts `NAME=VALUE` over the defaults; the relations between limits are those that the core asserts. */
+export function limitsSchema<Limits extends Readonly<Record<string, number>>>(
+  defaults: Limits,
+  assertLimits: (limits: Limits) => void,
+) {
+  return z.array(z.string()).transform((texts, context): Limits => {
+    let limits = defaults;
+    for (const text of texts) {
+      const [, name = "", digits = ""] = /^(\w+)=(\d{1,15})$/.exec(text) ?? [];
+      if (name === "") return refuse(context, "must be NAME=VALUE, where VALUE is a whole number");
+      if (!Object.hasOwn(defaults, name)) {
+        return refuse(context, `names no limit: ${name}${suggestion(name, Object.keys(defaults))}`);
+      }
+      limits = { ...limits, [name]: Number(digits) };
+    }
+    try {
+      assertLimits(limits);
+      return limits;
+    } catch (error) {
+      if (!(error instanceof InvariantError)) throw error;
+      return refuse(context, `cannot be used: ${error.message}`);
+    }
+  });
+}
