@@ -13,6 +13,7 @@ import {
   type CommandName,
   exposedSecrets,
   type LogLevel,
+  type RunAgentConfig,
   readAgentConfig,
   readServeConfig,
   suggestion,
@@ -84,7 +85,7 @@ async function serve(flags: readonly string[], signals: Signals): Promise<void> 
 
 async function agent(flags: readonly string[], signals: Signals): Promise<void> {
   const config = readAgentConfig(flags, process.env);
-  const stateFile = config.stateFile ?? defaultAgentFile({ env: process.env, home: homedir() });
+  const stateFile = stateFileOf(config);
   const logger = openLog(config.logLevel);
   warnOfExposed("agent", flags, logger);
   const running = startAgent({ ...config, stateFile }, logger);
@@ -94,9 +95,16 @@ async function agent(flags: readonly string[], signals: Signals): Promise<void> 
     const url = `${config.server.href.replace(/\/$/, "")}/?clientId=${encodeURIComponent(clientId)}`;
     print(`connected as ${clientId}`);
     print(`visitors reach it at ${url}`);
-    print(`with "Authorization: Bearer TOKEN", where TOKEN is the clientToken in ${stateFile}`);
+    const place = stateFile === null ? "your client token" : `the clientToken in ${stateFile}`;
+    print(`with "Authorization: Bearer TOKEN", where TOKEN is ${place}`);
   });
   await untilEnded(running, { signals, logger, drainMs: config.limits.drainMs });
+}
+
+/** Null where nothing is to be kept. */
+function stateFileOf({ clientId, clientToken, stateFile }: RunAgentConfig): string | null {
+  if (clientToken !== null) return null;
+  return stateFile ?? defaultAgentFile({ env: process.env, home: homedir, clientId });
 }
 
 /** One line, however many of them there are. */

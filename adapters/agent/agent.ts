@@ -15,12 +15,13 @@ import { endpointOf } from "../socket/endpoint.ts";
 import { maskingIsNative } from "../socket/masking.ts";
 import { StartupError } from "../startup-error.ts";
 import { ApiClient } from "./api-client.ts";
-import { createClientId, loadAgentFile, saveAgentFile } from "./state-file.ts";
+import { identityOf } from "./identity.ts";
 import { AgentSockets } from "./web-sockets.ts";
 
 export { defaultAgentFile } from "./state-file.ts";
 
-export type AgentSettings = RunAgentConfig & { readonly stateFile: string };
+/** `stateFile`: null where a client token is given, and nothing is kept. */
+export type AgentSettings = RunAgentConfig;
 
 export type RunningAgent = {
   readonly clientId: string;
@@ -34,7 +35,7 @@ export type RunningAgent = {
 
 /** Throws `StartupError` if the state file cannot be used. Touches neither signals nor the exit code. */
 export function startAgent(config: AgentSettings, logger: Logger): RunningAgent {
-  const { clientId, clientToken } = identityOf(config);
+  const { clientId, clientToken, keep } = identityOf(config, logger);
   const reports = createAgentReportLog(logger);
   const connected = Promise.withResolvers<boolean>();
   const ended = Promise.withResolvers<void>();
@@ -43,7 +44,8 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
     state: createAgent({
       clientId,
       clientToken,
-      accessToken: config.accessToken,
+      // Who was given a client token is not to become somebody else by a registration.
+      accessToken: config.clientToken === null ? config.accessToken : null,
       protocol: config.protocol,
       access: config.access,
       origins: config.origins.map(({ prefix, url }) => {
@@ -118,7 +120,7 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
 
   function save(token: string): void {
     try {
-      saveAgentFile(config.stateFile, { clientId, clientToken: token, server: config.server.href });
+      keep(token);
     } catch (error) {
       if (!(error instanceof StartupError)) throw error;
       // The token works for this run; the next one has to register again.
@@ -148,17 +150,4 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
       return ended.promise;
     },
   };
-}
-
-/**
- * Who the agent is: as the settings say, else as the last time, else somebody new, who is remembered before anything is
- * asked of the server. A token is of use only to the client id and at the server that it was made for.
- */
-function identityOf(config: AgentSettings): { clientId: string; clientToken: string | null } {
-  const server = config.server.href;
-  const file = loadAgentFile(config.stateFile);
-  const clientId = config.clientId ?? file?.clientId ?? createClientId();
-  const clientToken = file?.clientId === clientId && file.server === server ? file.clientToken : null;
-  if (file === null) saveAgentFile(config.stateFile, { clientId, clientToken, server });
-  return { clientId, clientToken };
 }

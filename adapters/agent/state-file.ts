@@ -1,5 +1,5 @@
 /** What the agent keeps between two runs: who it is, and the token that proves it. */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { z } from "zod";
@@ -16,16 +16,65 @@ const agentFile = z.object({
 
 export type AgentFile = z.infer<typeof agentFile>;
 
-/** Where the file is unless the user says otherwise. A relative `XDG_CONFIG_HOME` is ignored, as its specification orders. */
-export function defaultAgentFile(place: { readonly env: NodeJS.ProcessEnv; readonly home: string }): string {
-  const configured = place.env.XDG_CONFIG_HOME ?? "";
-  const folder = path.isAbsolute(configured) ? configured : path.join(place.home, ".config");
-  return path.join(folder, "culvert", "agent.json");
+/** What decides where the file is. A null `clientId` has one made for the user, and is remembered in a file of no name. */
+export type StatePlace = {
+  readonly env: NodeJS.ProcessEnv;
+  /** The user's home folder. May throw where the system knows of none. */
+  readonly home: () => string;
+  readonly clientId: string | null;
+};
+
+/**
+ * Where the file is unless the user says otherwise: each client id has its own, so that two agents of one user do not take each
+ * other's. Older agents kept every client id in `agent.json`; one that is found there stays. A relative `XDG_CONFIG_HOME` is
+ * ignored, as its specification orders. Throws `StartupError`.
+ */
+export function defaultAgentFile({ env, home, clientId }: StatePlace): string {
+  const configured = env.XDG_CONFIG_HOME ?? "";
+  const folder = path.join(
+    path.isAbsolute(configured) ? configured : path.join(homeOf(home), ".config"),
+    "culvert",
+  );
+  const common = path.join(folder, "agent.json");
+  if (clientId === null) return common;
+  const own = path.join(folder, `agent-${fileNameOf(clientId)}.json`);
+  if (fs.existsSync(own)) return own;
+  return readIfThere(common)?.clientId === clientId ? common : own;
 }
 
-/** Null where there is no file yet. Throws `StartupError`, which says what to do and nothing of the content. */
+function homeOf(home: () => string): string {
+  try {
+    return home();
+  } catch {
+    throw new StartupError(
+      "this user has no home folder: say with --state which file keeps the client id and token",
+    );
+  }
+}
+
+/** A client id may have what a file's name may not, and be longer than it. */
+function fileNameOf(clientId: string): string {
+  if (PLAIN_NAME.test(clientId)) return clientId;
+  return createHash("sha256").update(clientId).digest("hex").slice(0, 32);
+}
+
+const PLAIN_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+
+function readIfThere(file: string): AgentFile | null {
+  try {
+    return loadAgentFile(file);
+  } catch {
+    // Whatever is wrong with it does not concern a client id that has a file of its own.
+    return null;
+  }
+}
+
+/**
+ * Null where there is no file yet, or an empty one, as it is made to be mounted. Throws `StartupError`, which says what to do
+ * and nothing of the content.
+ */
 export function loadAgentFile(file: string): AgentFile | null {
-  let text: string;
+  let text: string | null;
   try {
     text = readPrivate(file);
   } catch (error) {
@@ -33,6 +82,7 @@ export function loadAgentFile(file: string): AgentFile | null {
     if (codeOf(error) === "ENOENT") return null;
     throw new StartupError(`${file} cannot be read: ${causeOf(error)}`);
   }
+  if (text === null) return null;
   const parsed = agentFile.safeParse(parseJson(text));
   if (parsed.success) return parsed.data;
   throw new StartupError(
@@ -42,25 +92,66 @@ export function loadAgentFile(file: string): AgentFile | null {
 
 /**
  * Replaces the file in one step, so that a crash leaves the old content or the new, and makes its folder where that is
- * missing. Both are for their owner alone. Throws `StartupError`.
+ * missing. Both are for their owner alone. A link stays, and what it points to is replaced. A file that is mounted by itself,
+ * or whose folder takes no other, can only be written in place. Throws `StartupError`.
  */
-export function saveAgentFile(file: string, content: AgentFile): void {
-  const folder = path.dirname(file);
-  const draft = `${file}.${randomBytes(6).toString("hex")}.tmp`;
+export function saveAgentFile(link: string, content: AgentFile): void {
+  const text = `${JSON.stringify(content, null, 2)}\n`;
   try {
+    const file = targetOf(link);
+    const folder = path.dirname(file);
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
     try {
-      writeDurably(draft, `${JSON.stringify(content, null, 2)}\n`);
-      fs.renameSync(draft, file);
+      replace(file, text);
     } catch (error) {
-      fs.rmSync(draft, { force: true });
-      throw error;
+      if (!IN_PLACE.has(codeOf(error)) || !fs.existsSync(file)) throw error;
+      overwrite(file, text);
+      return;
     }
     syncFolder(folder);
   } catch (error) {
-    throw new StartupError(`${file} cannot be written: ${causeOf(error)}`);
+    throw new StartupError(`${link} cannot be written: ${causeOf(error)}`);
   }
 }
+
+/** A mount point is busy, or on a file system of its own; a folder may be closed to this user, or be read-only. */
+const IN_PLACE: ReadonlySet<string> = new Set(["EBUSY", "EXDEV", "EACCES", "EPERM", "EROFS"]);
+
+function replace(file: string, text: string): void {
+  const draft = `${file}.${randomBytes(6).toString("hex")}.tmp`;
+  try {
+    writeDurably(draft, text);
+    fs.renameSync(draft, file);
+  } catch (error) {
+    fs.rmSync(draft, { force: true });
+    throw error;
+  }
+}
+
+function overwrite(file: string, text: string): void {
+  const descriptor = fs.openSync(file, "r+");
+  try {
+    fs.fchmodSync(descriptor, 0o600);
+    fs.ftruncateSync(descriptor);
+    fs.writeFileSync(descriptor, text);
+    fs.fsyncSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** Where the links end, also where there is nothing yet. */
+function targetOf(link: string): string {
+  let file = link;
+  for (let step = 0; step < LINKS_MAX; step++) {
+    if (!fs.lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()) return file;
+    file = path.resolve(path.dirname(file), fs.readlinkSync(file));
+  }
+  throw new Error("there are too many symbolic links");
+}
+
+/** As many as Linux follows. */
+const LINKS_MAX = 40;
 
 /** A client id that nobody else has, short enough to be read out: 50 random bits in letters and digits that look unlike each other. */
 export function createClientId(): string {
@@ -72,14 +163,22 @@ export function createClientId(): string {
 /** 32 characters, so that a byte's remainder favours none: without i, l, o and u, as in Crockford's base 32. */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 
-/** Reads and judges one and the same file, even where somebody swaps it meanwhile. */
-function readPrivate(file: string): string {
+/** Reads and judges one and the same file, even where somebody swaps it meanwhile. Null where it is empty. */
+function readPrivate(file: string): string | null {
   const descriptor = fs.openSync(file, "r");
   try {
-    // Windows has no such bits and reports them all as set.
-    const isOpen = process.platform !== "win32" && (fs.fstatSync(descriptor).mode & 0o077) !== 0;
-    if (isOpen) throw new StartupError(`${file} holds a token and others can read it: run chmod 600 on it`);
-    return fs.readFileSync(descriptor, "utf8");
+    const { mode } = fs.fstatSync(descriptor);
+    const text = fs.readFileSync(descriptor, "utf8");
+    if (text.trim() === "") return null;
+    // Windows has no such bits and reports them all as set. What nobody may write is a mounted secret: who may read it there
+    // was decided by whoever mounted it.
+    const isOpen = process.platform !== "win32" && (mode & 0o077) !== 0 && (mode & 0o222) !== 0;
+    if (isOpen) {
+      throw new StartupError(
+        `${file} holds a token and others can read it: run chmod 600 on it, or chmod 444 if it is a mounted secret`,
+      );
+    }
+    return text;
   } finally {
     fs.closeSync(descriptor);
   }

@@ -70,6 +70,8 @@ export type RunAgentConfig = Pick<AgentConfig, "protocol" | "access" | "hostHead
   readonly tlsSkipVerify: boolean;
   /** Null: the one of the state file, or a new one. */
   readonly clientId: string | null;
+  /** Null: the one of the state file, or of a registration. */
+  readonly clientToken: string | null;
   readonly accessToken: string | null;
   /** Null: under the user's configuration folder. */
   readonly stateFile: string | null;
@@ -116,7 +118,7 @@ function allVariables(): string[] {
 }
 
 /** What an `Authorization: Bearer` can carry everywhere. */
-const accessToken = z
+const token = z
   .string()
   .regex(/^[\x21-\x7e]+$/, "must be visible ASCII without spaces")
   .nullable()
@@ -141,7 +143,7 @@ const serveSchema = z.object({
   port: port.default(8000),
   bind: bind.default("0.0.0.0"),
   database: database.default({ type: "sqlite", path: "./culvert.db" }),
-  accessToken,
+  accessToken: token,
   adminPort: port.default(8001),
   adminBind: bind.default("127.0.0.1"),
   corsOrigins,
@@ -160,7 +162,8 @@ const agentSchema = z.object({
   ),
   origins,
   clientId,
-  accessToken,
+  clientToken: token,
+  accessToken: token,
   stateFile: z.string().nullable().default(null),
   protocol,
   access,
@@ -277,6 +280,13 @@ const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]: Settin
     placeholder: "ID",
     help: "name of this home (default: made once, kept in the state file)",
   },
+  clientToken: {
+    flag: "client-token",
+    variable: "CULVERT_CLIENT_TOKEN",
+    placeholder: "TOKEN",
+    help: "its client token: nothing is registered, and no state file is read or kept",
+    isSecret: always,
+  },
   accessToken: {
     flag: "access-token",
     variable: "TUNNEL_ACCESS_TOKEN",
@@ -288,7 +298,7 @@ const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]: Settin
     flag: "state",
     variable: "CULVERT_STATE",
     placeholder: "FILE",
-    help: "keeps the client id and token (default: in your configuration folder)",
+    help: "keeps the client id and token (default: one for each client id, in your configuration folder)",
   },
   protocol: {
     flag: "protocol",

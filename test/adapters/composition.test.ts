@@ -83,6 +83,37 @@ describe("an agent", () => {
     await expect(runAgent(server, ["--client-id=other"]).ended).rejects.toThrow(StartupError);
   });
 
+  test("keeps the token of the client id that the state file had before, and says where", async () => {
+    const server = await serve();
+    const first = runAgent(server, [`--access-token=${ACCESS_TOKEN}`]);
+    await first.connected;
+    await first.stop();
+    const kept = state();
+    const lines: string[] = [];
+    const logger = createLogger("warn", { write: (line) => lines.push(line) });
+    const other = runAgent(server, ["--client-id=other", `--access-token=${ACCESS_TOKEN}`], logger);
+    expect(await other.connected).toBe(true);
+    expect(state().clientId).toBe("other");
+    expect(JSON.parse(readFileSync(`${stateFile}.previous`, "utf8"))).toEqual(kept);
+    expect(lines.join("")).toContain(`${stateFile}.previous`);
+    expect(lines.join("")).not.toContain(kept.clientToken);
+  });
+
+  test("needs no state file where it is given its client token, and registers nothing", async () => {
+    const server = await serve();
+    const first = runAgent(server, [`--access-token=${ACCESS_TOKEN}`]);
+    await first.connected;
+    await first.stop();
+    const { clientId, clientToken } = state();
+    stateFile = join(folder, "x.db", "agent.json");
+    const given = [`--client-id=${clientId}`, `--access-token=${ACCESS_TOKEN}`];
+    const second = runAgent(server, [...given, `--client-token=${clientToken}`]);
+    expect(await second.connected).toBe(true);
+    await second.stop();
+    await expect(runAgent(server, [...given, "--client-token=wrong"]).ended).rejects.toThrow(StartupError);
+    expect(() => runAgent(server, [`--client-token=${clientToken}`])).toThrow(/--client-id/);
+  });
+
   test("does not show its token to another server", async () => {
     const server = await serve();
     const first = runAgent(server, [`--access-token=${ACCESS_TOKEN}`]);

@@ -36,6 +36,14 @@ describe("the state file", () => {
     expect(loadAgentFile(path.join(folder, "no", "such", "folder"))).toBeNull();
   });
 
+  test("is null where it is empty, as somebody made it to be mounted", () => {
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    for (const text of ["", "\n"]) {
+      fs.writeFileSync(file, text, { mode: 0o644 });
+      expect(loadAgentFile(file)).toBeNull();
+    }
+  });
+
   test("and its folder are for their owner alone, whatever the file was before", () => {
     saveAgentFile(file, CONTENT);
     fs.chmodSync(file, 0o644);
@@ -48,12 +56,49 @@ describe("the state file", () => {
     saveAgentFile(file, CONTENT);
     fs.chmodSync(file, mode);
     expect(() => loadAgentFile(file)).toThrow(
-      new StartupError(`${file} holds a token and others can read it: run chmod 600 on it`),
+      new StartupError(
+        `${file} holds a token and others can read it: run chmod 600 on it, or chmod 444 if it is a mounted secret`,
+      ),
     );
   });
 
+  test.each([0o400, 0o440, 0o444])("is taken as a mounted secret that nobody can change: mode %o", (mode) => {
+    saveAgentFile(file, CONTENT);
+    fs.chmodSync(file, mode);
+    expect(loadAgentFile(file)).toEqual(CONTENT);
+  });
+
+  test("stays where links lead to it, whether it is there already or not", () => {
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    const first = path.join(folder, "first.json");
+    const second = path.join(folder, "second.json");
+    fs.symlinkSync("second.json", first);
+    fs.symlinkSync(file, second);
+    for (const clientToken of ["older", "newer"]) {
+      saveAgentFile(first, { ...CONTENT, clientToken });
+      expect(loadAgentFile(file)?.clientToken).toBe(clientToken);
+    }
+    expect(fs.readlinkSync(first)).toBe("second.json");
+    fs.rmSync(file);
+    fs.symlinkSync(first, file);
+    expect(refusal(() => saveAgentFile(first, CONTENT))).toContain("too many symbolic links");
+  });
+
+  test.each(["EBUSY", "EXDEV", "EACCES", "EPERM", "EROFS"])(
+    "is written in place where another cannot take its place: %s",
+    (code) => {
+      saveAgentFile(file, { ...CONTENT, clientToken: "an older and a longer token" });
+      vi.spyOn(fs, "renameSync").mockImplementation(() => {
+        throw Object.assign(new Error(code), { code });
+      });
+      saveAgentFile(file, CONTENT);
+      expect(loadAgentFile(file)).toEqual(CONTENT);
+      expect(fs.readdirSync(path.dirname(file))).toEqual(["agent.json"]);
+      expect(fs.statSync(file).mode & 0o777).toBe(0o600);
+    },
+  );
+
   test.each([
-    ["", "nothing"],
     ['{"clientId":"s3cret"', "half of it"],
     ["[]", "no object"],
     ['{"clientId":"s3cret","clientToken":"s3cret"}', "no server"],
@@ -84,11 +129,42 @@ describe("the state file", () => {
   });
 });
 
-test("the default place is the user's configuration folder", () => {
-  const place = (env: NodeJS.ProcessEnv) => defaultAgentFile({ env, home: "/home/me" });
-  expect(place({})).toBe("/home/me/.config/culvert/agent.json");
-  expect(place({ XDG_CONFIG_HOME: "/etc/me" })).toBe("/etc/me/culvert/agent.json");
-  expect(place({ XDG_CONFIG_HOME: "relative" })).toBe("/home/me/.config/culvert/agent.json");
+describe("the default place", () => {
+  const place = (env: NodeJS.ProcessEnv, clientId: string | null = null) =>
+    defaultAgentFile({ env, home: () => "/home/me", clientId });
+
+  test("is the user's configuration folder", () => {
+    expect(place({})).toBe("/home/me/.config/culvert/agent.json");
+    expect(place({ XDG_CONFIG_HOME: "/etc/me" })).toBe("/etc/me/culvert/agent.json");
+    expect(place({ XDG_CONFIG_HOME: "relative" })).toBe("/home/me/.config/culvert/agent.json");
+  });
+
+  test("is another one for each client id, whatever characters that has", () => {
+    expect(place({}, "music")).toBe("/home/me/.config/culvert/agent-music.json");
+    const names = ["Music", "a/b", "..", "é".repeat(64), "a".repeat(64)].map((id) => place({}, id));
+    expect(new Set(names).size).toBe(names.length);
+    for (const name of names) expect(path.dirname(name)).toBe("/home/me/.config/culvert");
+    for (const name of names) expect(path.basename(name).length).toBeLessThan(100);
+  });
+
+  test("is still the common file where an older agent left that client id in it", () => {
+    const env = { XDG_CONFIG_HOME: folder };
+    saveAgentFile(path.join(folder, "culvert", "agent.json"), CONTENT);
+    expect(path.basename(place(env, CONTENT.clientId))).toBe("agent.json");
+    expect(path.basename(place(env, "other"))).toBe("agent-other.json");
+    saveAgentFile(path.join(folder, "culvert", `agent-${CONTENT.clientId}.json`), CONTENT);
+    expect(path.basename(place(env, CONTENT.clientId))).toBe(`agent-${CONTENT.clientId}.json`);
+  });
+
+  test("is to be said by a user who has no home", () => {
+    const home = () => {
+      throw new Error("no such user");
+    };
+    expect(refusal(() => defaultAgentFile({ env: {}, home, clientId: null }))).toContain("--state");
+    expect(defaultAgentFile({ env: { XDG_CONFIG_HOME: "/x" }, home, clientId: null })).toBe(
+      "/x/culvert/agent.json",
+    );
+  });
 });
 
 test("a new client id is short, readable and not to be met again", () => {

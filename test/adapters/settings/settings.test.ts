@@ -200,6 +200,7 @@ describe("the settings of agent", () => {
       server: new URL("https://tunnel.example.org/"),
       origins: [{ prefix: "/", url: new URL("http://127.0.0.1:3000/") }],
       clientId: null,
+      clientToken: null,
       accessToken: null,
       stateFile: null,
       protocol: "auto",
