@@ -74,6 +74,7 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
     urls: config.origins.map(({ url }) => url),
     connectTimeoutMs: config.limits.connectMs,
     tlsSkipVerify: config.tlsSkipVerify,
+    serverName: config.originName,
     dispatch,
     onFatal: (error) => end(error),
   });

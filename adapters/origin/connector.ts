@@ -9,6 +9,8 @@ import type { Endpoint } from "../socket/endpoint.ts";
 export type OriginConnectorOptions = {
   /** Takes any certificate, for a home service that signed its own. */
   readonly tlsSkipVerify: boolean;
+  /** What an origin is asked for by TLS, and what its certificate has to name; null for the host of its URL. */
+  readonly serverName: string | null;
 };
 
 /** The kernel asks a peer that has been silent for so long whether it is still there. */
@@ -24,19 +26,22 @@ export function createConnector(endpoint: Endpoint, options: OriginConnectorOpti
   };
 }
 
-function plainConnector({ host, port }: Endpoint): () => net.Socket {
-  const options = { host, port, ...SOCKET_OPTIONS };
+function plainConnector({ host, port, socketPath }: Endpoint): () => net.Socket {
+  const options = socketPath === null ? { host, port, ...SOCKET_OPTIONS } : { path: socketPath };
   return () => net.connect(options);
 }
 
 /** The latest session is offered again, which spares the origin and us the costly part of a handshake. */
-function tlsConnector({ host, port }: Endpoint, { tlsSkipVerify }: OriginConnectorOptions): () => TLSSocket {
+function tlsConnector(
+  { host, port }: Endpoint,
+  { tlsSkipVerify, serverName }: OriginConnectorOptions,
+): () => TLSSocket {
   const options = {
     host,
     port,
     ...SOCKET_OPTIONS,
     // An address is no name to ask for (RFC 6066 section 3).
-    servername: net.isIP(host) === 0 ? host : "",
+    servername: serverName ?? (net.isIP(host) === 0 ? host : ""),
     rejectUnauthorized: !tlsSkipVerify,
   };
   let session: Buffer | undefined;
@@ -61,7 +66,8 @@ export function faultOf(error: Error | null, socket: net.Socket): ConnectionFaul
   const code = codeOf(error);
   if (isPeerGone(error)) return "reset";
   if (code === "ETIMEDOUT") return "connect_timeout";
-  if (code === "ECONNREFUSED") return "refused";
+  // Of a Unix socket: nobody listens there any more, or yet.
+  if (code === "ECONNREFUSED" || code === "ENOENT") return "refused";
   if (code === "ENOTFOUND" || code.startsWith("EAI_")) return "name_not_resolved";
   if (code === "EPROTO" || code.startsWith("ERR_SSL_") || code.startsWith("ERR_TLS_")) return "tls_invalid";
   // Set by Node on a certificate that did not verify, whose error codes are OpenSSL's and have no common form.

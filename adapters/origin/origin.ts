@@ -34,8 +34,8 @@ export type OriginEvent = Extract<AgentEvent, { readonly type: `origin_${string}
 export type OriginEffect = Extract<AgentEffect, { readonly type: `origin_${string}` }>;
 export type OriginOptions = OriginConnectorOptions & {
   /**
-   * As `origin_request` counts them. `http:` or `https:`; a path, if any, goes before every target. Credentials, query
-   * and fragment have no place.
+   * As `origin_request` counts them. `http:` or `https:`, whose path, if any, goes before every target; or `unix:`.
+   * Credentials, query and fragment have no place.
    */
   readonly urls: readonly URL[];
   /** From the attempt to connect to a connection that can be written to, TLS included. */
@@ -44,6 +44,8 @@ export type OriginOptions = OriginConnectorOptions & {
   /** Told of a bug. Without it, it is thrown at whoever comes upon it. */
   readonly onFatal?: (error: unknown) => void;
 };
+
+const SCHEMES: ReadonlySet<string> = new Set(["http:", "https:", "unix:"]);
 
 /**
  * Each `origin_request` is answered by exactly one `origin_ended` or `origin_failed`, its last event; an `origin_abort` is
@@ -62,11 +64,10 @@ export class Origin {
   constructor(options: OriginOptions) {
     const { urls, connectTimeoutMs, dispatch, onFatal } = options;
     this.#dispatch = dispatch;
-    const endpoints = urls.map((url) => {
-      const { protocol } = url;
-      assert(protocol === "http:" || protocol === "https:", "an origin's URL is neither http: nor https:");
-      return endpointOf(url);
-    });
+    for (const { protocol } of urls) {
+      assert(SCHEMES.has(protocol), "an origin's URL is neither http: nor https: nor unix:");
+    }
+    const endpoints = urls.map(endpointOf);
     this.#connectors = endpoints.map((endpoint) => createConnector(endpoint, options));
     this.#driver = new Driver<Origins, OriginsEvent, OriginsEffect>({
       state: createOrigins({

@@ -1,4 +1,5 @@
 /** The agent's settings about the home: its services, what they are told, and who may visit. */
+import { isIP } from "node:net";
 import { z } from "zod";
 import type { AgentConfig } from "../../core/agent/config.ts";
 import { endToEnd, type HeaderList, validHeader } from "../../core/http/headers.ts";
@@ -9,12 +10,42 @@ import { baseUrl, refuse } from "./schemas.ts";
 export type OriginSetting = {
   /** Begins with a slash and ends without one, but for `/` itself, which takes what nothing else does. */
   readonly prefix: string;
-  /** `http:` or `https:`, perhaps with a path that goes before every target. */
+  /** `http:` or `https:`, perhaps with a path that goes before every target; or `unix:`, with the path of a socket. */
   readonly url: URL;
 };
 
 const EXAMPLE = "http://127.0.0.1:3000";
-const originUrl = baseUrl({ "http:": "http:", "https:": "https:" }, EXAMPLE);
+const FORMS = `must be a URL, a port, HOST:PORT or unix:/PATH, such as ${EXAMPLE}`;
+const originUrl = baseUrl({ "http:": "http:", "https:": "https:" }, EXAMPLE, FORMS);
+
+/** `3000`; `localhost:3000`, which would be a URL with a scheme of that name; `[::1]:3000`. */
+const PORT = /^\d{1,5}$/;
+const HOST_AND_PORT = /^(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\]):\d{1,5}(?:\/.*)?$/i;
+
+/** A service may listen on either address of `localhost`, as development servers do. */
+function spelledOut(text: string): string {
+  if (PORT.test(text)) return `http://localhost:${text}`;
+  return HOST_AND_PORT.test(text) ? `http://${text}` : text;
+}
+
+const serviceUrl = z.string().transform((text, context): URL => {
+  if (/^https?:\/\/unix:/i.test(text))
+    return refuse(context, "must name a socket as unix:/run/app.sock, without http://");
+  if (/^unix:/i.test(text))
+    return (
+      socketUrl(text) ?? refuse(context, "must name a socket by its whole path, such as unix:/run/app.sock")
+    );
+  const url = originUrl.safeParse(spelledOut(text));
+  return url.success ? url.data : refuse(context, url.error.issues[0]?.message ?? FORMS);
+});
+
+/** The path as it is, whatever a URL would make of it. */
+function socketUrl(text: string): URL | null {
+  const path = text.slice("unix:".length);
+  return path.startsWith("/") && !path.startsWith("//")
+    ? new URL(`unix:${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}`)
+    : null;
+}
 
 /** Texts `URL` or `/PREFIX=URL`. */
 export const origins = z.array(z.string()).transform((texts, context): readonly OriginSetting[] => {
@@ -26,7 +57,7 @@ export const origins = z.array(z.string()).transform((texts, context): readonly 
     if (!/^[\x21-\x7e]+$/.test(path) || /[?#]/.test(path)) {
       return refuse(context, "must have a path as its prefix, such as /music=http://127.0.0.1:3000");
     }
-    const url = originUrl.safeParse(address);
+    const url = serviceUrl.safeParse(address);
     if (!url.success) return refuse(context, url.error.issues[0]?.message ?? "cannot be used");
     const prefix = path.replace(/(?<=.)\/+$/, "");
     if (list.some((other) => other.prefix === prefix)) {
@@ -65,6 +96,16 @@ export const hostHeader = z
     text === "origin" || text === "visitor" ? { type: text } : { type: "fixed", value: text },
   )
   .default({ type: "origin" });
+
+/** An address is no name to ask for (RFC 6066 section 3). */
+export const originName = z
+  .string()
+  .refine(
+    (text) => /^[a-z0-9._-]+$/i.test(text) && isIP(text) === 0,
+    "must be a DNS name, such as music.example.org",
+  )
+  .nullable()
+  .default(null);
 
 /** Texts `Name: value`. */
 export const headers = z.array(z.string()).transform((texts, context): HeaderList => {

@@ -1,12 +1,18 @@
 /** What settings of both commands are made of. */
 import { z } from "zod";
 
-/** An absolute URL whose scheme is a key of `schemes`, with the scheme replaced by its value. */
-export function baseUrl(schemes: Readonly<Record<string, string>>, example: string) {
+/**
+ * An absolute URL whose scheme is a key of `schemes`, with the scheme replaced by its value. `forms` is said of what is none.
+ */
+export function baseUrl(
+  schemes: Readonly<Record<string, string>>,
+  example: string,
+  forms = `must be a URL, such as ${example}`,
+) {
   return z.string(`is required, such as ${example}`).transform((text, context) => {
     const url = URL.parse(text);
     const scheme = schemes[url?.protocol ?? ""];
-    if (url === null || scheme === undefined) return refuse(context, `must be a URL, such as ${example}`);
+    if (url === null || scheme === undefined) return refuse(context, forms);
     if (url.username !== "" || url.password !== "") {
       return refuse(context, "must not hold a user name or password");
     }

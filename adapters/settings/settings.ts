@@ -18,6 +18,7 @@ import {
   isSecretAccess,
   isSecretHeader,
   type OriginSetting,
+  originName,
   origins,
 } from "./origin.ts";
 import { type Environment, exposedFlags, fileOf, readSettings, type Setting, withFiles } from "./reader.ts";
@@ -68,6 +69,8 @@ export type RunAgentConfig = Pick<AgentConfig, "protocol" | "access" | "hostHead
   readonly origins: readonly OriginSetting[];
   /** Takes any certificate of an origin. */
   readonly tlsSkipVerify: boolean;
+  /** What origins are asked for by TLS, and what their certificates have to name; null for the hosts of their URLs. */
+  readonly originName: string | null;
   /** Null: the one of the state file, or a new one. */
   readonly clientId: string | null;
   /** Null: the one of the state file, or of a registration. */
@@ -170,6 +173,7 @@ const agentSchema = z.object({
   hostHeader,
   headers,
   tlsSkipVerify: onOff.default(false),
+  originName,
   logLevel,
   limits: limitsSchema<AgentLimits>(agentLimits, assertAgentLimits),
 });
@@ -271,7 +275,7 @@ const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]: Settin
     flag: "to",
     variable: "CULVERT_TO",
     placeholder: "URL",
-    help: "the home service, such as http://127.0.0.1:3000 (required); repeatable as /PREFIX=URL, the longest prefix wins",
+    help: "the home service: a URL, a port, HOST:PORT or unix:/PATH (required); repeatable as /PREFIX=URL, the longest prefix wins",
     repeatable: true,
   },
   clientId: {
@@ -332,6 +336,12 @@ const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]: Settin
     variable: "CULVERT_TLS_SKIP_VERIFY",
     placeholder: "on|off",
     help: "takes any certificate of the home service, a self-signed one too (default off)",
+  },
+  originName: {
+    flag: "origin-name",
+    variable: "CULVERT_ORIGIN_NAME",
+    placeholder: "NAME",
+    help: "the name in the certificate of an https:// service that is given by address (default: its host)",
   },
   logLevel: logLevelSetting,
   limits: limitSetting,

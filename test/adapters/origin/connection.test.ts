@@ -1,5 +1,10 @@
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import http from "node:http";
 import https from "node:https";
 import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import tls from "node:tls";
 import { describe, expect, test, vi } from "vitest";
 import { InvariantError } from "../../../core/assert.ts";
@@ -337,6 +342,42 @@ describe("the connection", () => {
     expect(run.log.types().join()).toBe(
       "origin_head,origin_body,origin_ended,origin_head,origin_body,origin_ended",
     );
+  });
+
+  test("is made to an address over TLS by the name that was given for it", async () => {
+    const certificate = createCertificate();
+    const trusted = tls.getCACertificates("default");
+    tls.setDefaultCACertificates([...trusted, certificate.cert]);
+    cleanups.push(() => tls.setDefaultCACertificates(trusted));
+    const asked: string[] = [];
+    const server = https.createServer(certificate, (_request, response) => response.end("ok"));
+    server.on("secureConnection", (socket) => asked.push(String(socket.servername)));
+    const url = new URL(`https://${await listen(server, cleanups)}/`);
+    const right = start(url, { serverName: "localhost" });
+    await right.over(right.request());
+    expect(right.body().toString()).toBe("ok");
+    const wrong = start(url, { serverName: "other.example.org" });
+    await wrong.over(wrong.request());
+    expect(wrong.log.events).toEqual([{ type: "origin_failed", exchange: 1, fault: "tls_invalid" }]);
+    expect(asked).toEqual(["localhost"]);
+  });
+
+  test("is made to a Unix socket, whatever characters its path has, as soon as somebody listens there", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "culvert socket? "));
+    cleanups.push(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, "app.sock");
+    const run = start(new URL(`unix:${encodeURI(path).replace("?", "%3F")}`));
+    await run.over(run.request());
+    expect(run.log.events).toEqual([{ type: "origin_failed", exchange: 1, fault: "refused" }]);
+    const server = http.createServer((request, response) =>
+      response.end(`${request.headers.host} ${request.url}`),
+    );
+    cleanups.push(() => server.close());
+    server.listen(path);
+    await once(server, "listening");
+    const exchange = run.request({ target: "/x" });
+    await run.over(exchange);
+    expect(run.bodyOf(exchange).toString()).toBe("home /x");
   });
 
   test("is cut with all others by close", async () => {

@@ -22,13 +22,18 @@ type Order = Extract<OriginEffect, { type: "origin_request" }>;
 
 export function start(
   urls: URL | readonly URL[],
-  options: { readonly connectTimeoutMs?: number; readonly tlsSkipVerify?: boolean } = {},
+  options: {
+    readonly connectTimeoutMs?: number;
+    readonly tlsSkipVerify?: boolean;
+    readonly serverName?: string;
+  } = {},
 ) {
   const log = new EventLog<OriginEvent>();
   const subject = new Origin({
     urls: urls instanceof URL ? [urls] : urls,
     connectTimeoutMs: 10_000,
     tlsSkipVerify: false,
+    serverName: null,
     ...options,
     dispatch: log.dispatch,
   });

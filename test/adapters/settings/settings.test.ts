@@ -208,6 +208,7 @@ describe("the settings of agent", () => {
       hostHeader: { type: "origin" },
       headers: [],
       tlsSkipVerify: false,
+      originName: null,
       logLevel: "info",
       limits: agentLimits,
     });
@@ -227,6 +228,18 @@ describe("the settings of agent", () => {
       { prefix: "/", url: new URL("http://home:3000") },
       { prefix: "/a/b;c", url: new URL("http://[::1]:1") },
     ]);
+  });
+
+  test.each([
+    ["3000", "http://localhost:3000/"],
+    ["/a=3000", "http://localhost:3000/"],
+    ["localhost:3000", "http://localhost:3000/"],
+    ["nas.local:8080/base", "http://nas.local:8080/base"],
+    ["[::1]:80", "http://[::1]/"],
+    ["unix:/run/my app.sock", "unix:/run/my%20app.sock"],
+    ["/a=unix:/run/a=%3F?.sock", "unix:/run/a=%253F%3F.sock"],
+  ])("take a service as people write it: %s", (to, href) => {
+    expect(readAgentConfig(["--server=http://x", `--to=${to}`], {}).origins[0]?.url.href).toBe(href);
   });
 
   test("come from the environment, with lists one on each line, and flags win", () => {
@@ -290,7 +303,23 @@ describe("the settings of agent", () => {
       ["--server", "tunnel.example.org", "--to", "http://x"],
       "--server must be a URL, such as https://tunnel.example.org",
     ],
-    [["--server", "http://x", "--to", "ws://x"], "--to must be a URL, such as http://127.0.0.1:3000"],
+    [
+      ["--server", "http://x", "--to", "ws://x"],
+      "--to must be a URL, a port, HOST:PORT or unix:/PATH, such as http://127.0.0.1:3000",
+    ],
+    [
+      [...AGENT, "--to", "http://unix:/run/a.sock"],
+      "--to must name a socket as unix:/run/app.sock, without http://",
+    ],
+    [
+      [...AGENT, "--to", "unix:a.sock"],
+      "--to must name a socket by its whole path, such as unix:/run/app.sock",
+    ],
+    [
+      [...AGENT, "--to", "99999"],
+      "--to must be a URL, a port, HOST:PORT or unix:/PATH, such as http://127.0.0.1:3000",
+    ],
+    [[...AGENT, "--origin-name", "10.0.0.1"], "--origin-name must be a DNS name, such as music.example.org"],
     [
       ["--server", `https://a:${CANARY}@x`, "--to", "http://x"],
       "--server must not hold a user name or password",
@@ -318,7 +347,10 @@ describe("the settings of agent", () => {
       "--to must have a path as its prefix, such as /music=http://127.0.0.1:3000",
     ],
     [[...AGENT, "--to", `/a=http://u:${CANARY}@y`], "--to must not hold a user name or password"],
-    [[...AGENT, "--to", "/a"], "--to must be a URL, such as http://127.0.0.1:3000"],
+    [
+      [...AGENT, "--to", "/a"],
+      "--to must be a URL, a port, HOST:PORT or unix:/PATH, such as http://127.0.0.1:3000",
+    ],
     ...[
       "all",
       "basic",
