@@ -3,12 +3,15 @@ import { randomUUID } from "node:crypto";
 import { homedir } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { defaultAgentFile, startAgent } from "./agent/agent.ts";
-import { helpOf, OVERVIEW } from "./help.ts";
+import { HASH_PASSWORD_HELP, helpOf, OVERVIEW } from "./help.ts";
 import { createLog, type Logger } from "./operator/log.ts";
 import { openOutput } from "./operator/output.ts";
+import { readPassword } from "./operator/password-prompt.ts";
 import type { Signals } from "./operator/signals.ts";
 import { leaveThreads } from "./operator/threads.ts";
+import { hashPassword } from "./server/passwords.ts";
 import { startServer } from "./server/server.ts";
+import { readHashPasswordConfig } from "./settings/hash-password.ts";
 import {
   type CommandName,
   exposedSecrets,
@@ -63,9 +66,10 @@ async function run(name: string | undefined, flags: readonly string[], signals: 
   const wantsHelp = flags.includes("--help") || flags.includes("-h");
   if (name === "serve") return wantsHelp ? print(helpOf("serve")) : serve(flags, signals);
   if (name === "agent") return wantsHelp ? print(helpOf("agent")) : agent(flags, signals);
+  if (name === "hash-password") return wantsHelp ? print(HASH_PASSWORD_HELP) : printHash(flags);
   if (name === "--version") return print(readVersion());
   if (name === undefined || name === "--help" || name === "-h") return print(OVERVIEW);
-  const near = suggestion(name, ["serve", "agent", "--help", "--version"]);
+  const near = suggestion(name, ["serve", "agent", "hash-password", "--help", "--version"]);
   throw new StartupError(`${name} is no command${near || "; see --help"}`);
 }
 
@@ -111,6 +115,12 @@ function stateFileOf({ clientId, clientToken, stateFile }: RunAgentConfig): stri
 function warnOfExposed(command: CommandName, flags: readonly string[], logger: Logger): void {
   const exposed = exposedSecrets(command, flags);
   if (exposed.length > 0) logger.warn(exposed.join("; "));
+}
+
+async function printHash(flags: readonly string[]): Promise<void> {
+  const { user } = readHashPasswordConfig(flags);
+  const hash = await hashPassword(await readPassword(process.stdin, (text) => stderr.write(text)));
+  print(user === null ? hash : `basic:${user}:${hash}`);
 }
 
 type Circumstances = { readonly signals: Signals; readonly logger: Logger; readonly drainMs: number };

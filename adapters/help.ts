@@ -1,10 +1,12 @@
 /** What `--help` says. */
+import { hashPasswordSettings } from "./settings/hash-password.ts";
 import { type CommandName, limitsOf, settingsOf } from "./settings/settings.ts";
 
 export const OVERVIEW = `Culvert, a self-hosted HTTP tunnel
 
   culvert serve [flags]    the server on the internet
   culvert agent [flags]    the agent next to the home service
+  culvert hash-password    makes what --access keeps of a password
 
   culvert serve --help     the flags of a command
   culvert --version
@@ -31,6 +33,17 @@ export function helpOf(command: CommandName): string {
     "",
   ].join("\n");
 }
+
+export const HASH_PASSWORD_HELP = [
+  "culvert hash-password [flags]: asks for a password, or reads it from a pipe, and prints its salted hash\n",
+  ...columns(
+    Object.values(hashPasswordSettings).map(({ flag, placeholder, help }) => [
+      `--${flag} ${placeholder}`,
+      help,
+    ]),
+  ),
+  "",
+].join("\n");
 
 /** Pads all but the last column to the width of their widest cell. */
 function columns(rows: readonly (readonly string[])[]): string[] {

@@ -6,7 +6,7 @@
  */
 import type { ContentCoding } from "./http/compression.ts";
 import type { HeaderList } from "./http/headers.ts";
-import type { CallId, ExchangeId, SocketId } from "./ids.ts";
+import type { CallId, CheckId, ExchangeId, SocketId } from "./ids.ts";
 import type { RegistryOperation } from "./registry.ts";
 import type { AgentReport, ServerReport } from "./report.ts";
 
@@ -91,6 +91,16 @@ export type ServerEffect =
   /** Stops or resumes reading from the connection; what was read already may still be reported. */
   | { readonly type: "socket_pause"; readonly socket: SocketId; readonly paused: boolean }
   | { readonly type: "registry_call"; readonly call: CallId; readonly operation: RegistryOperation }
+  /**
+   * Hold the password against a hash that `isSalted` takes, outside of the loop: it takes a fraction of a second and some tens of
+   * MiB. `password` is a secret: it must not be logged.
+   */
+  | {
+      readonly type: "password_check";
+      readonly check: CheckId;
+      readonly password: string;
+      readonly hash: string;
+    }
   /** Accept no new connection. */
   | { readonly type: "listener_close" }
   /** The drain is over, nothing is left to do: the process may end. */

@@ -5,7 +5,7 @@
  * bytes from the adapter, the only source of secrets in the core.
  */
 import type { HeaderList } from "./http/headers.ts";
-import type { CallId, ExchangeId, SocketId } from "./ids.ts";
+import type { CallId, CheckId, ExchangeId, SocketId } from "./ids.ts";
 import type { RegistryOutcome } from "./registry.ts";
 
 /** Random bytes that come with each event that may need to make a token. */
@@ -83,6 +83,12 @@ export type ServerEvent =
   | { readonly type: "socket_opened"; readonly socket: SocketId; readonly nonce: Uint8Array }
   | SocketEvent
   | { readonly type: "registry_answered"; readonly call: CallId; readonly outcome: RegistryOutcome }
+  /** A `password_check` is over; `failed` where it could not be made. Comes once for each. */
+  | {
+      readonly type: "password_checked";
+      readonly check: CheckId;
+      readonly result: "right" | "wrong" | "failed";
+    }
   /** The process was asked to stop: finish what runs, take nothing new. */
   | { readonly type: "drain_requested" };
 

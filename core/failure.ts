@@ -47,6 +47,7 @@ export const FAILURES = {
   limit_slow_visitor: failure(502, 1013, "The visitor reads too slowly for what the home sends."),
   limit_slow_agent: failure(502, 1013, "The home reads too slowly for what is sent to it."),
   limit_guesses: failure(429, 1008, "Too many wrong credentials came from this address.", 30),
+  limit_passwords: failure(503, 1013, "Too many passwords are being checked.", 1),
   limit_address: failure(429, 1013, "This address has as many requests in flight as it may.", 1),
   limit_exchanges: failure(503, 1013, "The server has too many requests in flight.", 1),
   limit_tunnel_exchanges: failure(429, 1013, "The home has too many requests in flight.", 1),

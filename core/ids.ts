@@ -16,6 +16,9 @@ export type ConnectionId = number & { readonly __id: "connection" };
 /** Number of one call to the registry or the server's HTTP interface, counted from 1 by the core. */
 export type CallId = number & { readonly __id: "call" };
 
+/** Number of one check of a password, counted from 1 by the core. */
+export type CheckId = number & { readonly __id: "check" };
+
 /** Seven bytes of entropy make an id base of 52 bits. */
 export const ID_BASE_BYTES = 7;
 

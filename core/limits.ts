@@ -68,6 +68,13 @@ export const serverLimits = {
   /** Wrong credentials of one address that are looked up; one more every `guessMs`. */
   guessesMax: 100,
   guessMs: 1 * SECOND,
+  /** For this long after its last use a right password is not checked again, which costs a good part of a second. */
+  passwordFreshMs: 300 * SECOND,
+  /** Checked at a time: each takes a core and up to 32 MiB. */
+  passwordsRunningMax: 2,
+  /** Checked and waiting for that, of all visitors and of one address. */
+  passwordsMax: 64,
+  addressPasswordsMax: 4,
   /** Addresses of which something is remembered, the oldest forgotten first. */
   addressesMax: 10_000,
   /** Of one tunnel: a home server on a small machine has enough with this. */
@@ -169,6 +176,7 @@ export function assertServerLimits(limits: ServerLimits): void {
   for (const name of SERVER_PERIODS) {
     assert(limits[name] >= 1, `${name} is 0: the server would never come to rest`);
   }
+  assert(limits.passwordsRunningMax >= 1, "passwordsRunningMax is 0: no password would ever be checked");
   assert(limits.heldBytesSoft <= limits.heldBytesHard, "heldBytesSoft is above heldBytesHard");
   assert(limits.heldBytesHard <= limits.heldBytesTotal, "heldBytesHard is above heldBytesTotal");
   assert(limits.parkedBytesMax <= limits.heldBytesHard, "parkedBytesMax is above heldBytesHard");

@@ -33,6 +33,7 @@ import { onExchangeTimer } from "./server/visitor/deadlines.ts";
 import { admitExchange, onExchangeChecked } from "./server/visitor/door.ts";
 import { onHomeFound, onTokenIssued } from "./server/visitor/endpoints.ts";
 import { closeExchange, createExchange, exchangeOf } from "./server/visitor/exchange.ts";
+import { onPasswordChecked } from "./server/visitor/passwords.ts";
 import { onRequestBody, onRequestEnded } from "./server/visitor/request.ts";
 import { onResponseFlushed } from "./server/visitor/response.ts";
 import { Tally } from "./tally.ts";
@@ -67,6 +68,9 @@ export function createServer(config: ServerConfig): ServerState {
     calls: new IdTable(),
     callsMade: 0,
     trusted: new Map(),
+    passwords: new IdTable(),
+    passwordsMade: 0,
+    passwordsRunning: 0,
     latestAddress: { peer: "", address: "" },
     addresses: new Map(),
     shares: new Tally(),
@@ -161,6 +165,9 @@ export function stepServer(
       break;
     case "registry_answered":
       onAnswered(state, event.call, event.outcome, out);
+      break;
+    case "password_checked":
+      onPasswordChecked(state, event, out);
       break;
     case "drain_requested":
       onDrainRequested(state, out);

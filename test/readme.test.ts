@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { REGISTRY_PROBLEMS } from "../adapters/registry/problem.ts";
-import { settingsOf } from "../adapters/settings/settings.ts";
+import { readAgentConfig, settingsOf } from "../adapters/settings/settings.ts";
 import { AGENT_PROBLEMS } from "../core/agent/problem.ts";
 import { FAILURES } from "../core/failure.ts";
 import { startOrigin } from "./helpers/origin.ts";
@@ -161,6 +161,12 @@ const COMMANDS: Readonly<Record<string, (line: string) => Promise<void> | void>>
     // The shortest of its parts: the whole takes minutes.
     const output = await run(line, { bench: "bench -- --quick --only idle" }).succeeded();
     expect(output).toContain("one tunnel:");
+  },
+  "npm run --silent hash-password -- --user me > culvert-access": async (line) => {
+    const file = join(temporaryFolder(), "access");
+    await run(`printf word | ${line}`, { "culvert-access": file }).succeeded();
+    const config = readAgentConfig(["--server=http://x", "--to=http://y", "--access-file", file], {});
+    expect(config.access).toMatch(/^basic me:scrypt\./);
   },
   "(umask 077 && openssl rand -hex 32 > culvert-token)": async (line) => {
     const file = join(temporaryFolder(), "token");

@@ -5,6 +5,7 @@ import { unreachable } from "../../core/assert.ts";
 import type { AgentEffect } from "../../core/effects.ts";
 import type { AgentEvent } from "../../core/events.ts";
 import type { AgentReport } from "../../core/report.ts";
+import { isSalted, parseAccess } from "../../core/server/routing/access.ts";
 import { monotonicNowMs } from "../clock.ts";
 import { Driver } from "../driver.ts";
 import type { Logger } from "../operator/log.ts";
@@ -139,6 +140,11 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
     else ended.reject(failure);
   }
 
+  if (isUnsalted(config.access)) {
+    logger.warn(
+      "--access keeps an unsalted hash, which is soon guessed: make another with culvert hash-password",
+    );
+  }
   if (config.tlsSkipVerify) logger.warn("certificates of the home's services are not verified");
   if (!maskingIsNative) logger.warn("bufferutil is missing: masking in JavaScript costs far more CPU");
   driver.dispatch({ type: "tick" });
@@ -151,4 +157,10 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
       return ended.promise;
     },
   };
+}
+
+/** `basic USER:HASH` with the SHA-256 that earlier versions asked for. */
+function isUnsalted(said: string): boolean {
+  const access = parseAccess(said);
+  return access?.type === "basic" && !isSalted(access.hash);
 }

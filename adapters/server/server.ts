@@ -28,6 +28,7 @@ import { StartupError } from "../startup-error.ts";
 import { readVersion } from "../version.ts";
 import { connectionsThatFit } from "./descriptors.ts";
 import { HttpServer } from "./http.ts";
+import { checkPassword } from "./passwords.ts";
 import { ServerSockets } from "./web-sockets.ts";
 
 export type ServerSettings = ServeConfig & { readonly accessToken: string };
@@ -129,6 +130,13 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
       case "registry_call": {
         const { call, operation } = effect;
         registry.call(operation, (outcome) => dispatch({ type: "registry_answered", call, outcome }));
+        break;
+      }
+      case "password_check": {
+        const { check, password, hash } = effect;
+        void checkPassword(password, hash).then((result) =>
+          dispatch({ type: "password_checked", check, result }),
+        );
         break;
       }
       case "report":

@@ -76,7 +76,7 @@ export const access = z
     if (!text.startsWith("basic ") && parseAccess(said) !== null) return said;
     return refuse(
       context,
-      "must be token, public or basic:USER:HASH, where HASH is the lower-case hex SHA-256 of USER:PASSWORD",
+      "must be token, public or basic:USER:HASH, where HASH is what `culvert hash-password` prints",
     );
   })
   .default("token");

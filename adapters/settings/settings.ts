@@ -314,7 +314,7 @@ const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]: Settin
     flag: "access",
     variable: "CULVERT_ACCESS",
     placeholder: "WHO",
-    help: "who may visit: token, public or basic:USER:HASH, HASH the SHA-256 of USER:PASSWORD in hex (default token)",
+    help: "who may visit: token, public or basic:USER:HASH, HASH of culvert hash-password (default token)",
     isSecret: isSecretAccess,
   },
   hostHeader: {

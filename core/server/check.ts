@@ -45,10 +45,29 @@ export function checkServer(state: ServerState): void {
     state.trusted.size <= state.config.limits.trustedTokensMax,
     "more tokens are remembered than may be",
   );
+  checkPasswords(state);
   assert(
     state.calls.size <= state.config.limits.registryCallsMax + DUTY_CALLS_MAX,
     "more calls are under way than may be",
   );
+}
+
+function checkPasswords({ passwords, passwordsRunning, exchanges, config }: ServerState): void {
+  let running = 0;
+  passwords.forEach((check, id) => {
+    if (check.running) running++;
+    assert(check.running || check.exchanges.size > 0, "a password is to be checked for nobody");
+    check.exchanges.forEach((exchange) => {
+      assert(exchanges.get(exchange.id) === exchange, "a password is checked for somebody who has left");
+      assert(
+        exchange.check === id && exchange.phase === "authorizing",
+        "an exchange waits for another check",
+      );
+    });
+  });
+  assert(running === passwordsRunning, "the count of passwords that are checked is not their number");
+  assert(running <= config.limits.passwordsRunningMax, "more passwords are checked at a time than may be");
+  assert(passwords.size <= config.limits.passwordsMax, "more passwords wait than may");
 }
 
 function checkExchange(state: ServerState, exchange: Exchange): void {

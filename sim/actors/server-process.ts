@@ -20,13 +20,18 @@ import { LedgerWriter } from "../ledger/writer.ts";
 import { serverReportMarks } from "../record/marks.ts";
 import type { ServerSizes, SteppedServer } from "../record/stepped.ts";
 import { DOMAIN } from "../scenario/request.ts";
-import { fakeSha256 } from "../tools/hash.ts";
+import { fakeSha256, isFakeSalted } from "../tools/hash.ts";
+import type { Random } from "../tools/random.ts";
 import { Process } from "../world/process.ts";
-import type { World } from "../world/world.ts";
+import type { Agenda, World } from "../world/world.ts";
 import type { FakeRegistry } from "./registry.ts";
 import { ServerConnections } from "./server-connections.ts";
 import { ServerEdge } from "./server-edge.ts";
 import { added, NOTHING_HELD, type SessionHold } from "./session-hold.ts";
+
+/** What a check takes on a machine that has little else to do, and on one that has much. */
+const PASSWORD_US_MIN = 50_000;
+const PASSWORD_US_MAX = 500_000;
 
 export type ServerSettings = {
   readonly accessToken: string;
@@ -54,6 +59,8 @@ export class ServerProcess implements SteppedServer {
   #sizes: ServerSizes | null = null;
   readonly #world: World;
   readonly #registry: FakeRegistry;
+  readonly #random: Random;
+  readonly #passwords: Agenda;
   readonly #onGone: () => void;
 
   constructor(
@@ -66,6 +73,8 @@ export class ServerProcess implements SteppedServer {
     this.#world = world;
     this.#registry = registry;
     const random = world.random(`server:${name}`);
+    this.#random = world.random(`passwords:${name}`);
+    this.#passwords = world.agenda(`passwords:${name}`);
     this.#onGone = onGone;
     this.messageBytesMax = settings.limits.tunnelMessageBytesMax;
     this.#idBase = idBaseFrom(random.bytes(ID_BASE_BYTES));
@@ -162,6 +171,14 @@ export class ServerProcess implements SteppedServer {
         const { call, operation } = effect;
         this.#registry.call(this.process.name, operation, (outcome) =>
           this.process.run(() => this.#dispatch({ type: "registry_answered", call, outcome })),
+        );
+        break;
+      }
+      case "password_check": {
+        const { check, password, hash } = effect;
+        const result = isFakeSalted(password, hash) ? "right" : "wrong";
+        this.#passwords.after(this.#random.between(PASSWORD_US_MIN, PASSWORD_US_MAX), () =>
+          this.process.run(() => this.#dispatch({ type: "password_checked", check, result })),
         );
         break;
       }

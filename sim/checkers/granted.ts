@@ -9,9 +9,8 @@ import type { ServerLimits } from "../../core/limits.ts";
 import type { LedgerExchange } from "../ledger/exchange.ts";
 import type { Property } from "../record/checker.ts";
 import type { SteppedServer } from "../record/stepped.ts";
-import { ACCESS_TOKEN, accessOf } from "../scenario/request.ts";
+import { ACCESS_TOKEN, accessOf, isPasswordOf } from "../scenario/request.ts";
 import type { HomeSpec } from "../scenario/scenario.ts";
-import { fakeSha256 } from "../tools/hash.ts";
 import { readNativeFrame } from "../wire/native.ts";
 import { neededCredential, signatureKey, tokenKey } from "./credential.ts";
 import { ofEachProcess } from "./of-each-process.ts";
@@ -229,7 +228,7 @@ function wrongGrant(
 
 function isPassword(shown: string, home: HomeSpec): boolean {
   const [, code = ""] = /^basic (.*)$/i.exec(shown) ?? [];
-  return accessOf(home).endsWith(`:${fakeSha256(atob(code))}`);
+  return isPasswordOf(accessOf(home), atob(code));
 }
 
 function isSocketGranted(told: Told, id: SocketId, { ledger }: SteppedServer): boolean {

@@ -5,7 +5,7 @@
 import type { SocketId } from "../../core/ids.ts";
 import type { LedgerExchange } from "../ledger/exchange.ts";
 import type { Property } from "../record/checker.ts";
-import { fakeSha256 } from "../tools/hash.ts";
+import { isPasswordOf } from "../scenario/request.ts";
 import { headerOf } from "../tools/headers.ts";
 import { neededCredential, tokenKey } from "./credential.ts";
 import { ofEachProcess } from "./of-each-process.ts";
@@ -62,5 +62,5 @@ function wrongUnder(mode: string, { opened, place }: LedgerExchange, { valid }: 
   if (mode === "token")
     return valid.has(tokenKey("client_access", needed.tokenHash, needed.clientId)) ? null : "a token";
   const [, code = ""] = /^basic (.*)$/i.exec(needed.shown) ?? [];
-  return mode.endsWith(`:${fakeSha256(atob(code))}`) ? null : "a password";
+  return isPasswordOf(mode, atob(code)) ? null : "a password";
 }

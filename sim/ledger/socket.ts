@@ -57,7 +57,7 @@ function isUnderstood(headers: readonly string[]): boolean {
   );
 }
 
-const ACCESS = /^(token|public|basic [^:]+:[0-9a-f]{64})$/;
+const ACCESS = /^(token|public|basic [^:]+:([0-9a-f]{64}|scrypt[\w.-]+))$/;
 const ACCESS_LENGTH_MAX = 255;
 
 export function socketOf(

@@ -1,5 +1,5 @@
 /** What a visit sends: target, headers and body of its operation, with the credentials of the simulated world. */
-import { fakeSha256, tokenNamed } from "../tools/hash.ts";
+import { fakeSalted, fakeSha256, isFakeSalted, tokenNamed } from "../tools/hash.ts";
 import { FORWARDINGS, PEERS } from "./forwarding.ts";
 import { requestBodyOf } from "./model.ts";
 import { type Known, oddHead } from "./odd-requests.ts";
@@ -136,7 +136,20 @@ export const REQUEST_TRAILERS = ["x-end", "sum", "X-End", "again"] as const;
 /** `Culvert-Access` of the home's agent. */
 export function accessOf({ clientId, access }: HomeSpec): string {
   if (access !== "basic") return access ?? "token";
-  return `basic ${VISITOR_NAME}:${fakeSha256(`${VISITOR_NAME}:${passwordOf(clientId)}`)}`;
+  const password = passwordOf(clientId);
+  const digits = fakeSha256(clientId);
+  // Some agents are older than salted hashes.
+  const isOld = Number.parseInt(digits.slice(-1), 16) % 2 === 0;
+  const hash = isOld ? fakeSha256(`${VISITOR_NAME}:${password}`) : fakeSalted(password, digits.slice(0, 22));
+  return `basic ${VISITOR_NAME}:${hash}`;
+}
+
+/** Whether `USER:PASSWORD`, as somebody showed it, is what such an access asks for. */
+export function isPasswordOf(access: string, shown: string): boolean {
+  const [, name = "", hash = ""] = /^basic ([^:]+):(.+)$/.exec(access) ?? [];
+  if (!hash.startsWith("scrypt.")) return hash === fakeSha256(shown);
+  const colon = shown.indexOf(":");
+  return shown.slice(0, colon) === name && isFakeSalted(shown.slice(colon + 1), hash);
 }
 
 const VISITOR_NAME = "visitor";

@@ -1,6 +1,7 @@
 /** The ways to a home, who may go them, and what the agent makes of a request before the home's service sees it. */
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { hashPassword } from "../../adapters/server/passwords.ts";
 import { DOMAIN, FORWARDED, HOST, type Passage, RawHome, startPassage, without } from "../helpers/passage.ts";
 import { statuses } from "../helpers/raw-http.ts";
 import { type Protocol, startServer, visitorsOf } from "../helpers/tunnel.ts";
@@ -80,9 +81,11 @@ describe.each(PROTOCOLS)("a home that speaks the %s protocol", (protocol: Protoc
     expect(kept.includes("Authorization: Bearer of-the-home")).toBe(protocol === "native");
   });
 
-  test("A02: asks for user and password where its agent says so", async () => {
-    const hash = createHash("sha256").update("me:secret:word").digest("hex");
-    const passage = await startPassage(protocol, { access: `basic:me:${hash}` });
+  test.each([
+    ["a salted hash", () => hashPassword("secret:word")],
+    ["the hash of version 0.1", async () => createHash("sha256").update("me:secret:word").digest("hex")],
+  ])("A02: asks for user and password where its agent says so with %s", async (_which, hash) => {
+    const passage = await startPassage(protocol, { access: `basic:me:${await hash()}` });
     const basic = (text: string) => `Authorization: Basic ${Buffer.from(text).toString("base64")}`;
     const refused = passage.visit();
     refused.send("GET /x HTTP/1.1", HOST, "Connection: close", "", "");

@@ -4,8 +4,11 @@
  */
 import net from "node:net";
 import { expect, onTestFinished, test } from "vitest";
+import { hashPassword } from "../../adapters/server/passwords.ts";
 import { RawConnection } from "../adapters/raw-client.ts";
 import { startHome } from "../helpers/moosicbox-agent.ts";
+import { HOST, startPassage } from "../helpers/passage.ts";
+import { statuses } from "../helpers/raw-http.ts";
 import { type Server, startServer } from "../helpers/tunnel.ts";
 import { ask } from "../helpers/visitor.ts";
 
@@ -116,4 +119,36 @@ test("guesses at a token are not looked up beyond their number, and a good one s
   const again = home.ask("/good");
   home.agent.reply(await home.agent.request());
   expect((await again).status).toBe(200);
+});
+
+test("guesses at a password are not checked beyond their number, and a right one still opens the door", async () => {
+  const { server, home, visit } = await startPassage("native", {
+    access: `basic:me:${await hashPassword("right-word")}`,
+    server: { limits: { guessesMax: 5 } },
+  });
+  const ask = async (password: string) => {
+    const visitor = visit();
+    const credential = Buffer.from(`me:${password}`).toString("base64");
+    visitor.send("GET /x HTTP/1.1", HOST, `Authorization: Basic ${credential}`, "Connection: close", "", "");
+    return visitor;
+  };
+  const enters = async () => {
+    const visitor = await ask("right-word");
+    (await home.call()).answer("200 OK", [], "welcome");
+    await visitor.untilText("welcome");
+  };
+  const guess = async (index: number) => {
+    const visitor = await ask(`guess-${index}`);
+    await visitor.untilEnded();
+    return statuses(visitor)[0];
+  };
+  await enters();
+  const answers: (number | undefined)[] = [];
+  for (let round = 0; round < 300; round++) answers.push(await guess(round));
+  expect(answers.slice(0, 5)).toEqual(Array(5).fill(401));
+  expect(answers.filter((status) => status === 429).length).toBeGreaterThan(200);
+  expect(new Set(answers)).toEqual(new Set([401, 429]));
+  await enters();
+  const { outcomes } = await server.status();
+  expect(outcomes.limit_guesses).toBeGreaterThan(200);
 });

@@ -41,6 +41,11 @@ export class TestServer {
   readonly sockets = new Map<SocketId, TestSocket>();
   readonly reports: ServerReport[] = [];
   nowMs = 0;
+  /** Passwords that are being checked; answered at once unless `holdsPasswords`. */
+  readonly passwordChecks: Extract<ServerEffect, { readonly type: "password_check" }>[] = [];
+  holdsPasswords = false;
+  /** How many were ever checked. */
+  passwordsChecked = 0;
   listens = true;
   isDrained = false;
   #opened = 0;
@@ -234,6 +239,11 @@ export class TestServer {
     switch (effect.type) {
       case "registry_call":
         return this.#call(effect.call, effect.operation);
+      case "password_check":
+        this.passwordsChecked++;
+        this.passwordChecks.push(effect);
+        if (!this.holdsPasswords) this.answerPassword();
+        return;
       case "report":
         expect(JSON.stringify(effect.report), "a report names a secret").not.toContain("secret");
         this.reports.push(effect.report);
@@ -259,11 +269,25 @@ export class TestServer {
     visit.endBody();
   }
 
+  /** Answers the oldest check of a password. */
+  answerPassword(result?: "failed"): void {
+    const order = this.passwordChecks.shift();
+    if (order === undefined) return expect.fail("no password is checked");
+    const { check, password, hash } = order;
+    const found = saltedHash(password, hash.split(".")[4] ?? "") === hash ? "right" : "wrong";
+    this.dispatch({ type: "password_checked", check, result: result ?? found });
+  }
+
   #call(call: CallId, operation: Parameters<TestRegistry["call"]>[0]): void {
     this.registry.call(operation, (outcome) => {
       this.dispatch({ type: "registry_answered", call, outcome });
     });
   }
+}
+
+/** A hash in the form of `isSalted`, and quicker than any scrypt. */
+export function saltedHash(password: string, salt = "0123456789abcdefABCDEF"): string {
+  return `scrypt.14.8.1.${salt}.${createHash("sha256").update(`${salt}:${password}`).digest("base64url")}`;
 }
 
 export function sha256(text: string): string {

@@ -25,6 +25,12 @@ export function countGuess(state: ServerState, address: string): void {
   record.guessesMs = state.nowMs;
 }
 
+/** What was counted as a guess before it was known turned out to be none. */
+export function forgiveGuess(state: ServerState, address: string): void {
+  const record = state.addresses.get(address);
+  if (record !== undefined) record.guesses = Math.max(0, record.guesses - 1);
+}
+
 /** Whether one more of the address may stand at the door. */
 export function hasRoomAtDoor(state: ServerState, address: string): boolean {
   if (address === "") return true;

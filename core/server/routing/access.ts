@@ -6,7 +6,10 @@ export type Access =
   | { readonly type: "token" }
   /** Everybody; the home's own service decides. */
   | { readonly type: "public" }
-  /** Whoever knows the password. `hash` is the lower-case hex SHA-256 of `USER:PASSWORD`. */
+  /**
+   * Whoever knows the password. `hash` is one that `isSalted` takes, of the password; or as agents of version 0.1 have it, the
+   * lower-case hex SHA-256 of `USER:PASSWORD`.
+   */
   | { readonly type: "basic"; readonly user: string; readonly hash: string };
 
 /** What holds where nothing was said, and for a home that is not there: nobody can tell the two apart. */
@@ -18,7 +21,8 @@ export function parseAccess(text: string | undefined): Access | null {
   if (text === "public") return { type: "public" };
   if (text.length > ACCESS_LENGTH_MAX) return null;
   const [, user, hash] = BASIC.exec(text) ?? [];
-  return user === undefined || hash === undefined ? null : { type: "basic", user, hash };
+  if (user === undefined || hash === undefined) return null;
+  return hash.startsWith("scrypt.") && !isSalted(hash) ? null : { type: "basic", user, hash };
 }
 
 /** The header's text. */
@@ -34,5 +38,15 @@ export function stillOpens(before: Access, now: Access): boolean {
   return now.type === "public" || accessText(before) === accessText(now);
 }
 
+/**
+ * Whether the hash is a slow one with a salt: `scrypt.LN.R.P.SALT.HASH`, scrypt (RFC 7914) with N = 2^LN of the UTF-8 password,
+ * 16 and 32 bytes in base64url. It is the agent that says how much work it is, so that there is a bound: 32 MiB, four times over.
+ */
+export function isSalted(hash: string): boolean {
+  return SALTED.test(hash);
+}
+
+const SALTED = /^scrypt\.1[45]\.8\.[1-4]\.[0-9A-Za-z_-]{22}\.[0-9A-Za-z_-]{43}$/;
+
 /** The user's name has no colon (RFC 7617 section 2), and nothing but printable ASCII. */
-const BASIC = /^basic ([\x20-\x39\x3b-\x7e]+):([0-9a-f]{64})$/;
+const BASIC = /^basic ([\x20-\x39\x3b-\x7e]+):([0-9a-f]{64}|scrypt\.[\w.-]+)$/;

@@ -273,7 +273,7 @@ export function socketRouteOf(target: string, headers: HeaderList, config: Route
   const said = headerValues(headers, "culvert-access");
   const access = parseAccess(said.length === 0 ? undefined : said.join(", "));
   if (access === null) {
-    return socketFailure("bad_request", "Culvert-Access is token, public, or basic USER:SHA-256.");
+    return socketFailure("bad_request", "Culvert-Access is token, public, or basic USER:HASH.");
   }
   // MoosicBox's agents can show it nowhere but in the query, and no browser keeps or tells where an agent went.
   const token = signature ?? bearerToken(headers);

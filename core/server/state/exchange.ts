@@ -3,7 +3,7 @@ import type { ExchangeOpened } from "../../events.ts";
 import type { ExchangeOutcome } from "../../failure.ts";
 import type { HeaderList } from "../../http/headers.ts";
 import type { FrameTracker } from "../../http/websocket-frames.ts";
-import type { ExchangeId } from "../../ids.ts";
+import type { CheckId, ExchangeId } from "../../ids.ts";
 import type { Timer } from "../../timers.ts";
 import type { Access } from "../routing/access.ts";
 import type { Route } from "../routing/route.ts";
@@ -26,6 +26,8 @@ export type Exchange = {
   clientId: string | null;
   /** The mode that let it in by the home's own name; null before, and on the way by `?clientId=`. */
   access: Access | null;
+  /** The check of the password that it showed, while it waits for that. */
+  check: CheckId | null;
   /** What brings it to its home, from the request on its way until the home owes nothing more; null where nothing does. */
   carried: Carried | null;
   /** Whether the request body was asked for. */

@@ -2,7 +2,7 @@
 import type { ExchangeOutcome } from "../../failure.ts";
 import type { IpBlock } from "../../http/ip.ts";
 import type { IdTable } from "../../id-table.ts";
-import type { CallId, ExchangeId, SocketId } from "../../ids.ts";
+import type { CallId, CheckId, ExchangeId, SocketId } from "../../ids.ts";
 import type { RegistryOperation } from "../../registry.ts";
 import type { Tally } from "../../tally.ts";
 import type { Timer, Timers } from "../../timers.ts";
@@ -63,6 +63,22 @@ export type RegistryCall = {
   asked: boolean;
 };
 
+/** A password that is held against the hash of a home, or is to be. */
+export type PasswordCheck = {
+  /** The trust that a right one earns. */
+  readonly key: string;
+  /** A secret. */
+  readonly password: string;
+  readonly hash: string;
+  /** Whether it was shown with the right name: if not, it opens nothing. */
+  readonly isUser: boolean;
+  /** Of who showed it first. */
+  readonly address: string;
+  /** Those that showed it and wait for the answer. */
+  readonly exchanges: IdTable<ExchangeId, Exchange>;
+  running: boolean;
+};
+
 export type ServerCounters = {
   readonly outcomes: Map<ExchangeOutcome, number>;
   exchangesOpened: number;
@@ -105,6 +121,10 @@ export type ServerState = {
   callsMade: number;
   /** Accepted tokens with the time of acceptance, oldest first. The key has the hash, never the token. */
   readonly trusted: Map<string, number>;
+  readonly passwords: IdTable<CheckId, PasswordCheck>;
+  passwordsMade: number;
+  /** How many of them are running. */
+  passwordsRunning: number;
   /** The latest address that was made out of a peer's. */
   latestAddress: { readonly peer: string; readonly address: string };
   /** What is known of addresses, the one of which nothing came for longest first. */

@@ -9,12 +9,13 @@ import { accessOf } from "../owner/homes.ts";
 import { type CallResult, callRegistry } from "../registry/calls.ts";
 import { countGuess, hasRoomAtDoor, mayGuess } from "../registry/strangers.ts";
 import { distrust, isTrusted, type TokenKind, trust, trustKey } from "../registry/trust.ts";
-import { TOKEN_ACCESS } from "../routing/access.ts";
+import { isSalted, TOKEN_ACCESS } from "../routing/access.ts";
 import type { Credential } from "../routing/route.ts";
 import type { Exchange } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
 import { serveRoute } from "./endpoints.ts";
 import { addressOf, endExchange, failExchange } from "./exchange.ts";
+import { challenge, checkPassword } from "./passwords.ts";
 
 /** Takes in a request that has just been opened. */
 export function admitExchange(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
@@ -74,11 +75,9 @@ function checkAccess(
     case "token":
       return checkToken(state, exchange, "client_access", { clientId, token: bearer }, out);
     case "basic": {
-      // A realm of its own for each home, or browsers would show one home the password of another (RFC 7617 section 2.2).
-      const challenge = `Basic realm="${encodeURIComponent(clientId)}", charset="UTF-8"`;
+      if (isSalted(access.hash)) return checkPassword(state, exchange, basic, access, out);
       const shown = basic === null ? null : `${basic.user}:${basic.password}`;
-      const extra = { headers: ["www-authenticate", challenge] };
-      return checkSecret(state, exchange, shown, access.hash, extra, out);
+      return checkSecret(state, exchange, shown, access.hash, { headers: challenge(clientId) }, out);
     }
   }
 }

@@ -6,7 +6,7 @@
  *        +--> (queued) --> reading --> waiting --> responding --> closing --> gone
  *                  '-------------------^
  *
- * authorizing: the registry is asked whose request this is. queued: its home is expected back. reading: the body is gathered
+ * authorizing: the registry is asked whose request this is, or its password is checked. queued: its home is expected back. reading: the body is gathered
  * for a carrier that takes requests whole. waiting: the request is carried, its answer is not in; a streamed body still
  * follows, and may in the next phase too. responding: the head of the answer is in. closing: how it ends is decided; the
  * adapter still has something to write. Gone: `exchange_closed`, which comes in any phase and is always the last event.
@@ -62,6 +62,7 @@ export function createExchange(state: ServerState, request: ExchangeOpened): Exc
     phase: "authorizing",
     clientId: "clientId" in route.action ? route.action.clientId : null,
     access: null,
+    check: null,
     carried: null,
     requestAsked: false,
     requestPaused: false,
@@ -235,11 +236,21 @@ export function detachExchange(state: ServerState, exchange: Exchange, out: Outb
   if (exchange.phase === "queued" && exchange.clientId !== null) {
     leaveWaiting(state, exchange.clientId, exchange.id);
   }
+  leaveCheck(state, exchange);
   const { carried } = exchange;
   exchange.carried = null;
   if (carried === null) return;
   returnShare(state, exchange);
   obey(state, carried, LEAVE, out);
+}
+
+/** A check that nobody waits for any more is not begun. */
+function leaveCheck(state: ServerState, exchange: Exchange): void {
+  if (exchange.check === null) return;
+  const check = state.passwords.get(exchange.check);
+  check?.exchanges.delete(exchange.id);
+  if (check?.exchanges.size === 0 && !check.running) state.passwords.delete(exchange.check);
+  exchange.check = null;
 }
 
 const LEAVE = { type: "leave" } as const;

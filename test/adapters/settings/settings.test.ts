@@ -360,7 +360,7 @@ describe("the settings of agent", () => {
       `basic:me:${"A".repeat(64)}`,
     ].map((access): [string[], string] => [
       [...AGENT, "--access", access],
-      "--access must be token, public or basic:USER:HASH, where HASH is the lower-case hex SHA-256 of USER:PASSWORD",
+      "--access must be token, public or basic:USER:HASH, where HASH is what `culvert hash-password` prints",
     ]),
     ...["a b", "http://home", "home/", "home:", "ho\u00e9me", "a\r\nb"].map((host): [string[], string] => [
       [...AGENT, "--host-header", host],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ACCESS_LENGTH_MAX } from "../../../../core/registry.ts";
-import { accessText, parseAccess, stillOpens } from "../../../../core/server/routing/access.ts";
+import { accessText, isSalted, parseAccess, stillOpens } from "../../../../core/server/routing/access.ts";
 
 const HASH = "0123456789abcdef".repeat(4);
 const TOKEN = { type: "token" } as const;
@@ -13,6 +13,9 @@ describe("Culvert-Access", () => {
     expect(parseAccess("token")).toEqual(TOKEN);
     expect(parseAccess("public")).toEqual(PUBLIC);
     expect(parseAccess(`basic me:${HASH}`)).toEqual(BASIC);
+    const salted = `scrypt.15.8.4.0123456789_-cdefABCDEF.${"-".repeat(43)}`;
+    expect(parseAccess(`basic me:${salted}`)).toEqual({ ...BASIC, hash: salted });
+    expect([salted, HASH].map(isSalted)).toEqual([true, false]);
     expect(parseAccess(`basic a user's "name"\\%:${HASH}`)).toMatchObject({ user: 'a user\'s "name"\\%' });
   });
 
@@ -23,6 +26,19 @@ describe("Culvert-Access", () => {
     "open",
     "token, public",
     "basic",
+    ...[
+      "scrypt.14.8.1.0123456789abcdefABCDEF",
+      `scrypt.14.8.1.0123456789abcdefABCDEF.${"-".repeat(42)}`,
+      `scrypt.14.8.1.0123456789abcdefABCDEF.${"-".repeat(44)}`,
+      `scrypt.14.8.1.0123456789abcdefABCDE.${"-".repeat(43)}`,
+      `scrypt.14.8.1.0123456789abcdefABCDE+.${"-".repeat(43)}`,
+      `scrypt.13.8.1.0123456789abcdefABCDEF.${"-".repeat(43)}`,
+      `scrypt.16.8.1.0123456789abcdefABCDEF.${"-".repeat(43)}`,
+      `scrypt.15.16.1.0123456789abcdefABCDEF.${"-".repeat(43)}`,
+      `scrypt.15.8.5.0123456789abcdefABCDEF.${"-".repeat(43)}`,
+      `scrypt.15.8.0.0123456789abcdefABCDEF.${"-".repeat(43)}`,
+      `bcrypt.15.8.1.0123456789abcdefABCDEF.${"-".repeat(43)}`,
+    ].map((hash) => `basic me:${hash}`),
     "basic me",
     `basic :${HASH}`,
     `basic me:${HASH.toUpperCase()}`,

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { InvariantError } from "../../../../core/assert.ts";
 import type { ServerEvent } from "../../../../core/events.ts";
-import type { CallId, ExchangeId } from "../../../../core/ids.ts";
+import type { CallId, CheckId, ExchangeId } from "../../../../core/ids.ts";
 import type { ExchangePhase } from "../../../../core/server/state/exchange.ts";
 import { packetBytes } from "../../../helpers/packet-bytes.ts";
 import { ACCESS_TOKEN, TestServer } from "../../../helpers/test-server.ts";
@@ -158,6 +158,10 @@ const EVENTS: Readonly<Record<string, { readonly type: ServerEvent["type"]; read
       outcome: { type: "failed", fault: "refused" },
     }),
   },
+  "a password was checked that nobody asked about": {
+    type: "password_checked",
+    act: () => ({ type: "password_checked", check: 1 as CheckId, result: "right" }),
+  },
   "a drain is requested": { type: "drain_requested", act: () => ({ type: "drain_requested" }) },
 };
 
@@ -222,6 +226,15 @@ const TABLE: Readonly<Record<keyof typeof EVENTS, readonly Cell[]>> = {
     "closing",
   ],
   "the registry refuses": ["closing", "closing", "queued", "reading", "waiting", "responding", "closing"],
+  "a password was checked that nobody asked about": [
+    "misuse",
+    "misuse",
+    "misuse",
+    "misuse",
+    "misuse",
+    "misuse",
+    "misuse",
+  ],
   "a drain is requested": [
     "authorizing",
     "issuing",
