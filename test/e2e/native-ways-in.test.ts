@@ -2,31 +2,22 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { hashPassword } from "../../adapters/server/passwords.ts";
-import { DOMAIN, FORWARDED, HOST, type Passage, RawHome, startPassage, without } from "../helpers/passage.ts";
-import { statuses } from "../helpers/raw-http.ts";
+import {
+  DOMAIN,
+  FORWARDED,
+  HOST,
+  passed,
+  RawHome,
+  startPassage,
+  statusOf,
+  without,
+} from "../helpers/passage.ts";
 import { type Protocol, startServer, visitorsOf } from "../helpers/tunnel.ts";
 import { ask, problemCode } from "../helpers/visitor.ts";
 
 const PROTOCOLS = ["moosicbox", "native"] as const;
 
 const PATHS = { server: { flags: ["--path-routing=on"] } };
-
-/** A visitor sends these lines, and the home answers; gives the head that it saw. */
-async function passed({ home, visit }: Passage, ...lines: string[]): Promise<string[]> {
-  const visitor = visit();
-  visitor.send(...lines, "", "");
-  const call = await home.call();
-  call.answer("200 OK", [], "at home");
-  await visitor.untilText("\r\n\r\nat home");
-  return call.head;
-}
-
-async function statusOf({ visit }: Passage, ...lines: string[]): Promise<number | undefined> {
-  const visitor = visit();
-  visitor.send(...lines, "Connection: close", "", "");
-  await visitor.untilEnded();
-  return statuses(visitor)[0];
-}
 
 describe.each(PROTOCOLS)("a home that speaks the %s protocol", (protocol: Protocol) => {
   test.each(["/", "/health", "/ws", "/auth/register-client", "/t/other/x", "/files/track"])(

@@ -7,7 +7,7 @@ import net from "node:net";
 import { expect, onTestFinished } from "vitest";
 import { RawConnection } from "../adapters/raw-client.ts";
 import { portOf } from "./origin.ts";
-import { connect } from "./raw-http.ts";
+import { connect, statuses } from "./raw-http.ts";
 import {
   type Agent,
   type AgentOptions,
@@ -70,6 +70,24 @@ export async function startPassage(protocol: Protocol, options: PassageOptions =
     visit: () => connect(server.port),
     settled: () => settled(server),
   };
+}
+
+/** A visitor sends these lines, and the home answers; gives the head that it saw. */
+export async function passed({ home, visit }: Passage, ...lines: string[]): Promise<string[]> {
+  const visitor = visit();
+  visitor.send(...lines, "", "");
+  const call = await home.call();
+  call.answer("200 OK", [], "at home");
+  await visitor.untilText("\r\n\r\nat home");
+  return call.head;
+}
+
+/** The first status that a visitor of these lines gets. */
+export async function statusOf({ visit }: Passage, ...lines: string[]): Promise<number | undefined> {
+  const visitor = visit();
+  visitor.send(...lines, "Connection: close", "", "");
+  await visitor.untilEnded();
+  return statuses(visitor)[0];
 }
 
 /** Until nothing runs and nothing is held. */
