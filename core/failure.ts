@@ -22,6 +22,7 @@ function failure(
 
 export const FAILURES = {
   unauthorized: failure(401, 1008, "A valid token is required."),
+  revoked: failure(401, 1008, "The token was revoked, or has expired."),
   bad_request: failure(400, 1008, "The request cannot be understood."),
   not_json: failure(400, 1007, "The MoosicBox protocol carries JSON bodies and messages only."),
   method_not_allowed: failure(405, 1008, "This path does not take that method."),

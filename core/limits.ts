@@ -119,7 +119,7 @@ export const serverLimits = {
   registryCallsMax: 2_048,
   /** Accepted tokens remembered, the oldest forgotten first. Refused ones are never remembered. */
   trustedTokensMax: 10_000,
-  /** For this long an accepted token is not looked up again: the bound on how late a revocation takes effect. */
+  /** For this long an accepted token is not looked up again. */
   tokenFreshMs: 5 * SECOND,
   /** For this long an accepted token still opens the door while the registry is down. */
   tokenTrustMs: 60 * SECOND,
@@ -131,8 +131,14 @@ export const serverLimits = {
   registryTunnelMs: 15 * SECOND,
   registryRetryMs: 250,
   leaseMs: 60 * SECOND,
+  /** With it the tokens in use are checked again: with a call's time it is the bound on how late a revocation takes effect. */
   leaseRenewMs: 15 * SECOND,
   sweepMs: 600 * SECOND,
+  /**
+   * A token that expired stays for so long: a tunnel that its signature opened lives on, and would be taken for revoked without
+   * it. Agents that connect less often than that lose their tunnel for a moment.
+   */
+  expiredKeptMs: 30 * 24 * 3600 * SECOND,
   signatureTokenLifetimeMs: 14 * 24 * 3600 * SECOND,
   pingMs: 5 * SECOND,
   /** A socket that was silent for this long is dropped (protocol-moosicbox.md, Heartbeat). */

@@ -8,6 +8,15 @@
 /** Tokens are known to the registry by the lower-case hex SHA-256 of their text, and by nothing else. */
 export type TokenHash = string;
 
+export type TokenKind = "client_access" | "signature" | "magic";
+
+/** A token as whoever has let somebody in by it remembers it. */
+export type HeldToken = {
+  readonly kind: TokenKind;
+  readonly tokenHash: TokenHash;
+  readonly clientId: string;
+};
+
 export type RegistryOperation =
   /** Is this an unexpired token of that kind, for that client id? */
   | {
@@ -18,14 +27,29 @@ export type RegistryOperation =
     }
   /** Whose unexpired magic token is this? */
   | { readonly type: "find_magic_token"; readonly tokenHash: TokenHash }
-  /** Stores a token; a token that is there already stays as it is. `lifetimeMs` null never expires. */
+  /**
+   * Which of these are good no longer? Asked of tokens that were good before, in one statement for as many as there are.
+   */
+  | { readonly type: "check_tokens"; readonly tokens: readonly HeldToken[] }
+  /**
+   * Stores a token; a token that is there already stays as it is. `lifetimeMs` null never expires. Where `by` is given, only
+   * if that is a good client access token of the client id at the same moment: what is revoked makes nothing more.
+   */
   | {
       readonly type: "insert_token";
-      readonly kind: "client_access" | "signature" | "magic";
+      readonly kind: TokenKind;
       readonly tokenHash: TokenHash;
       readonly clientId: string;
       readonly lifetimeMs: number | null;
+      readonly by?: TokenHash;
     }
+  /**
+   * Deletes a token of the client id. With a client access token go all signatures and magic tokens of the client id, since
+   * nobody knows which of them were made with it.
+   */
+  | ({ readonly type: "revoke_token" } & HeldToken)
+  /** Deletes all tokens of the client id, of every kind. */
+  | { readonly type: "revoke_client"; readonly clientId: string }
   /**
    * Makes the row of `clientId` name this tunnel, unless the row carries a higher fence: then a newer tunnel owns it.
    * Of equal fences the row's own tunnel, and else the later write, wins.
@@ -44,8 +68,8 @@ export type RegistryOperation =
   | { readonly type: "delete_connection"; readonly clientId: string; readonly tunnel: string }
   /** Extends the lease of every row of the node and tells which rows those are. */
   | { readonly type: "renew_leases"; readonly node: string; readonly leaseMs: number }
-  /** Deletes expired tokens and rows whose lease has lapsed. */
-  | { readonly type: "sweep" };
+  /** Deletes tokens that expired `keptMs` ago and before that, and rows whose lease has lapsed. */
+  | { readonly type: "sweep"; readonly keptMs: number };
 
 /** What the column `access` has room for. */
 export const ACCESS_LENGTH_MAX = 255;
@@ -65,7 +89,19 @@ export type RegistryOutcome =
   /** `fence` is the registry's clock in microseconds, read in the same query: a ticket for a later upsert. */
   | { readonly type: "token_checked"; readonly valid: boolean; readonly fence: number }
   | { readonly type: "magic_token_found"; readonly clientId: string | null }
-  | { readonly type: "token_inserted" }
+  /**
+   * Places in the list that was asked about: `gone` are deleted, or were never there, `expired` are there. Both are
+   * ascending, and no place is in both.
+   */
+  | {
+      readonly type: "tokens_checked";
+      readonly gone: readonly number[];
+      readonly expired: readonly number[];
+    }
+  /** `allowed` is false where `by` is not good any more: nothing was stored. */
+  | { readonly type: "token_inserted"; readonly allowed: boolean }
+  /** How many tokens were deleted. */
+  | { readonly type: "tokens_revoked"; readonly tokens: number }
   /** `current` is false where the row belongs to a newer tunnel. */
   | { readonly type: "connection_upserted"; readonly current: boolean }
   | { readonly type: "connection_deleted" }

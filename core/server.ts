@@ -21,6 +21,7 @@ import { onGraceTimer, onHeartbeatTimer, onHelloTimer, onSocketClosed } from "./
 import { advanceDrain, onDrainRequested, onDrainTimer } from "./server/life/drain.ts";
 import { onSocketFlushed, onSocketFrame, pumpSessions } from "./server/life/frames.ts";
 import { onRowClaimed, onSocketChecked, onSocketOpened } from "./server/life/open.ts";
+import { onTokensChecked } from "./server/life/revoke.ts";
 import { onPauseTimer } from "./server/moosicbox/backpressure.ts";
 import { onLeasesRenewed, onLeaseTimer, onSweepTimer } from "./server/owner/leases.ts";
 import { sessionOf, touch } from "./server/owner/sessions.ts";
@@ -241,6 +242,8 @@ function onResult(
       return onRowClaimed(state, socketOf(state, purpose.socket), result, out);
     case "renew_leases":
       return onLeasesRenewed(state, result, out);
+    case "check_tokens":
+      return onTokensChecked(state, purpose.tokens, result, out);
     case "drop_row":
     case "sweep":
       return;
@@ -261,6 +264,7 @@ function isWanted(state: ServerState, purpose: CallPurpose): boolean {
       return isOpen(state.sockets.get(purpose.socket));
     case "drop_row":
     case "renew_leases":
+    case "check_tokens":
     case "sweep":
       return true;
   }

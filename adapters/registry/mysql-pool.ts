@@ -14,8 +14,11 @@ import { type Connection, type ConnectionOptions, createConnection } from "mysql
 import type { RegistryFault } from "../../core/registry.ts";
 import { isUsableAfter, mysqlFaultOf } from "./mysql-fault.ts";
 
-/** By name, for the `:name` placeholders of a statement. */
-export type Values = Readonly<Record<string, Buffer | number | null>>;
+/**
+ * By name, for the `:name` placeholders of a statement. Null for one that has none: mysql2 remembers the texts of those that
+ * could have some, and one that was made for the occasion would stay.
+ */
+export type Values = Readonly<Record<string, Buffer | number | null>> | null;
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -135,7 +138,7 @@ export class MysqlPool {
   #send(link: Link, job: Job): void {
     link.phase = "busy";
     link.job = job;
-    link.connection.query({ sql: job.sql, values: job.values }, (error, result: unknown) => {
+    link.connection.query({ sql: job.sql, values: job.values ?? [] }, (error, result: unknown) => {
       // Given up, and the connection with it.
       if (link.job !== job) return;
       if (error === null) {

@@ -9,7 +9,7 @@
  * `leased_tunnel` is the tunnel that `node`, `fence` and `lease_expires` speak of. MoosicBox's server changes `tunnel_ws_id`
  * alone: where the two differ the row is its own, and none of our renewals and sweeps touches it.
  */
-import type { RegistryOperation } from "../../core/registry.ts";
+import type { HeldToken, RegistryOperation, TokenKind } from "../../core/registry.ts";
 import type { Values } from "./mysql-pool.ts";
 
 const ALIVE = "(expires IS NULL OR expires > UTC_TIMESTAMP())";
@@ -30,6 +30,13 @@ const check = (table: string) => `
   FROM ${table}
   WHERE token_hash = _utf8mb4 :tokenHash AND client_id = _utf8mb4 :clientId AND ${ALIVE}`;
 
+/** What keeps the tokens of each kind. */
+const TOKENS: Readonly<Record<TokenKind, { readonly table: string; readonly key: string }>> = {
+  client_access: { table: "client_access_tokens", key: "token_hash" },
+  signature: { table: "signature_tokens", key: "token_hash" },
+  magic: { table: "magic_tokens", key: "magic_token_hash" },
+};
+
 /** Setting a column to itself leaves a token that is there as it is; IGNORE would also swallow what is wrong. */
 const insert = (table: string, key: string) => `
   INSERT INTO ${table} (${key}, client_id, expires, created, updated)
@@ -37,7 +44,27 @@ const insert = (table: string, key: string) => `
     UTC_TIMESTAMP(), UTC_TIMESTAMP())
   ON DUPLICATE KEY UPDATE ${key} = ${key}`;
 
-const sweep = (table: string) => `DELETE FROM ${table} WHERE expires <= UTC_TIMESTAMP()`;
+/**
+ * The same by another token, which is locked against its deletion until this one is stored: it goes with that one, or is never
+ * there. Says nothing of whether the other was good where this one was there before.
+ */
+const insertBy = (table: string, key: string) => `
+  INSERT INTO ${table} (${key}, client_id, expires, created, updated)
+  SELECT _utf8mb4 :tokenHash, _utf8mb4 :clientId, UTC_TIMESTAMP() + INTERVAL :lifetimeUs MICROSECOND,
+    UTC_TIMESTAMP(), UTC_TIMESTAMP()
+  FROM client_access_tokens AS maker
+  WHERE maker.token_hash = _utf8mb4 :by AND maker.client_id = _utf8mb4 :clientId
+    AND (maker.expires IS NULL OR maker.expires > UTC_TIMESTAMP())
+  FOR SHARE
+  ON DUPLICATE KEY UPDATE ${table}.${key} = ${table}.${key}`;
+
+const sweep = (table: string) =>
+  `DELETE FROM ${table} WHERE expires <= UTC_TIMESTAMP() - INTERVAL :keptUs MICROSECOND`;
+
+const revoke = ({ table, key }: (typeof TOKENS)[TokenKind]) => `
+  DELETE FROM ${table} WHERE ${key} = _utf8mb4 :tokenHash AND client_id = _utf8mb4 :clientId`;
+
+const revokeAll = (table: string) => `DELETE FROM ${table} WHERE client_id = _utf8mb4 :clientId`;
 
 export const statements = {
   check: { client_access: check("client_access_tokens"), signature: check("signature_tokens") },
@@ -46,6 +73,18 @@ export const statements = {
     signature: insert("signature_tokens", "token_hash"),
     magic: insert("magic_tokens", "magic_token_hash"),
   },
+  insertBy: {
+    client_access: insertBy("client_access_tokens", "token_hash"),
+    signature: insertBy("signature_tokens", "token_hash"),
+    magic: insertBy("magic_tokens", "magic_token_hash"),
+  },
+  /** What makes others goes first, so that nothing is made behind the deletion. */
+  revoke: {
+    client_access: [revoke(TOKENS.client_access), revokeAll("signature_tokens"), revokeAll("magic_tokens")],
+    signature: [revoke(TOKENS.signature)],
+    magic: [revoke(TOKENS.magic)],
+  },
+  revokeClient: [revokeAll("client_access_tokens"), revokeAll("signature_tokens"), revokeAll("magic_tokens")],
   findMagic: `
     SELECT ${CLIENT_ID} FROM magic_tokens WHERE magic_token_hash = _utf8mb4 :tokenHash AND ${ALIVE}`,
   /**
@@ -91,12 +130,32 @@ export const statements = {
   ],
 } as const;
 
+/** Those of the tokens that are stored, each with whether it is alive: one statement for as many as there are. */
+export function checkTokens(tokens: readonly HeldToken[]): string {
+  const selects = TOKEN_KINDS.flatMap((kind) => {
+    const hashes = new Set(tokens.filter((token) => token.kind === kind).map(({ tokenHash }) => tokenHash));
+    const { table, key } = TOKENS[kind];
+    if (hashes.size === 0) return [];
+    return [
+      `SELECT '${kind}' AS kind, LEFT(${key}, 65) AS tokenHash, ${CLIENT_ID}, ${ALIVE} AS alive
+      FROM ${table} WHERE ${key} IN (${[...hashes].map(literal).join(", ")})`,
+    ];
+  });
+  return selects.join(" UNION ALL ");
+}
+
+const TOKEN_KINDS: readonly TokenKind[] = ["client_access", "signature", "magic"];
+
+function literal(text: string): string {
+  return `_utf8mb4 X'${Buffer.from(text).toString("hex")}'`;
+}
+
 /** The values of an operation for the placeholders of its statement. */
-export function valuesOf(operation: RegistryOperation): Values {
+export function valuesOf(operation: Exclude<RegistryOperation, { readonly type: "check_tokens" }>): Values {
   const values: Record<string, Buffer | number | null> = {};
   for (const [key, value] of Object.entries(operation)) {
     if (key.endsWith("Ms")) values[key.replace(/Ms$/, "Us")] = value === null ? null : Number(value) * 1000;
-    else values[key] = typeof value === "number" ? value : Buffer.from(String(value));
+    else values[key] = typeof value === "string" ? Buffer.from(value) : value;
   }
   return values;
 }

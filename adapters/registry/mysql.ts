@@ -6,14 +6,14 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { ConnectionOptions, SslOptions } from "mysql2";
 import { unreachable } from "../../core/assert.ts";
-import type { ConnectionRow, RegistryOperation, RegistryOutcome } from "../../core/registry.ts";
+import type { ConnectionRow, HeldToken, RegistryOperation, RegistryOutcome } from "../../core/registry.ts";
 import { causeOf } from "../error-cause.ts";
 import type { MysqlSettings } from "../settings/settings.ts";
 import { StartupError } from "../startup-error.ts";
 import { mysqlCodeOf, mysqlProblemOf } from "./mysql-fault.ts";
 import { prepareSchema } from "./mysql-migrations.ts";
 import { MysqlPool, type Reply, type Row, type Values } from "./mysql-pool.ts";
-import { statements, valuesOf } from "./mysql-statements.ts";
+import { checkTokens, statements, valuesOf } from "./mysql-statements.ts";
 import { isStorable, type Registry, VALUE_CHARACTERS_MAX } from "./port.ts";
 import { type RegistryProblem, registryProblem } from "./problem.ts";
 
@@ -79,6 +79,8 @@ function tlsOptions({ ssl, caFile }: MysqlSettings): { ssl?: SslOptions } {
   }
 }
 
+type InsertToken = Extract<RegistryOperation, { readonly type: "insert_token" }>;
+
 type Answer = (outcome: RegistryOutcome) => void;
 
 function createRegistry(pool: MysqlPool, report: (report: MysqlReport) => void): Registry {
@@ -123,13 +125,48 @@ function createRegistry(pool: MysqlPool, report: (report: MysqlReport) => void):
     return null;
   }
 
-  function sweep(remaining: readonly string[], answer: Answer): void {
-    const [first, ...rest] = remaining;
-    if (first === undefined) answer({ type: "swept" });
-    else run(first, {}, answer, () => sweep(rest, answer));
+  /** One after the other. */
+  function runAll(
+    [first, ...rest]: readonly string[],
+    values: Values,
+    answer: Answer,
+    goOn: (affectedRows: number) => void,
+  ): void {
+    if (first === undefined) return goOn(0);
+    run(first, values, answer, ({ affectedRows }) => {
+      runAll(rest, values, answer, (others) => goOn(affectedRows + others));
+    });
+  }
+
+  function checkAll(tokens: readonly HeldToken[], answer: Answer): void {
+    if (tokens.length === 0) return answer({ type: "tokens_checked", gone: [], expired: [] });
+    run(checkTokens(tokens), null, answer, ({ rows }) => {
+      const alive = new Map(rows.map((row) => [`${row.kind} ${row.tokenHash} ${row.clientId}`, row.alive]));
+      const stateOf = ({ kind, tokenHash, clientId }: HeldToken) =>
+        alive.get(`${kind} ${tokenHash} ${clientId}`);
+      const places = [...tokens.keys()];
+      const at = (place: number) => stateOf(tokens[place] as HeldToken);
+      answer({
+        type: "tokens_checked",
+        gone: places.filter((place) => at(place) === undefined),
+        expired: places.filter((place) => at(place) === 0),
+      });
+    });
+  }
+
+  function insertBy(by: string, operation: InsertToken, answer: Answer): void {
+    const { kind, clientId } = operation;
+    run(statements.insertBy[kind], valuesOf(operation), answer, ({ affectedRows }) => {
+      if (affectedRows > 0) return answer({ type: "token_inserted", allowed: true });
+      const values = { tokenHash: Buffer.from(by), clientId: Buffer.from(clientId) };
+      run(statements.check.client_access, values, answer, ({ rows: [row] }) =>
+        answer({ type: "token_inserted", allowed: row?.valid === 1 }),
+      );
+    });
   }
 
   function call(operation: RegistryOperation, answer: Answer): void {
+    if (operation.type === "check_tokens") return checkAll(operation.tokens, answer);
     const values = valuesOf(operation);
     switch (operation.type) {
       case "check_token":
@@ -141,8 +178,17 @@ function createRegistry(pool: MysqlPool, report: (report: MysqlReport) => void):
           answer({ type: "magic_token_found", clientId: ownerOf(row) }),
         );
       case "insert_token":
+        if (operation.by !== undefined) return insertBy(operation.by, operation, answer);
         return run(statements.insert[operation.kind], values, answer, () =>
-          answer({ type: "token_inserted" }),
+          answer({ type: "token_inserted", allowed: true }),
+        );
+      case "revoke_token":
+        return runAll(statements.revoke[operation.kind], values, answer, (tokens) =>
+          answer({ type: "tokens_revoked", tokens }),
+        );
+      case "revoke_client":
+        return runAll(statements.revokeClient, values, answer, (tokens) =>
+          answer({ type: "tokens_revoked", tokens }),
         );
       case "upsert_connection":
         return run(statements.upsert, values, answer, ({ affectedRows }) =>
@@ -157,7 +203,7 @@ function createRegistry(pool: MysqlPool, report: (report: MysqlReport) => void):
           ),
         );
       case "sweep":
-        return sweep(statements.sweep, answer);
+        return runAll(statements.sweep, values, answer, () => answer({ type: "swept" }));
       default:
         unreachable(operation);
     }

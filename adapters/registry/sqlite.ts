@@ -10,9 +10,11 @@ import { closeSync, openSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type {
   ConnectionRow,
+  HeldToken,
   RegistryFault,
   RegistryOperation,
   RegistryOutcome,
+  TokenKind,
 } from "../../core/registry.ts";
 import { StartupError } from "../startup-error.ts";
 import { isStorable, type Registry } from "./port.ts";
@@ -44,14 +46,24 @@ export function openSqliteRegistry(path: string): Registry {
         return { type: "magic_token_found", clientId: typeof clientId === "string" ? clientId : null };
       }
       case "insert_token": {
-        const { tokenHash, clientId, lifetimeMs } = operation;
-        statements.insert[operation.kind].run(
-          tokenHash,
-          clientId,
-          lifetimeMs === null ? null : lifetimeMs / 1000,
-        );
-        return { type: "token_inserted" };
+        const { kind, tokenHash, clientId, lifetimeMs, by = null } = operation;
+        const seconds = lifetimeMs === null ? null : lifetimeMs / 1000;
+        const { changes } = statements.insert[kind].run(tokenHash, clientId, seconds, by);
+        // It may have been there before.
+        const allowed =
+          Number(changes) > 0 || by === null || statements.check.client_access.get(by, clientId)?.valid === 1;
+        return { type: "token_inserted", allowed };
       }
+      case "check_tokens":
+        return checkTokens(operation.tokens);
+      case "revoke_token": {
+        const { kind, tokenHash, clientId } = operation;
+        const { changes } = statements.revoke[kind].run(tokenHash, clientId);
+        const made = kind === "client_access" ? revokeAll(MADE_BY_OTHERS, clientId) : 0;
+        return { type: "tokens_revoked", tokens: Number(changes) + made };
+      }
+      case "revoke_client":
+        return { type: "tokens_revoked", tokens: revokeAll(TOKEN_KINDS, operation.clientId) };
       case "upsert_connection": {
         const { clientId, tunnel, node, fence, leaseMs, access } = operation;
         const { changes } = statements.upsert.run(clientId, tunnel, node, fence, leaseMs / 1000, access);
@@ -66,9 +78,24 @@ export function openSqliteRegistry(path: string): Registry {
           rows: connectionRows(statements.renew.all(operation.leaseMs / 1000, operation.node)),
         };
       case "sweep":
-        for (const statement of statements.sweep) statement.run();
+        statements.sweepConnections.run();
+        for (const kind of TOKEN_KINDS) statements.sweep[kind].run(operation.keptMs / 1000);
         return { type: "swept" };
     }
+  }
+
+  function checkTokens(tokens: readonly HeldToken[]): RegistryOutcome {
+    const list = tokens.map(({ kind, tokenHash, clientId }) => [kind, tokenHash, clientId]);
+    const rows = statements.checkAll.all(JSON.stringify(list));
+    const places = (alive: number | null) =>
+      rows.filter((row) => row.alive === alive).map((row) => Number(row.place));
+    return { type: "tokens_checked", gone: places(null), expired: places(0) };
+  }
+
+  function revokeAll(kinds: readonly TokenKind[], clientId: string): number {
+    let tokens = 0;
+    for (const kind of kinds) tokens += Number(statements.revokeAll[kind].run(clientId).changes);
+    return tokens;
   }
 
   function outcomeOf(operation: RegistryOperation): RegistryOutcome {
@@ -111,13 +138,24 @@ function openDatabase(path: string): DatabaseSync {
 
 type Statements = {
   readonly check: { readonly [Kind in "client_access" | "signature"]: StatementSync };
-  readonly insert: { readonly [Kind in "client_access" | "signature" | "magic"]: StatementSync };
+  /** Those that are good no longer. */
+  readonly checkAll: StatementSync;
+  readonly insert: OfEachKind;
+  readonly revoke: OfEachKind;
+  readonly revokeAll: OfEachKind;
   readonly findMagic: StatementSync;
   readonly upsert: StatementSync;
   readonly deleteConnection: StatementSync;
   readonly renew: StatementSync;
-  readonly sweep: readonly StatementSync[];
+  readonly sweepConnections: StatementSync;
+  readonly sweep: OfEachKind;
 };
+
+type OfEachKind = { readonly [Kind in TokenKind]: StatementSync };
+
+/** What makes others comes first, so that nothing is made behind its deletion. */
+const TOKEN_KINDS: readonly TokenKind[] = ["client_access", "signature", "magic"];
+const MADE_BY_OTHERS: readonly TokenKind[] = ["signature", "magic"];
 
 function prepareAll(database: DatabaseSync): Statements {
   /** A null number of seconds makes a null time, which never comes. */
@@ -129,19 +167,32 @@ function prepareAll(database: DatabaseSync): Statements {
         EXISTS (SELECT 1 FROM ${table} WHERE token_hash = ?1 AND client_id = ?2 AND ${alive}) AS valid,
         CAST(round(unixepoch('subsec') * 1000) AS INTEGER) * 1000 AS clock,
         coalesce((SELECT fence FROM connections WHERE client_id = ?2), 0) AS held`);
-  const insert = (table: string, key: string) =>
-    database.prepare(`
-      INSERT INTO ${table} (${key}, client_id, expires) VALUES (?1, ?2, ${inSeconds("?3")})
-      ON CONFLICT (${key}) DO NOTHING`);
-  const sweep = (table: string, column: string) =>
-    database.prepare(`DELETE FROM ${table} WHERE ${column} <= datetime('now')`);
+  const ofEachKind = (text: (table: string, key: string) => string): OfEachKind => ({
+    client_access: database.prepare(text("client_access_tokens", "token_hash")),
+    signature: database.prepare(text("signature_tokens", "token_hash")),
+    magic: database.prepare(text("magic_tokens", "magic_token_hash")),
+  });
+  /** Null where the token is not stored. */
+  const isAlive = (table: string, key: string) => `
+    (SELECT ${alive} FROM ${table} WHERE ${key} = value ->> 1 AND client_id = value ->> 2)`;
   return {
     check: { client_access: check("client_access_tokens"), signature: check("signature_tokens") },
-    insert: {
-      client_access: insert("client_access_tokens", "token_hash"),
-      signature: insert("signature_tokens", "token_hash"),
-      magic: insert("magic_tokens", "magic_token_hash"),
-    },
+    checkAll: database.prepare(`
+      SELECT key AS place, CASE value ->> 0
+        WHEN 'client_access' THEN ${isAlive("client_access_tokens", "token_hash")}
+        WHEN 'signature' THEN ${isAlive("signature_tokens", "token_hash")}
+        WHEN 'magic' THEN ${isAlive("magic_tokens", "magic_token_hash")}
+      END AS alive
+      FROM json_each(?1) WHERE alive IS NOT 1`),
+    insert: ofEachKind(
+      (table, key) => `
+      INSERT INTO ${table} (${key}, client_id, expires) SELECT ?1, ?2, ${inSeconds("?3")}
+      WHERE ?4 IS NULL OR EXISTS (
+        SELECT 1 FROM client_access_tokens WHERE token_hash = ?4 AND client_id = ?2 AND ${alive})
+      ON CONFLICT (${key}) DO NOTHING`,
+    ),
+    revoke: ofEachKind((table, key) => `DELETE FROM ${table} WHERE ${key} = ?1 AND client_id = ?2`),
+    revokeAll: ofEachKind((table) => `DELETE FROM ${table} WHERE client_id = ?1`),
     findMagic: database.prepare(
       `SELECT client_id FROM magic_tokens WHERE magic_token_hash = ?1 AND ${alive}`,
     ),
@@ -160,12 +211,10 @@ function prepareAll(database: DatabaseSync): Statements {
     renew: database.prepare(`
       UPDATE connections SET lease_expires = ${inSeconds("?1")}, updated = CURRENT_TIMESTAMP
       WHERE node = ?2 RETURNING client_id, tunnel_ws_id`),
-    sweep: [
-      sweep("connections", "lease_expires"),
-      sweep("signature_tokens", "expires"),
-      sweep("client_access_tokens", "expires"),
-      sweep("magic_tokens", "expires"),
-    ],
+    sweepConnections: database.prepare("DELETE FROM connections WHERE lease_expires <= datetime('now')"),
+    sweep: ofEachKind(
+      (table) => `DELETE FROM ${table} WHERE expires <= datetime('now', '-' || ?1 || ' seconds')`,
+    ),
   };
 }
 

@@ -9,18 +9,13 @@ import {
   type RegistryFault,
   type RegistryOperation,
   type RegistryOutcome,
+  type TokenKind,
 } from "../../core/registry.ts";
 import type { ConnectionEntry, RegistryChange } from "../record/registry-row.ts";
 import type { Random } from "../tools/random.ts";
 import { Clock } from "../world/clock.ts";
 import type { Agenda, World } from "../world/world.ts";
-
-type TokenEntry = {
-  readonly clientId: string;
-  readonly expiresUs: number | null;
-  /** When it was stored, by the world's clock. */
-  readonly storedUs: number;
-};
+import { TokenTable } from "./registry-tokens.ts";
 
 /** What a fault does to one call. Each `null` or 0 leaves that point alone. */
 export type Interference = {
@@ -66,7 +61,7 @@ export class FakeRegistry {
   readonly interferers = new Set<Interferer>();
   readonly history: RegistryChange[] = [];
   readonly connections = new Map<string, ConnectionEntry>();
-  readonly #tokens = new Map<string, TokenEntry>();
+  readonly tokens: TokenTable;
   /** Each row's value before its last change, for stale reads. */
   readonly #previous = new Map<string, ConnectionEntry | null>();
   readonly #world: World;
@@ -79,6 +74,7 @@ export class FakeRegistry {
     this.#world = world;
     this.#latencyUs = latencyUs;
     this.clock = new Clock(world.nowUs, EPOCH_US);
+    this.tokens = new TokenTable(world, () => this.nowUs);
   }
 
   /** The registry's own time. */
@@ -88,16 +84,11 @@ export class FakeRegistry {
 
   /** Puts a token there before the run. */
   seed(
-    kind: "client_access" | "signature" | "magic",
+    kind: TokenKind,
     tokenHash: string,
-    token: { readonly clientId: string; readonly lifetimeMs: number | null },
+    { clientId, lifetimeMs }: { readonly clientId: string; readonly lifetimeMs: number | null },
   ): void {
-    const expiresUs = token.lifetimeMs === null ? null : this.nowUs + token.lifetimeMs * 1000;
-    this.#tokens.set(`${kind}:${tokenHash}`, {
-      clientId: token.clientId,
-      expiresUs,
-      storedUs: Number.NEGATIVE_INFINITY,
-    });
+    this.tokens.seed({ kind, tokenHash, clientId }, lifetimeMs);
   }
 
   call(node: string, operation: RegistryOperation, answer: (outcome: RegistryOutcome) => void): void {
@@ -186,9 +177,11 @@ export class FakeRegistry {
   }
 
   #commit(operation: RegistryOperation, interference: Interference | null): RegistryOutcome {
+    const isStale = interference?.readsStale === true;
+    const losesWrite = interference?.losesWrite === true;
     switch (operation.type) {
       case "check_token": {
-        const entry = this.#readToken(`${operation.kind}:${operation.tokenHash}`, interference);
+        const entry = this.tokens.read(operation.kind, operation.tokenHash, isStale);
         return {
           type: "token_checked",
           valid: entry?.clientId === operation.clientId,
@@ -196,11 +189,17 @@ export class FakeRegistry {
         };
       }
       case "find_magic_token": {
-        const entry = this.#readToken(`magic:${operation.tokenHash}`, interference);
+        const entry = this.tokens.read("magic", operation.tokenHash, isStale);
         return { type: "magic_token_found", clientId: entry?.clientId ?? null };
       }
       case "insert_token":
-        return this.#insertToken(operation, interference);
+        if (!isStorable(operation.clientId)) return { type: "failed", fault: "refused" };
+        return this.tokens.insert(operation, losesWrite);
+      case "check_tokens":
+        return this.tokens.check(operation.tokens, isStale);
+      case "revoke_token":
+      case "revoke_client":
+        return this.tokens.revoke(operation, losesWrite);
       case "upsert_connection":
         return this.#upsert(operation, interference);
       case "delete_connection":
@@ -211,23 +210,10 @@ export class FakeRegistry {
       case "renew_leases":
         return this.#renew(operation, interference);
       case "sweep":
+        this.tokens.sweep(operation.keptMs);
         this.#sweep(interference);
         return { type: "swept" };
     }
-  }
-
-  #insertToken(
-    operation: Extract<RegistryOperation, { type: "insert_token" }>,
-    interference: Interference | null,
-  ): RegistryOutcome {
-    if (!isStorable(operation.clientId)) return { type: "failed", fault: "refused" };
-    const key = `${operation.kind}:${operation.tokenHash}`;
-    if (!this.#tokens.has(key) && interference?.losesWrite !== true) {
-      const { lifetimeMs } = operation;
-      const expiresUs = lifetimeMs === null ? null : this.nowUs + lifetimeMs * 1000;
-      this.#tokens.set(key, { clientId: operation.clientId, expiresUs, storedUs: this.#world.nowUs });
-    }
-    return { type: "token_inserted" };
   }
 
   #upsert(
@@ -261,9 +247,6 @@ export class FakeRegistry {
   }
 
   #sweep(interference: Interference | null): void {
-    for (const [key, entry] of this.#tokens) {
-      if (entry.expiresUs !== null && entry.expiresUs <= this.nowUs) this.#tokens.delete(key);
-    }
     for (const [clientId, row] of this.connections) {
       if (row.leaseEndsUs < this.nowUs) this.#write(clientId, null, "sweep", interference);
     }
@@ -294,14 +277,6 @@ export class FakeRegistry {
     this.#world.watch.registryChanged(change);
   }
 
-  /** The unexpired token of that key, as far as the reader can see. */
-  #readToken(key: string, interference: Interference | null): TokenEntry | null {
-    const entry = this.#tokens.get(key);
-    if (entry === undefined || (entry.expiresUs !== null && entry.expiresUs <= this.nowUs)) return null;
-    if (interference?.readsStale === true && entry.storedUs > this.#world.nowUs - REPLICA_LAG_US) return null;
-    return entry;
-  }
-
   /** The clock in microseconds, and never the same number twice. */
   #fence(): number {
     this.#lastFence = Math.max(this.#lastFence + 1, this.nowUs);
@@ -311,7 +286,6 @@ export class FakeRegistry {
 
 /** A call whose answer should change places waits this long for another one. */
 const SWAP_WAIT_US = 50_000;
-const REPLICA_LAG_US = 10_000_000;
 /** Its name as a place, for a recorder. */
 const REGISTRY = "registry";
 

@@ -10,6 +10,7 @@ import type { EdgeEffect, EdgeEvent } from "../../core/edge/events.ts";
 import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
 import type { AgentEvent, ServerEvent } from "../../core/events.ts";
 import type { OriginsEffect, OriginsEvent } from "../../core/origins/origins.ts";
+import type { HeldToken } from "../../core/registry.ts";
 import type { Finish } from "./finish.ts";
 import type { HomeCall, HomeConnectionRecord } from "./home-call.ts";
 import type { RegistryChange } from "./registry-row.ts";
@@ -34,6 +35,9 @@ export type Checker = {
   /** Of the machine that speaks HTTP to visitors, in a server's process. */
   readonly edgeStep?: EdgeStepped;
   readonly registryChanged?: (change: RegistryChange) => void;
+  /** A token was deleted, whoever uses it; one that was is there again. */
+  readonly tokenRevoked?: (token: HeldToken) => void;
+  readonly tokenRestored?: (token: HeldToken) => void;
   readonly visitStarted?: (visit: Visit) => void;
   /** An interim response, `100 Continue` among them. */
   readonly visitInterim?: (visit: Visit, status: number) => void;

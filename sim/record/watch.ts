@@ -1,4 +1,5 @@
 /** How those who act in the world tell of it: what they observe goes to the checkers that want it. */
+import type { HeldToken } from "../../core/registry.ts";
 import type {
   AgentStepped,
   Checker,
@@ -22,6 +23,8 @@ export class Watch {
   readonly originsStep: OriginsStepped;
   readonly edgeStep: EdgeStepped;
   readonly registryChanged: (change: RegistryChange) => void;
+  readonly tokenRevoked: (token: HeldToken) => void;
+  readonly tokenRestored: (token: HeldToken) => void;
   readonly visitStarted: (visit: Visit) => void;
   readonly visitInterim: (visit: Visit, status: number) => void;
   readonly responseMalformed: (why: string) => void;
@@ -44,6 +47,8 @@ export class Watch {
     this.originsStep = fanSteps(checkers.map(({ originsStep, sees }) => ({ hook: originsStep, sees })));
     this.edgeStep = fanSteps(checkers.map(({ edgeStep, sees }) => ({ hook: edgeStep, sees })));
     this.registryChanged = fan(checkers.map((checker) => checker.registryChanged));
+    this.tokenRevoked = fan(checkers.map((checker) => checker.tokenRevoked));
+    this.tokenRestored = fan(checkers.map((checker) => checker.tokenRestored));
     this.visitStarted = fan(checkers.map((checker) => checker.visitStarted));
     this.visitInterim = fan(checkers.map((checker) => checker.visitInterim));
     this.responseMalformed = fan(checkers.map((checker) => checker.responseMalformed));

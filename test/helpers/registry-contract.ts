@@ -2,7 +2,6 @@
  * What the core relies on in a registry, as tests. They run on every implementation of the port, and they never wait: a
  * lifetime of 0 has passed already.
  */
-import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Registry } from "../../adapters/registry/registry.ts";
@@ -12,37 +11,9 @@ import {
   type RegistryOperation,
   type RegistryOutcome,
 } from "../../core/registry.ts";
+import { AWKWARD_NAMES, hash, tokenContract } from "./token-contract.ts";
 
 const LEASE_MS = 60_000;
-
-/** Names that a careless database would take for one another, break on, or shorten. */
-const AWKWARD_NAMES = [
-  "home",
-  "HOME",
-  "home ",
-  " home",
-  "home\t",
-  "hom\u00e9",
-  "home\u0301",
-  "hom\u{1f3e0}",
-  "'; DROP TABLE connections; --",
-  'ho"me',
-  "ho`me",
-  "ho\\me",
-  "ho\\'me",
-  "%",
-  "h_me",
-  "\u5bb6",
-  "\u00df",
-  "ss",
-  "0",
-  "00",
-  "1e3",
-  "1000",
-  "null",
-  "x".repeat(64),
-  "\u{1f3e0}".repeat(64),
-];
 
 /** What the core needs of a registry. */
 type Calls = Pick<Registry, "call" | "close">;
@@ -85,7 +56,10 @@ export function registryContract(name: string, make: () => Promise<Calls> | Call
       test.each(["client_access", "signature"] as const)(
         "accepts a stored %s token for its own client id only",
         async (kind) => {
-          expect(await insert(kind, "t", "home", 3_600_000)).toEqual({ type: "token_inserted" });
+          expect(await insert(kind, "t", "home", 3_600_000)).toEqual({
+            type: "token_inserted",
+            allowed: true,
+          });
           expect((await check(kind, "t", "home")).valid).toBe(true);
           expect((await check(kind, "t", "other")).valid).toBe(false);
           expect((await check(kind, "u", "home")).valid).toBe(false);
@@ -116,11 +90,16 @@ export function registryContract(name: string, make: () => Promise<Calls> | Call
 
       test("leaves a token that is there already as it is", async () => {
         await insert("client_access", "t", "home", null);
-        expect(await insert("client_access", "t", "thief", 0)).toEqual({ type: "token_inserted" });
+        expect(await insert("client_access", "t", "thief", 0)).toEqual({
+          type: "token_inserted",
+          allowed: true,
+        });
         expect((await check("client_access", "t", "home")).valid).toBe(true);
         expect((await check("client_access", "t", "thief")).valid).toBe(false);
       });
     });
+
+    tokenContract(call);
 
     describe("fences", () => {
       test("gives each check a higher fence than the one before, valid or not", async () => {
@@ -178,13 +157,26 @@ export function registryContract(name: string, make: () => Promise<Calls> | Call
         await insert("signature", "dead", "home", 0);
         await insert("signature", "alive", "home", 3_600_000);
         await insert("client_access", "forever", "home", null);
-        expect(await call({ type: "sweep" })).toEqual({ type: "swept" });
+        expect(await call({ type: "sweep", keptMs: 0 })).toEqual({ type: "swept" });
         expect(await rowsOf()).toEqual([{ clientId: "alive", tunnel: "t2" }]);
         expect((await check("signature", "alive", "home")).valid).toBe(true);
         expect((await check("client_access", "forever", "home")).valid).toBe(true);
         // The swept token is really gone: the same one can be stored again, for somebody else.
         await insert("signature", "dead", "other", 3_600_000);
         expect((await check("signature", "dead", "other")).valid).toBe(true);
+      });
+
+      test("sweeps no expired token that is to be kept for a while", async () => {
+        await insert("signature", "dead", "home", 0);
+        await call({ type: "sweep", keptMs: 3_600_000 });
+        const tokens = [{ kind: "signature", tokenHash: hash("dead"), clientId: "home" }] as const;
+        expect(await call({ type: "check_tokens", tokens })).toEqual({
+          type: "tokens_checked",
+          gone: [],
+          expired: [0],
+        });
+        await call({ type: "sweep", keptMs: 0 });
+        expect(await call({ type: "check_tokens", tokens })).toMatchObject({ gone: [0], expired: [] });
       });
 
       test("takes any text of who may visit that fits, and refuses a longer one", async () => {
@@ -203,7 +195,7 @@ export function registryContract(name: string, make: () => Promise<Calls> | Call
       test("keeps a row whose lease was renewed in time", async () => {
         await upsert("home", "t1", 10, "node-a", 0);
         await rowsOf("node-a");
-        await call({ type: "sweep" });
+        await call({ type: "sweep", keptMs: 0 });
         expect(await rowsOf("node-a")).toEqual([{ clientId: "home", tunnel: "t1" }]);
       });
     });
@@ -258,8 +250,4 @@ export function registryContract(name: string, make: () => Promise<Calls> | Call
 /** One call to the registry as a promise. */
 export function callRegistry(registry: Calls, operation: RegistryOperation): Promise<RegistryOutcome> {
   return new Promise((resolve) => registry.call(operation, resolve));
-}
-
-function hash(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }

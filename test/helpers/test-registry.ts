@@ -1,6 +1,7 @@
 /** A registry in memory that does what its port promises, or fails as it is told to. */
 import type {
   ConnectionRow,
+  HeldToken,
   RegistryFault,
   RegistryOperation,
   RegistryOutcome,
@@ -22,6 +23,8 @@ export class TestRegistry {
   /** Modes of single operations, which win over `mode`. */
   readonly modes = new Map<RegistryOperation["type"], RegistryMode>();
   readonly tokens = new Set<string>();
+  /** Names of tokens that are there and good no longer. */
+  readonly expired = new Set<string>();
   readonly magicTokens = new Map<TokenHash, string>();
   readonly rows = new Map<string, Row>();
   /** Every operation that was asked for, in order. */
@@ -72,10 +75,19 @@ export class TestRegistry {
           type: "magic_token_found",
           clientId: this.magicTokens.get(operation.tokenHash) ?? null,
         };
+      case "check_tokens":
+        return this.#check(operation.tokens);
       case "insert_token":
+        if (operation.by !== undefined) {
+          const maker = { ...operation, kind: "client_access", tokenHash: operation.by } as const;
+          if (!this.#has(maker)) return { type: "token_inserted", allowed: false };
+        }
         if (operation.kind === "magic") this.magicTokens.set(operation.tokenHash, operation.clientId);
         else this.grant(operation.kind, operation.tokenHash, operation.clientId);
-        return { type: "token_inserted" };
+        return { type: "token_inserted", allowed: true };
+      case "revoke_token":
+      case "revoke_client":
+        throw new Error("no server asks for this");
       case "upsert_connection": {
         const { clientId, tunnel, node, fence } = operation;
         const current = (this.rows.get(clientId)?.fence ?? 0) <= fence;
@@ -99,6 +111,23 @@ export class TestRegistry {
     if (mode === "commits_and_fails") this.carryOut(operation);
     const fault = mode === "unavailable" || mode === "refused" ? mode : "unknown";
     return { type: "failed", fault };
+  }
+
+  #check(tokens: readonly HeldToken[]): RegistryOutcome {
+    const places = [...tokens.keys()];
+    const at = (place: number) => tokens[place] as HeldToken;
+    const isExpired = (place: number) =>
+      this.expired.has(`${at(place).kind} ${at(place).tokenHash} ${at(place).clientId}`);
+    return {
+      type: "tokens_checked",
+      gone: places.filter((place) => !this.#has(at(place)) && !isExpired(place)),
+      expired: places.filter(isExpired),
+    };
+  }
+
+  #has({ kind, tokenHash, clientId }: HeldToken): boolean {
+    if (kind === "magic") return this.magicTokens.get(tokenHash) === clientId;
+    return this.tokens.has(`${kind} ${tokenHash} ${clientId}`);
   }
 
   #rowsOf(node: string): ConnectionRow[] {

@@ -1,6 +1,6 @@
 /** What the statements cost the database, by its own counters and its own plans; and rows that others made (D10, D11). */
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { statements } from "../../adapters/registry/mysql-statements.ts";
+import { checkTokens, statements } from "../../adapters/registry/mysql-statements.ts";
 import type { RegistryOperation } from "../../core/registry.ts";
 import { callRegistry } from "../helpers/registry-contract.ts";
 import { ACCOUNT, asRoot, createDatabase, openRegistry, openSession, setGlobal, until } from "./database.ts";
@@ -11,6 +11,15 @@ const MINUTE_MS = 60_000;
 const OPERATIONS: readonly RegistryOperation[] = [
   { type: "check_token", kind: "signature", tokenHash: "a1", clientId: "home" },
   { type: "check_token", kind: "client_access", tokenHash: "a1", clientId: "home" },
+  {
+    type: "check_tokens",
+    tokens: Array.from({ length: 3_000 }, (_, index) => ({
+      kind: (["client_access", "signature", "magic"] as const)[index % 3] ?? "magic",
+      tokenHash: `a${index}`,
+      clientId: "home",
+    })),
+  },
+  { type: "revoke_token", kind: "signature", tokenHash: "a1", clientId: "home" },
   { type: "find_magic_token", tokenHash: "a1" },
   { type: "insert_token", kind: "client_access", tokenHash: "a1", clientId: "home", lifetimeMs: null },
   { type: "insert_token", kind: "signature", tokenHash: "a1", clientId: "home", lifetimeMs: MINUTE_MS },
@@ -92,6 +101,16 @@ describe("a plan", () => {
     ["the look-up of a signature", statements.check.signature, ["PRIMARY", "PRIMARY"]],
     ["the look-up of a client's token", statements.check.client_access, ["PRIMARY", "PRIMARY"]],
     ["the look-up of a magic token", statements.findMagic, ["PRIMARY"]],
+    [
+      "the look-up of all tokens in use",
+      checkTokens(
+        (["client_access", "signature", "magic"] as const).map((kind) => {
+          return { kind, tokenHash: "a", clientId: "a" };
+        }),
+      ),
+      ["PRIMARY", "PRIMARY", "PRIMARY"],
+    ],
+    ["the deletion of a token", statements.revoke.signature[0], ["PRIMARY"]],
     ["the deletion of a row", statements.deleteConnection, ["PRIMARY"]],
     ["the renewal of leases", statements.renew, ["culvert_node"]],
     ["the list of a node's rows", statements.listNode, ["culvert_node"]],
@@ -146,7 +165,7 @@ describe("time (D10)", () => {
       expect(alive).toMatchObject({ valid: true });
       expect(alive.type === "token_checked" && alive.fence / 1e6 - Number(clock?.seconds)).toBeCloseTo(0, 0);
       expect(await check("dead")).toMatchObject({ valid: false });
-      await callRegistry(registry, { type: "sweep" });
+      await callRegistry(registry, { type: "sweep", keptMs: 0 });
       expect(await check("alive")).toMatchObject({ valid: true });
     },
   );

@@ -130,7 +130,8 @@ function endTunnel(
   tunnel.paused = false;
   if (tunnel.native !== null) disarm(state.timers, tunnel.native.hello);
   // An agent that went of its own accord may be back as soon as one that was lost: it was restarted, perhaps.
-  const comesBack = served && cause !== "superseded" && state.drainPhase === "none";
+  const isSent = cause === "superseded" || cause === "revoked";
+  const comesBack = served && !isSent && state.drainPhase === "none";
   if (comesBack) markAway(state, clientId, tunnel.access);
   loseAll(state, leaveSession(state, tunnel, cause, code, out), out);
   loseAll(state, tunnel.exchanges.values(), out);

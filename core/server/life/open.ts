@@ -43,7 +43,8 @@ export function onSocketChecked(
     countGuess(state, socket.address);
     return refuseSocket(socket, "unauthorized", undefined, out);
   }
-  trust(state, key);
+  assert(socket.token !== null, "a socket was let in that showed nothing");
+  trust(state, key, socket.token);
   const refusal = admitSocket(state, socket);
   if (refusal !== null) return refuseSocket(socket, refusal, undefined, out);
   if (socket.kind === "visitor") return acceptSocket(state, socket, out);

@@ -1,6 +1,6 @@
 /**
  * Keeping the registry's rows true. Every `leaseRenewMs` one statement extends the leases of all rows of this node and
- * tells which they are. A row of a tunnel that is not there any more is deleted: its clean-up was lost, or an upsert was
+ * tells which they are, and another one which of the tokens in use are good no longer. A row of a tunnel that is not there any more is deleted: its clean-up was lost, or an upsert was
  * carried out late. A live tunnel without a row gets it back. The rows of a node that died lapse with their leases.
  */
 import type { ServerEffect } from "../../effects.ts";
@@ -10,6 +10,7 @@ import { type CallResult, callRegistry } from "../registry/calls.ts";
 import type { ServerState } from "../state/server.ts";
 import type { Tunnel } from "../state/tunnels.ts";
 import { claimRow, dropRow, rowId } from "./rows.ts";
+import { checkTokens } from "./tokens-in-use.ts";
 
 export function onLeaseTimer(state: ServerState, out: Outbox<ServerEffect>): void {
   const { node, limits } = state.config;
@@ -21,11 +22,13 @@ export function onLeaseTimer(state: ServerState, out: Outbox<ServerEffect>): voi
     0,
     out,
   );
+  checkTokens(state, out);
 }
 
 export function onSweepTimer(state: ServerState, out: Outbox<ServerEffect>): void {
   arm(state.timers, state.sweep, state.nowMs + state.config.limits.sweepMs);
-  callRegistry(state, { type: "sweep" }, { type: "sweep" }, 0, out);
+  const { expiredKeptMs: keptMs } = state.config.limits;
+  callRegistry(state, { type: "sweep", keptMs }, { type: "sweep" }, 0, out);
 }
 
 export function onLeasesRenewed(state: ServerState, result: CallResult, out: Outbox<ServerEffect>): void {

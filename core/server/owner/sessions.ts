@@ -30,6 +30,7 @@ export function beginSession(state: ServerState, tunnel: Tunnel, peerWindowBytes
     clientId,
     link: createSession("server", limits, { peerWindowBytes, headBytesMax }),
     access: tunnel.access,
+    token: tunnel.token,
     ticketHash: "",
     previousTicketHash: null,
     tunnel: null,
@@ -59,6 +60,7 @@ export function attach(state: ServerState, session: TunnelSession, tunnel: Tunne
   tunnel.native.session = session;
   session.tunnel = tunnel.id;
   session.access = tunnel.access;
+  session.token = tunnel.token;
   disarm(state.timers, session.grace);
   attachSession(session.link, tunnel.id, resumed);
   touch(state, session);

@@ -33,8 +33,7 @@ export function callRegistry(
   out: Outbox<ServerEffect>,
   stranger: string | null = null,
 ): boolean {
-  const isDuty = purpose.type === "renew_leases" || purpose.type === "sweep";
-  if (!isDuty && state.calls.size >= state.config.limits.registryCallsMax) return false;
+  if (!DUTIES.has(purpose.type) && state.calls.size >= state.config.limits.registryCallsMax) return false;
   attempt(state, { operation, purpose, giveUpMs: state.nowMs + budgetMs, stranger }, out);
   return true;
 }
@@ -125,4 +124,6 @@ function endCall(state: ServerState, id: CallId, call: RegistryCall): void {
 }
 
 /** Of each duty one call is under way, and at the turn of its period another one for a moment. */
-export const DUTY_CALLS_MAX = 4;
+export const DUTY_CALLS_MAX = 6;
+
+const DUTIES: ReadonlySet<CallPurpose["type"]> = new Set(["renew_leases", "check_tokens", "sweep"]);

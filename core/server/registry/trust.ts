@@ -3,10 +3,8 @@
  * `tokenTrustMs` it still opens the door when the registry cannot be asked. Refused tokens are never remembered, so that a
  * flood of bad ones grows nothing and a token works as soon as it is registered.
  */
-import type { TokenHash } from "../../registry.ts";
+import type { HeldToken, TokenHash, TokenKind } from "../../registry.ts";
 import type { ServerState } from "../state/server.ts";
-
-export type TokenKind = "client_access" | "signature";
 
 /** `handshake`: a signature that let a socket in, which opens nothing else without being looked up. */
 export function trustKey(kind: TokenKind | "handshake", tokenHash: TokenHash, clientId: string): string {
@@ -14,11 +12,12 @@ export function trustKey(kind: TokenKind | "handshake", tokenHash: TokenHash, cl
 }
 
 export function isTrusted(state: ServerState, key: string, withinMs: number): boolean {
-  const acceptedMs = state.trusted.get(key);
-  return acceptedMs !== undefined && state.nowMs - acceptedMs < withinMs;
+  const accepted = state.trusted.get(key);
+  return accepted !== undefined && state.nowMs - accepted.sinceMs < withinMs;
 }
 
-export function trust(state: ServerState, key: string): void {
+/** `token` is what the key is of; null for a password, which the registry does not know. */
+export function trust(state: ServerState, key: string, token: HeldToken | null): void {
   // Deleted first, so that the map stays ordered by age and the oldest is the first to go.
   state.trusted.delete(key);
   if (state.trusted.size >= state.config.limits.trustedTokensMax) {
@@ -27,9 +26,15 @@ export function trust(state: ServerState, key: string): void {
       break;
     }
   }
-  state.trusted.set(key, state.nowMs);
+  state.trusted.set(key, { sinceMs: state.nowMs, token });
 }
 
 export function distrust(state: ServerState, key: string): void {
   state.trusted.delete(key);
+}
+
+/** Forgets every trust in the token: it was revoked. */
+export function forgetToken(state: ServerState, { kind, tokenHash, clientId }: HeldToken): void {
+  distrust(state, trustKey(kind, tokenHash, clientId));
+  distrust(state, trustKey("handshake", tokenHash, clientId));
 }

@@ -49,6 +49,7 @@ export function onUpgradeRequested(
     if (unknown) return refuseSocket(socket, "bad_request", UNKNOWN_VERSION, out);
   }
   const tokenHash = state.config.sha256(route.token);
+  socket.token = { kind: "signature", tokenHash, clientId };
   const key = trustKey("handshake", tokenHash, clientId);
   const { address } = socket;
   // What was accepted lately is nobody's guess.
@@ -111,6 +112,7 @@ function socketBase(state: ServerState, event: UpgradeRequested, clientId: strin
     heartbeat: createTimer({ kind: "heartbeat", socket: id } as const),
     phase: "authorizing" as SocketPhase,
     refusal: null,
+    token: null,
     lastHeardMs: state.nowMs,
     nextPingMs: 0,
     unsentBytes: 0,

@@ -4,6 +4,7 @@ import type { ExchangeOutcome } from "../../failure.ts";
 import type { HeaderList } from "../../http/headers.ts";
 import type { FrameTracker } from "../../http/websocket-frames.ts";
 import type { CheckId, ExchangeId } from "../../ids.ts";
+import type { HeldToken } from "../../registry.ts";
 import type { Timer } from "../../timers.ts";
 import type { Access } from "../routing/access.ts";
 import type { Route } from "../routing/route.ts";
@@ -28,6 +29,8 @@ export type Exchange = {
   access: Access | null;
   /** The check of the password that it showed, while it waits for that. */
   check: CheckId | null;
+  /** What let it in, or is looked up for that; null where no token of the registry did. */
+  token: HeldToken | null;
   /** What brings it to its home, from the request on its way until the home owes nothing more; null where nothing does. */
   carried: Carried | null;
   /** Whether the request body was asked for. */

@@ -3,7 +3,7 @@ import type { ExchangeOutcome } from "../../failure.ts";
 import type { IpBlock } from "../../http/ip.ts";
 import type { IdTable } from "../../id-table.ts";
 import type { CallId, CheckId, ExchangeId, SocketId } from "../../ids.ts";
-import type { RegistryOperation } from "../../registry.ts";
+import type { HeldToken, RegistryOperation } from "../../registry.ts";
 import type { Tally } from "../../tally.ts";
 import type { Timer, Timers } from "../../timers.ts";
 import type { ServerConfig } from "../config.ts";
@@ -28,6 +28,9 @@ export type Home = {
 /** A home that was there a moment ago. */
 export type AwayHome = { readonly sinceMs: number; readonly access: Access };
 
+/** When it was accepted, and the token of the registry that it is; null for a password. */
+export type Trusted = { readonly sinceMs: number; readonly token: HeldToken | null };
+
 /** What strangers of one address have done. */
 export type AddressRecord = {
   /** Wrong credentials that have not leaked away, when that was counted. */
@@ -48,6 +51,8 @@ export type CallPurpose =
   | { readonly type: "claim_row"; readonly socket: SocketId }
   | { readonly type: "drop_row" }
   | { readonly type: "renew_leases" }
+  /** The list that was asked about. */
+  | { readonly type: "check_tokens"; readonly tokens: readonly HeldToken[] }
   | { readonly type: "sweep" };
 
 export type RegistryCall = {
@@ -120,7 +125,7 @@ export type ServerState = {
   readonly calls: IdTable<CallId, RegistryCall>;
   callsMade: number;
   /** Accepted tokens with the time of acceptance, oldest first. The key has the hash, never the token. */
-  readonly trusted: Map<string, number>;
+  readonly trusted: Map<string, Trusted>;
   readonly passwords: IdTable<CheckId, PasswordCheck>;
   passwordsMade: number;
   /** How many of them are running. */

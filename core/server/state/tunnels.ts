@@ -2,6 +2,7 @@
 import type { FailureCode } from "../../failure.ts";
 import type { IdTable } from "../../id-table.ts";
 import type { ExchangeId, SocketId } from "../../ids.ts";
+import type { HeldToken } from "../../registry.ts";
 import type { Resequencer } from "../../resequencer.ts";
 import type { Session, Stream } from "../../session/state.ts";
 import type { Timer } from "../../timers.ts";
@@ -15,6 +16,8 @@ type SocketBase = {
   readonly clientId: string;
   /** Whose share of the handshakes it takes. */
   readonly address: string;
+  /** What it shows to be let in; null before that was looked at. It keeps the socket open as long as it is good. */
+  token: HeldToken | null;
   /** Whether it counts as a tunnel or visitor socket: from its authorization on. */
   admitted: boolean;
   readonly heartbeat: Timer<TimerOwner>;
@@ -67,6 +70,8 @@ export type TunnelSession = {
   readonly link: Session;
   /** As the latest tunnel said. */
   access: Access;
+  /** What let the latest tunnel in. */
+  token: HeldToken | null;
   ticketHash: string;
   /** Good until the agent shows that it has the newer one, since a welcome may be lost. */
   previousTicketHash: string | null;

@@ -2,13 +2,14 @@
  * Who may come in. Nothing is answered and nothing is forwarded before the token is known to be good; a registry that fails
  * opens no door, except to a token that it accepted itself less than `tokenTrustMs` ago.
  */
+import { assert } from "../../assert.ts";
 import type { ServerEffect } from "../../effects.ts";
 import { preflight } from "../../http/cors.ts";
 import type { Outbox } from "../../outbox.ts";
 import { accessOf } from "../owner/homes.ts";
 import { type CallResult, callRegistry } from "../registry/calls.ts";
 import { countGuess, hasRoomAtDoor, mayGuess } from "../registry/strangers.ts";
-import { distrust, isTrusted, type TokenKind, trust, trustKey } from "../registry/trust.ts";
+import { distrust, isTrusted, trust, trustKey } from "../registry/trust.ts";
 import { isSalted, TOKEN_ACCESS } from "../routing/access.ts";
 import type { Credential } from "../routing/route.ts";
 import type { Exchange } from "../state/exchange.ts";
@@ -102,7 +103,7 @@ function checkSecret(
 function checkToken(
   state: ServerState,
   exchange: Exchange,
-  kind: TokenKind,
+  kind: "client_access" | "signature",
   { clientId, token }: { readonly clientId: string; readonly token: string | null },
   out: Outbox<ServerEffect>,
 ): void {
@@ -110,6 +111,7 @@ function checkToken(
   const tokenHash = state.config.sha256(token);
   const { limits } = state.config;
   const key = trustKey(kind, tokenHash, clientId);
+  exchange.token = { kind, tokenHash, clientId };
   const trusted = isTrusted(state, key, limits.tokenTrustMs);
   if (isTrusted(state, key, limits.tokenFreshMs) || (trusted && state.registryUp === false)) {
     return serveRoute(state, exchange, out);
@@ -139,7 +141,8 @@ export function onExchangeChecked(
   out: Outbox<ServerEffect>,
 ): void {
   if (result.type === "token_checked" && result.valid) {
-    trust(state, key);
+    assert(exchange.token !== null, "a request was let in that showed nothing");
+    trust(state, key, exchange.token);
     serveRoute(state, exchange, out);
   } else if (result.type === "failed") {
     if (isTrusted(state, key, state.config.limits.tokenTrustMs)) serveRoute(state, exchange, out);

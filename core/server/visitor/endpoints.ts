@@ -2,8 +2,9 @@
 import { assert } from "../../assert.ts";
 import type { ServerEffect } from "../../effects.ts";
 import type { Outbox } from "../../outbox.ts";
-import type { RegistryOperation } from "../../registry.ts";
+import type { RegistryOperation, TokenHash } from "../../registry.ts";
 import { type CallResult, callRegistry } from "../registry/calls.ts";
+import { forgetToken } from "../registry/trust.ts";
 import type { Exchange } from "../state/exchange.ts";
 import type { CallPurpose, ServerState } from "../state/server.ts";
 import { endExchange, enterPhase, failExchange } from "./exchange.ts";
@@ -32,6 +33,7 @@ export function serveRoute(state: ServerState, exchange: Exchange, out: Outbox<S
         tokenHash: sha256(magicToken),
         clientId,
         lifetimeMs: null,
+        ...shownBy(exchange),
       } as const;
       return ask(
         state,
@@ -60,6 +62,11 @@ export function onTokenIssued(
   out: Outbox<ServerEffect>,
 ): void {
   if (result.type !== "token_inserted") return failExchange(state, exchange, failureOf(result), out);
+  if (!result.allowed) {
+    // It was revoked since it let the request in.
+    if (exchange.token !== null) forgetToken(state, exchange.token);
+    return failExchange(state, exchange, "unauthorized", out);
+  }
   answer(state, exchange, token === null ? { success: true } : { token }, out);
 }
 
@@ -71,8 +78,12 @@ export function onHomeFound(
   out: Outbox<ServerEffect>,
 ): void {
   if (result.type !== "magic_token_found") return failExchange(state, exchange, failureOf(result), out);
-  if (result.clientId === null) return failExchange(state, exchange, "unauthorized", out);
-  forwardRequest(state, exchange, result.clientId, out);
+  const { clientId } = result;
+  if (clientId === null) return failExchange(state, exchange, "unauthorized", out);
+  const { action } = exchange.route;
+  assert(action.type === "magic_login", "a home was looked for that nobody asked for");
+  exchange.token = { kind: "magic", tokenHash: state.config.sha256(action.magicToken), clientId };
+  forwardRequest(state, exchange, clientId, out);
 }
 
 function issueToken(
@@ -90,10 +101,15 @@ function issueToken(
   ask(
     state,
     exchange,
-    { type: "insert_token", kind, tokenHash, clientId, lifetimeMs },
+    { type: "insert_token", kind, tokenHash, clientId, lifetimeMs, ...shownBy(exchange) },
     { type: "issue_token", exchange: exchange.id, token },
     out,
   );
+}
+
+/** The token that makes another one, which has to be good still when that is stored; nothing where it is the operator's. */
+function shownBy({ token }: Exchange): { readonly by?: TokenHash } {
+  return token?.kind === "client_access" ? { by: token.tokenHash } : {};
 }
 
 function ask(

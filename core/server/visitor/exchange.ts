@@ -63,6 +63,7 @@ export function createExchange(state: ServerState, request: ExchangeOpened): Exc
     clientId: "clientId" in route.action ? route.action.clientId : null,
     access: null,
     check: null,
+    token: null,
     carried: null,
     requestAsked: false,
     requestPaused: false,
@@ -220,7 +221,7 @@ export function resumeRequest(exchange: Exchange, out: Outbox<ServerEffect>): vo
 }
 
 /** The home is to stop, if it still owes something. A visitor who was not read is read on, so that his connection can end. */
-function abortExchange(
+export function abortExchange(
   state: ServerState,
   exchange: Exchange,
   code: FailureCode | "visitor_left",

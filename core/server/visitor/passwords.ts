@@ -45,7 +45,7 @@ export function checkPassword(
   const key = `password ${sha256(`${hash}:${user}:${password}`)} ${exchange.clientId}`;
   if (isTrusted(state, key, limits.passwordFreshMs)) {
     // Of the same hash it stays right: who is here all the time is not asked to work, nor to guess, again.
-    if (!isTrusted(state, key, limits.passwordFreshMs / 2)) trust(state, key);
+    if (!isTrusted(state, key, limits.passwordFreshMs / 2)) trust(state, key, null);
     return serveRoute(state, exchange, out);
   }
   let ofAddress = 0;
@@ -87,7 +87,7 @@ export function onPasswordChecked(
   state.passwords.delete(id);
   state.passwordsRunning--;
   const isRight = result === "right" && check.isUser;
-  if (isRight) trust(state, check.key);
+  if (isRight) trust(state, check.key, null);
   if (isRight || result === "failed") forgiveGuess(state, check.address);
   for (const exchange of check.exchanges.values()) {
     exchange.check = null;

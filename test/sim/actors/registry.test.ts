@@ -76,7 +76,7 @@ describe("faults of the registry", () => {
   test("a lost write is confirmed and gone", () => {
     const { ask, disturb } = start();
     const end = disturb({ losesWrite: true });
-    expect(ask(insert())).toEqual({ type: "token_inserted" });
+    expect(ask(insert())).toEqual({ type: "token_inserted", allowed: true });
     expect(ask(upsert("t", 1))).toEqual({ type: "connection_upserted", current: true });
     end();
     expect(ask(check)).toMatchObject({ valid: false });

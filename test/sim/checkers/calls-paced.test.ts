@@ -3,7 +3,7 @@ import { callsPaced } from "../../../sim/checkers/calls-paced.ts";
 import { calls, judge, tick } from "./steps.ts";
 
 test("calls_paced wants a wait between two attempts of one call", () => {
-  const operation = { type: "sweep" } as const;
+  const operation = { type: "sweep", keptMs: 0 } as const;
   const again = (nowMs: number) =>
     judge(
       callsPaced,

@@ -37,7 +37,7 @@ describe("tokens_kept", () => {
     clientId: "home0",
     lifetimeMs: 1,
   });
-  const stored = answered(1, { type: "token_inserted" });
+  const stored = answered(1, { type: "token_inserted", allowed: true });
   const hands = responds(200, `{"token":"${TOKEN}"}`);
   test.each<Case>([
     [

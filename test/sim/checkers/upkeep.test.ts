@@ -5,7 +5,7 @@ import { calls, judge, tick } from "./steps.ts";
 test("upkeep wants leases renewed and the registry swept on time", () => {
   const limits = { leaseRenewMs: 50, sweepMs: 100 };
   const renew = calls(1, { type: "renew_leases", node: "node-0", leaseMs: 1 });
-  const sweep = calls(2, { type: "sweep" });
+  const sweep = calls(2, { type: "sweep", keptMs: 0 });
   expect(
     judge(
       upkeep,

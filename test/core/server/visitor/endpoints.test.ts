@@ -186,6 +186,7 @@ describe("the server's own paths", () => {
       tokenHash: sha256(token),
       clientId: "home",
       lifetimeMs: serverLimits.signatureTokenLifetimeMs,
+      by: sha256(CLIENT_TOKEN),
     });
     expect(server.upgrade(`/ws?clientId=home&signature=${token}`).isOpen).toBe(true);
   });
