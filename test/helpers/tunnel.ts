@@ -10,6 +10,7 @@ import { type RunningAgent, startAgent as runAgent } from "../../adapters/agent/
 import { createLogger } from "../../adapters/operator/log.ts";
 import { type RunningServer, startServer as runServer } from "../../adapters/server/server.ts";
 import { readAgentConfig, readServeConfig } from "../../adapters/settings/settings.ts";
+import { StartupError } from "../../adapters/startup-error.ts";
 import type { AgentLimits, ServerLimits } from "../../core/limits.ts";
 import { query, registerClient, signatureToken } from "../demo/culvert.ts";
 import { type Origin, type OriginListener, startOrigin } from "./origin.ts";
@@ -114,6 +115,8 @@ export type AgentOptions = {
   /** Further flags, such as `--access=public`. */
   readonly flags?: readonly string[];
   readonly limits?: Partial<AgentLimits>;
+  /** The operator's by default; null where the state file has a client token. */
+  readonly accessToken?: string | null;
   /** A folder of its own by default. */
   readonly stateFile?: string;
 };
@@ -127,11 +130,12 @@ export async function startAgent(
   options: AgentOptions = {},
 ): Promise<Agent> {
   const clientId = options.clientId ?? "home";
+  const { accessToken = ACCESS_TOKEN } = options;
   const flags = {
     server: server.url,
     to: origin,
     "client-id": clientId,
-    "access-token": ACCESS_TOKEN,
+    ...(accessToken === null ? {} : { "access-token": accessToken }),
     protocol: options.protocol ?? "moosicbox",
   };
   const config = readAgentConfig(
@@ -143,9 +147,14 @@ export async function startAgent(
   const stateFile = options.stateFile ?? join(temporaryFolder(), "agent.json");
   const running = runAgent({ ...config, limits, stateFile }, createLogger("debug", log));
   running.ended.catch((error: unknown) => log.fail(error));
-  onTestFinished(() => running.stop());
+  // One that gave up tells the test so by `ended`.
+  onTestFinished(() => running.stop().catch(throwUnlessStartup));
   if (!(await running.connected)) await running.ended;
   return { clientId, log, running };
+}
+
+function throwUnlessStartup(error: unknown): void {
+  if (!(error instanceof StartupError)) throw error;
 }
 
 export type TunnelOptions = {

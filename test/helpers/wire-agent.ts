@@ -61,9 +61,16 @@ export class WireAgent {
   readonly #watch = new Watch();
   #taken = 0;
 
-  /** Opens a tunnel of a home that is open to everybody, and has been welcomed on it. */
-  static async connect(server: Server, clientId = "home"): Promise<WireAgent> {
-    const token = await server.register(clientId);
+  /**
+   * Opens a tunnel of a home that is open to everybody, and has been welcomed on it. A ticket asks for the session that it is
+   * of.
+   */
+  static async connect(
+    server: Server,
+    clientId = "home",
+    { ticket = null, clientToken }: { readonly ticket?: string | null; readonly clientToken?: string } = {},
+  ): Promise<WireAgent> {
+    const token = clientToken ?? (await server.register(clientId));
     const signature = await server.sign(clientId, token);
     const agent = new WireAgent(
       `ws://127.0.0.1:${server.port}/ws?${query({ clientId, sender: "true", signature })}`,
@@ -73,7 +80,7 @@ export class WireAgent {
       agent.socket.once("open", resolve);
       agent.socket.once("error", reject);
     });
-    const hello = JSON.stringify({ window: 64 * 1024, ticket: null });
+    const hello = JSON.stringify({ window: 64 * 1024, ticket });
     agent.send({ kind: KIND.hello, payload: Buffer.from(hello) });
     await agent.frame(KIND.welcome);
     return agent;
@@ -104,6 +111,12 @@ export class WireAgent {
     this.closed = new Promise((resolve) => {
       this.socket.on("close", (code, reason) => resolve({ code, reason: reason.toString() }));
     });
+  }
+
+  /** What the server said to its hello. */
+  async welcome(): Promise<{ readonly ticket: string; readonly resumed: boolean }> {
+    const { payload } = await this.frame(KIND.welcome);
+    return JSON.parse(payload.toString());
   }
 
   send(frame: Partial<WireFrame> & Pick<WireFrame, "kind">): void {

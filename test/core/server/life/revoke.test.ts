@@ -79,6 +79,28 @@ describe("a renewal of leases", () => {
   });
 });
 
+describe("the bound", () => {
+  it("is 20 seconds after the deletion, although the database takes as long as it may for each answer", () => {
+    const { server, agent } = connected();
+    const visit = server.visit();
+    server.registry.modes.set("check_tokens", "holds");
+    server.idle(ROUND_MS);
+    // It looked a moment too early.
+    server.registry.held[0]?.answer();
+    const deletedMs = server.nowMs;
+    revokeSignature(server);
+    revokeClient(server);
+    server.idle(ROUND_MS);
+    server.idle(serverLimits.registryCallMs - 1);
+    expect(agent.socket?.isOpen).toBe(true);
+    server.registry.held[0]?.answer();
+    expect(agent.socket?.closed?.code).toBe(1008);
+    expect(visit.isClosed).toBe(true);
+    expect(server.nowMs - deletedMs).toBeLessThan(20_000);
+    server.expectEmpty();
+  });
+});
+
 describe("the tunnel of a token that is deleted", () => {
   it("is closed with 1008 at the next renewal, and carries nothing more", () => {
     const { server, agent } = connected();
