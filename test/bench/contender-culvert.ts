@@ -1,7 +1,7 @@
 /** The tunnel itself, with each of its two protocols. */
 import { join } from "node:path";
 import { query, registerClient, type StartedProtocol, startAgent, startServer } from "../demo/culvert.ts";
-import type { Contender } from "./contenders.ts";
+import type { Contender, Place, Running } from "./contenders.ts";
 
 export const culvertNative = culvertWith("native");
 export const culvertMoosicbox = culvertWith("moosicbox");
@@ -10,37 +10,43 @@ function culvertWith(protocol: StartedProtocol): Contender {
   return {
     name: `culvert ${protocol}`,
     missing: () => null,
-    start: async ({ originUrl, folder, link }) => {
-      const clientId = "bench";
-      const server = await startServer();
-      try {
-        const agent = await startAgent({
-          server,
-          serverUrl: await link(server.url),
-          to: originUrl,
-          clientId,
-          stateFile: join(folder, "agent.json"),
-          protocol,
-        });
-        const token = await registerClient(server, clientId);
-        return {
-          target: (path) => ({
-            url: `${server.url}${path}${path.includes("?") ? "&" : "?"}${query({ clientId })}`,
-            headers: { authorization: `Bearer ${token}` },
-          }),
-          processes: [
-            { role: "server", pid: server.child.pid },
-            { role: "agent", pid: agent.pid },
-          ],
-          stop: async () => {
-            await agent.stop();
-            await server.child.stop();
-          },
-        };
-      } catch (error) {
-        await server.child.stop();
-        throw error;
-      }
-    },
+    start: (place) => startCulvert(protocol, place),
   };
+}
+
+/** `adminPort`: any free one by default. */
+export async function startCulvert(
+  protocol: StartedProtocol,
+  { originUrl, folder, link, adminPort = 0 }: Place & { readonly adminPort?: number },
+): Promise<Running> {
+  const clientId = "bench";
+  const server = await startServer({ adminPort });
+  try {
+    const agent = await startAgent({
+      server,
+      serverUrl: await link(server.url),
+      to: originUrl,
+      clientId,
+      stateFile: join(folder, "agent.json"),
+      protocol,
+    });
+    const token = await registerClient(server, clientId);
+    return {
+      target: (path) => ({
+        url: `${server.url}${path}${path.includes("?") ? "&" : "?"}${query({ clientId })}`,
+        headers: { authorization: `Bearer ${token}` },
+      }),
+      processes: [
+        { role: "server", pid: server.child.pid },
+        { role: "agent", pid: agent.pid },
+      ],
+      stop: async () => {
+        await agent.stop();
+        await server.child.stop();
+      },
+    };
+  } catch (error) {
+    await server.child.stop();
+    throw error;
+  }
 }

@@ -10,9 +10,10 @@ import { parseArgs } from "node:util";
 import { type Child, startChild } from "../demo/child.ts";
 import { Cleanup } from "../demo/cleanup.ts";
 import { type Contender, contenders, type Place, unmeasured } from "./contenders.ts";
+import { measureHostile } from "./hostile.ts";
 import { measureIdle } from "./idle.ts";
 import { measureNeighbours } from "./neighbours.ts";
-import { DISTANCE_MS, type LoadSection, type Plan, planOf, SECTIONS } from "./plan.ts";
+import { DISTANCE_MS, isLoadSection, type LoadSection, type Plan, planOf, SECTIONS } from "./plan.ts";
 import { runRounds, type Starting } from "./rounds.ts";
 import { faultsOf, renderSummary, type Summary } from "./summary.ts";
 
@@ -71,7 +72,7 @@ async function run({ plan, chosen }: Options): Promise<Summary> {
     return why === null ? [] : [`${contender.name}: ${why}`];
   });
   const missing = [...absent, ...unmeasured];
-  const loads = plan.sections.filter((section) => section !== "neighbours" && section !== "idle");
+  const loads = plan.sections.filter(isLoadSection);
   const near = await runContenders(plan, present, {
     sections: loads.filter((section) => section !== "distance"),
     folder: join(folder, "near"),
@@ -85,12 +86,16 @@ async function run({ plan, chosen }: Options): Promise<Summary> {
   const neighbours = plan.sections.includes("neighbours")
     ? await measureNeighbours(plan, join(folder, "neighbours"), startRelay, cleanup, progress)
     : null;
+  const hostile = plan.sections.includes("hostile")
+    ? await measureHostile(plan, join(folder, "hostile"), cleanup, progress)
+    : null;
   const idle = plan.sections.includes("idle") ? await measureIdle(plan, folder, cleanup, progress) : null;
   return {
     lines: [...near.lines, ...far.lines],
     memories: [...near.memories, ...far.memories],
     missing,
     neighbours,
+    hostile,
     idle,
   };
 }

@@ -5,20 +5,36 @@ import type { PacedLoad } from "./paced-load.ts";
 
 /**
  * `small` requests and `bulk` downloads by themselves; requests `beside` a download; downloads beside one that makes a
- * `stall`; a download over a `distance`; the same and an upload beside idle `neighbours`; what an `idle` tunnel costs.
+ * `stall`; a download over a `distance`; the same and an upload beside idle `neighbours`; requests beside `hostile` strangers; what an
+ * `idle` tunnel costs.
  */
-export const SECTIONS = ["small", "bulk", "beside", "stall", "distance", "neighbours", "idle"] as const;
+export const SECTIONS = [
+  "small",
+  "bulk",
+  "beside",
+  "stall",
+  "distance",
+  "neighbours",
+  "hostile",
+  "idle",
+] as const;
 
 export type Section = (typeof SECTIONS)[number];
 
 /** A section that all contenders go through in turns. */
-export type LoadSection = Exclude<Section, "neighbours" | "idle">;
+export type LoadSection = Exclude<Section, "neighbours" | "hostile" | "idle">;
+
+export function isLoadSection(section: Section): section is LoadSection {
+  return section !== "neighbours" && section !== "hostile" && section !== "idle";
+}
 
 export type Plan = {
   readonly sections: readonly Section[];
   readonly rounds: Readonly<Record<LoadSection, number>>;
   readonly requestMs: number;
   readonly downloadBytes: number;
+  /** Hostile connections of each kind. */
+  readonly strangers: number;
   /** Idle tunnels whose memory is measured. */
   readonly idleTunnels: number;
 };
@@ -54,6 +70,7 @@ export function planOf(options: { readonly quick: boolean; readonly only: Sectio
     rounds: { small: 9, bulk: 3, beside: 5, stall: 3, distance: 3 },
     requestMs: options.quick ? 500 : 1_500,
     downloadBytes: options.quick ? 64 * MIB : 256 * MIB,
+    strangers: 200,
     idleTunnels: options.quick ? 200 : 800,
   };
 }

@@ -90,6 +90,7 @@ describe("the summary", () => {
       memories: [],
       missing: [],
       neighbours: null,
+      hostile: null,
       idle: null,
     });
     expect(rowOf(text, "culvert")).toEqual([
@@ -111,6 +112,7 @@ describe("the summary", () => {
       memories: [],
       missing: [],
       neighbours: null,
+      hostile: null,
       idle: null,
     };
     const text = renderSummary(summary);
@@ -129,20 +131,35 @@ describe("the summary", () => {
 
   it("tells speed in decimal megabytes and CPU seconds for a gigabyte", () => {
     const bulk: Line = { ...culvert, section: "bulk", perSecond: 3e8, cpuSecondsPerUnit: 4e-9 };
-    const text = renderSummary({ lines: [bulk], memories: [], missing: [], neighbours: null, idle: null });
+    const text = renderSummary({
+      lines: [bulk],
+      memories: [],
+      missing: [],
+      neighbours: null,
+      hostile: null,
+      idle: null,
+    });
     expect(rowOf(text, "culvert")).toEqual(["16", "culvert", "300", "4.00", "-", "-"]);
   });
 
   it("tells what an idle tunnel costs, or why it cannot", () => {
     const points = [{ tunnels: 100, rss: 2 ** 26, heapUsed: 2 ** 24 }];
     const idle = { points, rssPerTunnel: 12_288, heapPerTunnel: 4_096, fault: null };
-    const text = renderSummary({ lines: [], memories: [], missing: [], neighbours: null, idle });
+    const text = renderSummary({
+      lines: [],
+      memories: [],
+      missing: [],
+      neighbours: null,
+      hostile: null,
+      idle,
+    });
     expect(text).toContain("one tunnel: 12.0 KiB resident, 4.0 KiB of it heap");
     const failed: Summary = {
       lines: [],
       memories: [],
       missing: [],
       neighbours: null,
+      hostile: null,
       idle: { ...idle, fault: "closed" },
     };
     expect(renderSummary(failed)).toContain("failed: closed");
@@ -158,6 +175,7 @@ describe("the summary", () => {
       memories: [],
       missing: [],
       neighbours: null,
+      hostile: null,
       idle: null,
     };
     const cells = renderSummary(summary).split("\n").at(-1)?.trim().split(/ {2,}/);
@@ -177,6 +195,7 @@ describe("the summary", () => {
       memories: [],
       missing: [],
       neighbours: null,
+      hostile: null,
       idle: null,
     };
     const cells = renderSummary(summary).split("\n").at(-1)?.trim().split(/ {2,}/);
@@ -187,7 +206,14 @@ describe("the summary", () => {
   it("shows memory by the end of each part that was measured, and names what was not", () => {
     const memory = { contender: "culvert", role: "agent", atStart: 2 ** 20, peaks: { stall: 5 * 2 ** 20 } };
     const missing = ["ssh -R: sshd not installed"];
-    const text = renderSummary({ lines: [line], memories: [memory], missing, neighbours: null, idle: null });
+    const text = renderSummary({
+      lines: [line],
+      memories: [memory],
+      missing,
+      neighbours: null,
+      hostile: null,
+      idle: null,
+    });
     expect(rowOf(text, "agent")).toEqual(["culvert", "agent", "1", "5"]);
     expect(text).toMatch(/Not measured\n\nssh -R: sshd not installed$/);
   });

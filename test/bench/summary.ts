@@ -1,9 +1,16 @@
 /** The tables that a run ends with. Decimal megabytes for speed, binary ones for memory, as is usual for each. */
 import { type Column, renderTable } from "../demo/table.ts";
 import { DIRECT, ONE_HOP } from "./contenders.ts";
+import type { HostileLine } from "./hostile.ts";
 import type { IdleResult } from "./idle.ts";
 import type { NeighbourLine } from "./neighbours.ts";
-import { DISTANCE_MS, type LoadSection, NEIGHBOUR_BYTES_PER_SECOND, SECTIONS } from "./plan.ts";
+import {
+  DISTANCE_MS,
+  isLoadSection,
+  type LoadSection,
+  NEIGHBOUR_BYTES_PER_SECOND,
+  SECTIONS,
+} from "./plan.ts";
 import type { Line, Memory } from "./rounds.ts";
 
 export type Summary = {
@@ -12,10 +19,11 @@ export type Summary = {
   /** What could not be measured on this machine, and why. */
   readonly missing: readonly string[];
   readonly neighbours: readonly NeighbourLine[] | null;
+  readonly hostile: readonly HostileLine[] | null;
   readonly idle: IdleResult | null;
 };
 
-export function renderSummary({ lines, memories, missing, neighbours, idle }: Summary): string {
+export function renderSummary({ lines, memories, missing, neighbours, hostile, idle }: Summary): string {
   const parts: string[] = [];
   for (const [section, { title, table }] of Object.entries(TABLES)) {
     const own = lines.filter((line) => line.section === section);
@@ -33,6 +41,9 @@ export function renderSummary({ lines, memories, missing, neighbours, idle }: Su
     const title = `One download, and one upload, over ${DISTANCE_MS} ms each way beside visitors who do nothing`;
     parts.push(titled(title, neighbourTable(neighbours)));
   }
+  if (hostile !== null) {
+    parts.push(titled("Small requests of a visitor with a token, beside strangers", hostileTable(hostile)));
+  }
   if (idle !== null) parts.push(titled("Idle tunnels, memory of the server", idleText(idle)));
   if (missing.length > 0) parts.push(titled("Not measured", missing.join("\n")));
   return parts.join("\n\n");
@@ -42,12 +53,15 @@ export function renderSummary({ lines, memories, missing, neighbours, idle }: Su
  * What went wrong, one sentence each; empty when every number counts. What a contender does to the neighbour of a load is
  * a result and stands in the table.
  */
-export function faultsOf({ lines, neighbours, idle }: Summary): string[] {
+export function faultsOf({ lines, neighbours, hostile, idle }: Summary): string[] {
   const faults = lines
     .filter((line) => line.fault !== null)
     .map((line) => `${line.contender}, ${line.section}, ${line.connections} at once: ${line.fault}`);
   for (const { crowd, fault } of neighbours ?? []) {
     if (fault !== null) faults.push(`beside ${crowd}: ${fault}`);
+  }
+  for (const { strangers, fault } of hostile ?? []) {
+    if (fault !== null) faults.push(`beside strangers, ${strangers}: ${fault}`);
   }
   return idle?.fault ? [...faults, `idle tunnels: ${idle.fault}`] : faults;
 }
@@ -181,8 +195,8 @@ function ratio(lines: readonly Line[], line: Line, name: string): string {
 }
 
 function memoryTable(memories: readonly Memory[]): string {
-  const sections = SECTIONS.filter((section) => section !== "neighbours" && section !== "idle").filter(
-    (section) => memories.some(({ peaks }) => peaks[section] !== undefined),
+  const sections = SECTIONS.filter(isLoadSection).filter((section) =>
+    memories.some(({ peaks }) => peaks[section] !== undefined),
   );
   const columns = [{ title: "contender" }, { title: "process" }, ...["at start", ...sections].map(number)];
   const mebibytes = (bytes: number | undefined): string =>
@@ -214,6 +228,30 @@ function neighbourTable(lines: readonly NeighbourLine[]): string {
           (line.upload / alone.upload).toFixed(2),
           (line.serverBytes / 2 ** 20).toFixed(0),
           (line.agentBytes / 2 ** 20).toFixed(0),
+        ]),
+  ]);
+  return renderTable(columns, rows);
+}
+
+/** Each time also as a multiple of the one beside nobody. */
+function hostileTable(lines: readonly HostileLine[]): string {
+  const columns = [
+    { title: "strangers" },
+    ...["requests/s", "p50 ms", "x", "p99 ms", "x", "operator ms", "server MiB"].map(number),
+  ];
+  const [alone] = lines;
+  const rows = lines.map((line) => [
+    line.strangers,
+    ...(line.fault !== null || alone === undefined
+      ? ["failed"]
+      : [
+          line.perSecond.toFixed(0),
+          line.p50Ms.toFixed(2),
+          (line.p50Ms / alone.p50Ms).toFixed(2),
+          line.p99Ms.toFixed(2),
+          (line.p99Ms / alone.p99Ms).toFixed(2),
+          line.operatorMs.toFixed(0),
+          (line.serverBytes / 2 ** 20).toFixed(0),
         ]),
   ]);
   return renderTable(columns, rows);

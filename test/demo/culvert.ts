@@ -21,16 +21,22 @@ export type Server = {
 export type ServerOptions = Pick<ChildOptions, "nodeFlags" | "channel"> & {
   /** As in `--database`; in memory by default, empty at the start and gone at the end. */
   readonly database?: string;
+  /** Where the operator's listener is; any free port by default. */
+  readonly adminPort?: number;
 };
 
 /** A server on free ports of 127.0.0.1. */
-export async function startServer({ database, ...childOptions }: ServerOptions = {}): Promise<Server> {
+export async function startServer({
+  database,
+  adminPort = 0,
+  ...childOptions
+}: ServerOptions = {}): Promise<Server> {
   const accessToken = randomUUID();
   const child = await startChild({
     name: "server",
     file: COMMAND,
     args: [
-      ...["serve", "--port", "0", "--bind", "127.0.0.1", "--admin-port", "0"],
+      ...["serve", "--port", "0", "--bind", "127.0.0.1", "--admin-port", String(adminPort)],
       ...["--database", database ?? "sqlite::memory:"],
     ],
     ...childOptions,
