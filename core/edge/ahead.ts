@@ -31,6 +31,7 @@ export function dropAhead(edge: Edge, connection: EdgeConnection): void {
   clearQueue(connection.ahead);
   connection.aheadBytes = 0;
   edge.wanted.leave(connection);
+  edge.pipelined.leave(connection);
   edge.looking.leave(connection);
   grant(edge, connection, 0);
 }

@@ -81,6 +81,7 @@ function createConnection(
       unseen: createPlace(),
       looking: createPlace(),
       wanted: createPlace(),
+      pipelined: createPlace(),
     },
     paused: false,
     ended: false,
@@ -221,6 +222,8 @@ function patienceOf(edge: Edge, connection: EdgeConnection): Patience | null {
   if (phase !== "reading") return null;
   if (incoming?.over === true) return "rest";
   if (isInRequest(reader) || sealed) return null;
+  // A head whose turn has not come is waited for as it was.
+  if (edge.pipelined.has(connection)) return connection.waitsFor === "head" ? "head" : null;
   // Of a head that is not read on, all may be there.
   if (isInHead(reader) && hasRoom(edge, connection)) return "head";
   if (turns.length > 0) return null;
@@ -228,7 +231,7 @@ function patienceOf(edge: Edge, connection: EdgeConnection): Patience | null {
   return asked ? "idle" : "head";
 }
 
-/** Whether another request may be read while those before it wait for their answers. */
+/** Whether another request may wait for its answer behind those that do. */
 export function hasRoom(edge: Edge, { turns }: EdgeConnection): boolean {
   return turns.length < edge.config.limits.turnsMax;
 }

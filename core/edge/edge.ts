@@ -9,7 +9,7 @@ import { fireDue, nextDeadlineMs } from "../timers.ts";
 import { acceptConnection, breakOff, closeConnection, removeConnection, wait } from "./connections.ts";
 import type { EdgeEffect, EdgeEvent } from "./events.ts";
 import { grantLooks, lookDeadlineMs, lookOn } from "./looks.ts";
-import { closeTurn, onBroken, onBytes, onEnded, onReturned, readOn } from "./requests.ts";
+import { closeTurn, onBroken, onBytes, onEnded, onReturned, readOn, takePipelined } from "./requests.ts";
 import { finishIfOut, isUpgradeOut, obeyOrder, onFlushed } from "./responses.ts";
 import { createEdgeState, type Edge, type EdgeConfig, type EdgeConnection } from "./state.ts";
 
@@ -21,7 +21,8 @@ export function createEdge(config: EdgeConfig): Edge {
 
 /** When the next `tick` is due, in the milliseconds of `nowMs`; Infinity when nothing is armed. */
 export function edgeDeadlineMs(edge: Edge): number {
-  return edge.wanted.size > 0 ? edge.nowMs : Math.min(nextDeadlineMs(edge.timers), lookDeadlineMs(edge));
+  const isDue = edge.wanted.size > 0 || edge.pipelined.size > 0;
+  return isDue ? edge.nowMs : Math.min(nextDeadlineMs(edge.timers), lookDeadlineMs(edge));
 }
 
 /** Takes one event at one time, which never runs backwards. */
@@ -79,7 +80,11 @@ function connectionOf(edge: Edge, id: ConnectionId): EdgeConnection {
 function onTick(edge: Edge, out: Outbox<EdgeEffect>): void {
   fireDue(edge.timers, edge.nowMs, (id) => onTimer(edge, id, out));
   lookOn(edge, out);
-  if (edge.wanted.size === 0) return;
+  if (edge.wanted.size > 0) takeWanted(edge, out);
+  takePipelined(edge, out);
+}
+
+function takeWanted(edge: Edge, out: Outbox<EdgeEffect>): void {
   for (const connection of [...edge.wanted]) {
     readOn(edge, connection, out);
     finishIfOut(edge, connection, out);

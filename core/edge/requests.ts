@@ -22,6 +22,7 @@ import {
   proceedToEnd,
   refuse,
   settle,
+  wait,
 } from "./connections.ts";
 import type { EdgeEffect } from "./events.ts";
 import { admit, isPersistent } from "./head.ts";
@@ -41,25 +42,48 @@ export function onBytes(
   const { reader } = connection;
   if (hasAhead(connection) || !readerHasRoom(edge, connection)) keepAhead(connection, bytes);
   else putRequestBytes(reader, bytes);
-  readOn(edge, connection, out);
+  readOn(edge, connection, out, isFirst(edge, connection));
+}
+
+/** Whether what came stands behind nothing else of its connection. */
+function isFirst({ pipelined }: Edge, connection: EdgeConnection): boolean {
+  return connection.turns.length === 0 && !pipelined.has(connection);
+}
+
+/** Takes one request each of those that have waited longest. */
+export function takePipelined(edge: Edge, out: Outbox<EdgeEffect>): void {
+  const { pipelined } = edge;
+  let left = Math.min(pipelined.size, edge.config.limits.pipelinedPerTick);
+  for (; pipelined.first !== null && left > 0; left--) {
+    const connection = pipelined.first;
+    pipelined.leave(connection);
+    readOn(edge, connection, out, true);
+  }
 }
 
 /**
  * Reads as far as what came is wanted. Of what was read ahead the next piece follows with the next tick: whoever wants it may
- * want no more after this one.
+ * want no more after this one. `takesHead`: one more request is taken; what stands behind it waits for a tick too.
  */
-export function readOn(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
+export function readOn(
+  edge: Edge,
+  connection: EdgeConnection,
+  out: Outbox<EdgeEffect>,
+  takesHead = false,
+): void {
   if (connection.phase === "upgrade") return deliverAhead(edge, connection, out);
-  if (mayRead(edge, connection) && readerHasRoom(edge, connection)) {
+  let mayTakeHead = takesHead;
+  if (mayRead(edge, connection, mayTakeHead) && readerHasRoom(edge, connection)) {
     const piece = takeAhead(connection);
     if (piece !== undefined) putRequestBytes(connection.reader, piece);
   }
-  while (connection.phase === "reading" && mayRead(edge, connection)) {
+  while (connection.phase === "reading" && mayRead(edge, connection, mayTakeHead)) {
     const part = nextRequestPart(connection.reader);
     if (part === null) break;
     const { incoming } = connection;
     switch (part.type) {
       case "head":
+        mayTakeHead = false;
         onHead(edge, connection, part.head, out);
         break;
       case "body":
@@ -83,8 +107,9 @@ export function readOn(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeE
     takeRest(connection.reader);
     dropAhead(edge, connection);
   }
-  const isWanted = connection.phase === "reading" && mayRead(edge, connection);
-  markWanted(edge, connection, isWanted);
+  const isReading = connection.phase === "reading";
+  markWanted(edge, connection, isReading && mayRead(edge, connection, mayTakeHead));
+  if (isReading && !mayTakeHead && isHeadWanted(edge, connection)) edge.pipelined.join(connection);
   settle(edge, connection, out);
 }
 
@@ -186,15 +211,24 @@ function readerHasRoom(edge: Edge, { reader }: EdgeConnection): boolean {
   return waitingBytes(reader) < edge.config.limits.readAheadBytes;
 }
 
+/** Whether a head, or some of one, has come that there is room for. */
+function isHeadWanted(edge: Edge, connection: EdgeConnection): boolean {
+  const { reader, sealed } = connection;
+  if (isInRequest(reader) || sealed || !hasRoom(edge, connection)) return false;
+  return waitingBytes(reader) > 0 || hasAhead(connection);
+}
+
 /** Whether what comes next on the connection is wanted: a head where there is room for a turn, a body where it is read. */
-function mayRead(edge: Edge, connection: EdgeConnection): boolean {
+function mayRead(edge: Edge, connection: EdgeConnection, mayTakeHead: boolean): boolean {
   const { reader, incoming, sealed } = connection;
-  if (!isInRequest(reader)) return !sealed && hasRoom(edge, connection);
+  if (!isInRequest(reader)) return mayTakeHead && !sealed && hasRoom(edge, connection);
   return incoming === null || incoming.over || (incoming.reads && !incoming.pausedBody);
 }
 
 function onHead(edge: Edge, connection: EdgeConnection, head: RequestHead, out: Outbox<EdgeEffect>): void {
   connection.asked = true;
+  // The next one has a time of its own.
+  wait(edge, connection, null);
   const admission = admit(head);
   switch (admission.type) {
     case "request":

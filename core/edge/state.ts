@@ -74,7 +74,7 @@ export type EdgeConnection = {
   ended: boolean;
 };
 
-export type LineName = "idle" | "unread" | "unseen" | "looking" | "wanted";
+export type LineName = "idle" | "unread" | "unseen" | "looking" | "wanted" | "pipelined";
 
 /** For the end of a head; for another request; for the rest of a body that nobody wants; for the visitor's end. */
 export type Patience = "head" | "idle" | "rest" | "linger";
@@ -128,6 +128,8 @@ export type Edge = {
   grantedBytes: number;
   /** Connections of which something that was read ahead is wanted: they go on with the next tick, which is due. */
   readonly wanted: Lineup<EdgeConnection>;
+  /** Connections with a request that stands behind another one, the one that has waited longest first; each tick takes some. */
+  readonly pipelined: Lineup<EdgeConnection>;
   /** Connections by address. */
   readonly addresses: Tally;
   exchangesOpened: number;
@@ -148,6 +150,7 @@ export function createEdgeState(config: EdgeConfig): Edge {
     looking: new Lineup(({ places }) => places.looking),
     grantedBytes: 0,
     wanted: new Lineup(({ places }) => places.wanted),
+    pipelined: new Lineup(({ places }) => places.pipelined),
     addresses: new Tally(),
     exchangesOpened: 0,
     closing: false,

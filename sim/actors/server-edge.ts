@@ -3,6 +3,7 @@
  * together as the shipped HTTP adapter does it. Bodies that the shipped one compresses pass as they are.
  */
 
+import { checkEdge } from "../../core/edge/check.ts";
 import { createEdge, edgeDeadlineMs, stepEdge } from "../../core/edge/edge.ts";
 import type { EdgeEffect, EdgeEvent, EdgeFact, EdgeOrder } from "../../core/edge/events.ts";
 import type { EdgeLimits } from "../../core/edge/limits.ts";
@@ -57,7 +58,7 @@ export class ServerEdge {
       machine: {
         step: (nowMs, event, out) => stepEdge(edge, nowMs, event, out),
         deadlineMs: () => edgeDeadlineMs(edge),
-        check: () => {},
+        check: () => checkEdge(edge),
       },
       tick: { type: "tick" },
       perform: (effect) => this.#perform(effect),

@@ -164,10 +164,7 @@ export class Pipe<F extends Sized> {
   readonly #onTrip = (): void => this.#path.lane(this.#direction).arrive(this.#onArrival);
 
   #readInbox(): void {
-    while (!this.#paused && this.#inbox.length > 0) {
-      const frame = this.#inbox.shift();
-      if (frame !== undefined) this.#handOver(frame);
-    }
+    for (let count = this.#inbox.length; count > 0; count--) this.#reader.run(this.#readOne);
   }
 
   /** Each arrival takes the oldest frame under way, so that equal times never reorder a connection. */
@@ -178,19 +175,20 @@ export class Pipe<F extends Sized> {
       this.#unreadBytes -= frame.size;
       return;
     }
-    if (this.#paused || this.#inbox.length > 0) this.#inbox.push(frame);
-    else this.#handOver(frame);
+    this.#inbox.push(frame);
+    if (!this.#paused) this.#reader.run(this.#readOne);
   };
 
-  #handOver(frame: F): void {
-    this.#reader.run(() => {
-      if (this.#dead) return;
-      this.#unreadBytes -= frame.size;
-      this.#recorder?.arrived(this.#world.nowUs, frame);
-      this.#arrived(frame);
-      this.#pump();
-    });
-  }
+  /** A reader that was stalled may have been paused by what it read before. */
+  readonly #readOne = (): void => {
+    if (this.#dead || this.#paused) return;
+    const frame = this.#inbox.shift();
+    if (frame === undefined) return;
+    this.#unreadBytes -= frame.size;
+    this.#recorder?.arrived(this.#world.nowUs, frame);
+    this.#arrived(frame);
+    this.#pump();
+  };
 }
 
 function rankOf(frame: Sized): number {

@@ -33,6 +33,8 @@ type Segment = {
 const NO_BYTES = new Uint8Array(0);
 const FIN: Segment = { kind: "fin", bytes: NO_BYTES, size: 0 };
 const RESET: Segment = { kind: "reset", bytes: NO_BYTES, size: 0 };
+/** More is not read at once. */
+const READ_BYTES_MAX = 64 * 1024;
 /** A visitor's kernel gives up a peer that is gone after this long. */
 const KEEP_ALIVE_US = 15_000_000;
 
@@ -90,7 +92,11 @@ export class VisitorLine implements Connection {
   // The visitor's end.
 
   send(bytes: Uint8Array): void {
-    if (!this.#visitorEnded) this.#up.send({ kind: "bytes", bytes, size: bytes.length });
+    if (this.#visitorEnded) return;
+    for (let at = 0; at < bytes.length; at += READ_BYTES_MAX) {
+      const piece = bytes.length <= READ_BYTES_MAX ? bytes : bytes.slice(at, at + READ_BYTES_MAX);
+      this.#up.send({ kind: "bytes", bytes: piece, size: piece.length });
+    }
   }
 
   /** Ends the visitor's side behind what was sent; the server's goes on. */

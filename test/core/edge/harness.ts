@@ -1,11 +1,12 @@
 /** An edge on connections that do only what a test says. What it orders is obeyed strictly, and checked after each step. */
+
+import { checkEdge } from "../../../core/edge/check.ts";
 import { createEdge, edgeDeadlineMs, stepEdge } from "../../../core/edge/edge.ts";
 import type { EdgeEffect, EdgeEvent, EdgeFact, EdgeOrder } from "../../../core/edge/events.ts";
 import { type EdgeLimits, edgeLimits } from "../../../core/edge/limits.ts";
 import type { ConnectionFault } from "../../../core/http1/events.ts";
 import type { ConnectionId, ExchangeId } from "../../../core/ids.ts";
 import { Outbox } from "../../../core/outbox.ts";
-import { checkEdge } from "./invariants.ts";
 
 export const DATE = "Sun, 06 Nov 1994 08:49:37 GMT";
 export const GET = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";

@@ -13,11 +13,15 @@ function start(limits: Partial<typeof edgeLimits> = {}) {
   const edge = createEdge({ limits: { ...edgeLimits, ...limits }, trustedProxies: [], date: () => "" });
   const out = new Outbox<EdgeEffect>();
   const opened: number[] = [];
-  const step = (event: EdgeEvent) => {
+  const stepOnce = (event: EdgeEvent) => {
     stepEdge(edge, 0, event, out);
     out.drain((effect) => {
       if (effect.type === "exchange_opened") opened.push(effect.exchange);
     });
+  };
+  const step = (event: EdgeEvent) => {
+    stepOnce(event);
+    while (edgeDeadlineMs(edge) <= 0) stepOnce({ type: "tick" });
   };
   step({ type: "connection_accepted", connection, peer: "192.0.2.1" });
   const say = (text: string) =>

@@ -1,0 +1,56 @@
+/** What must hold in every state between two steps. The simulator checks it after each. */
+import { assert } from "../assert.ts";
+import { isInRequest, waitingBytes } from "../http1/request-reader.ts";
+import { isArmed } from "../timers.ts";
+import type { Edge, EdgeConnection } from "./state.ts";
+
+/** The most that one read of a connection brings. */
+export const READ_BYTES_MAX = 64 * 1024;
+
+export function checkEdge(edge: Edge): void {
+  let armed = 0;
+  let turns = 0;
+  let granted = 0;
+  edge.connections.forEach((connection) => {
+    checkConnection(edge, connection);
+    if (isArmed(connection.timer)) armed++;
+    granted += connection.grantedBytes;
+    turns += connection.turns.filter((turn) => !turn.over).length;
+  });
+  assert(edge.grantedBytes === granted, "what all were granted is not what each was");
+  assert(granted <= edge.config.limits.looksBytesTotal, "all looks together read more than they may");
+  assert(edge.timers.heap.length === armed, "a timer has outlived its connection");
+  assert(edge.turns.size === turns, "an exchange has outlived its connection, or is forgotten");
+}
+
+function checkConnection(edge: Edge, connection: EdgeConnection): void {
+  const { phase, turns, incoming, reader, timer, waitsFor, aheadBytes } = connection;
+  const bound = edge.config.limits.readAheadBytes + READ_BYTES_MAX;
+  assert(turns.length <= edge.config.limits.turnsMax, "more turns wait than may");
+  assert(waitingBytes(reader) < bound, "more was read ahead than may be");
+  assert(aheadBytes < bound + connection.grantedBytes, "more waits ahead than was granted");
+  assert(connection.grantedBytes <= edge.config.limits.lookBytes, "more was granted than a look may read");
+  assert(
+    (waitsFor !== null && phase !== "closed") === isArmed(timer),
+    "a connection waits without a deadline",
+  );
+  if (incoming !== null) {
+    assert(isInRequest(reader), "a request is read that has come to its end");
+    assert(incoming.over || turns.at(-1) === incoming, "the request that is read is not the latest");
+  }
+  for (const [index, turn] of turns.entries()) {
+    assert(index === 0 || (turns[index - 1]?.exchange ?? 0) < turn.exchange, "turns are out of order");
+    assert(index === 0 || turn.response === "none", "a response has begun before its turn");
+    assert(
+      index > 0 || turn.orders.length === 0 || phase !== "reading",
+      "an order waits though its turn has come",
+    );
+  }
+  const isPipelined = edge.pipelined.has(connection);
+  assert(
+    !isPipelined || (phase === "reading" && !connection.sealed),
+    "a request is to be taken that may not",
+  );
+  const isReading = phase === "reading" && turns.length === 0 && waitsFor === null && !isInRequest(reader);
+  assert(!isReading || isPipelined, "a connection that waits for a request waits for ever");
+}
