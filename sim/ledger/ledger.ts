@@ -45,6 +45,8 @@ export class Ledger {
   /** Effects of the last step that name nothing alive. */
   readonly astray: string[] = [];
   drainAskedMs: number | null = null;
+  /** How long the process had slept by then. */
+  drainAskedSleptMs = 0;
   /** Client ids whose latest tunnel is native; one that is lost may still have a session. */
   readonly natives = new Set<string>();
 

@@ -80,7 +80,9 @@ export class LedgerWriter {
         this.#answered(event);
         break;
       case "drain_requested":
-        this.ledger.drainAskedMs ??= this.ledger.nowMs;
+        if (this.ledger.drainAskedMs !== null) break;
+        this.ledger.drainAskedMs = this.ledger.nowMs;
+        this.ledger.drainAskedSleptMs = this.ledger.sleptMs;
         break;
       default:
     }

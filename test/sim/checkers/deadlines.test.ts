@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { deadlines } from "../../../sim/checkers/deadlines.ts";
-import { aborts, type Case, head, judge, opened, packet, responds, tick, underWay } from "./steps.ts";
+import { aborts, type Case, head, judge, opened, packet, responds, Shows, tick, underWay } from "./steps.ts";
 
 describe("deadlines", () => {
   const limits = {
@@ -45,5 +45,20 @@ describe("deadlines", () => {
     ],
   ])("%s: %i violations", (_name, violations, steps) => {
     expect(judge(deadlines, steps, { limits })).toBe(violations);
+  });
+
+  const drains = [3, { type: "drain_requested" }] as const;
+  const closingMs = 6_000;
+  test.each([
+    ["ends late", 1, 0],
+    ["slept over the end of its time", 0, 9_000],
+    ["ends later than it slept", 1, 8_000],
+  ])("a drain of 1,000 ms that %s: %i violations", (_name, violations, sleptMs) => {
+    const shows = new Shows(deadlines, { limits: { ...limits, drainMs: 1_000 } });
+    shows.server([drains]);
+    shows.sleep(sleptMs);
+    // Its first timer fires when it wakes, and the second when the time for its sockets is over.
+    shows.server([[3 + 1_000 + closingMs + 9_400, tick]]);
+    expect(shows.found).toHaveLength(violations);
   });
 });

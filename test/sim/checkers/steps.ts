@@ -68,6 +68,13 @@ export class Shows {
     return this;
   }
 
+  /** The process did not run for so long. */
+  sleep(ms: number, name = "node-0"): this {
+    const ledger = this.#writers.get(name)?.ledger;
+    if (ledger !== undefined) ledger.sleptMs += ms;
+    return this;
+  }
+
   agent(steps: readonly AgentStep[], name = "agent:home0"): this {
     for (const [nowMs, event, ...effects] of steps) {
       this.checker.agentStep?.({ name, nowMs }, event, effects, effects.length);
