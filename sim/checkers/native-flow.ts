@@ -205,12 +205,11 @@ class End {
 
   #hearNumbered(session: FlowSession, frame: NativeFrame, bytes: Uint8Array): void {
     let flow = session.flows.get(frame.exchange);
+    // Of one that was reset an agent knows nothing any more: where the server never sent that reset, it may open it again.
     if (flow === undefined && this.role === "agent" && frame.number === 0 && frame.headAt > 0) {
-      if (!session.opened.has(frame.exchange)) {
-        const credit = creditOf(bytes, frame.headAt);
-        flow = session.begin(frame.exchange, credit, this.#limits.agentWindow, this.#nowMs);
-        this.#opened = frame.exchange;
-      }
+      const credit = creditOf(bytes, frame.headAt);
+      flow = session.begin(frame.exchange, credit, this.#limits.agentWindow, this.#nowMs);
+      this.#opened = frame.exchange;
     }
     if (flow === undefined && frame.kind === KIND.reset) session.resetUnknown.add(frame.exchange);
     if (flow === undefined || (flow.over && frame.kind === KIND.piece)) return;

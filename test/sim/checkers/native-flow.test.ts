@@ -5,6 +5,7 @@ import {
   agentHears,
   agentSends,
   answer,
+  asked,
   back,
   CREDIT,
   entry,
@@ -27,6 +28,23 @@ describe("native_flow", () => {
     ["a number left out", 1, [[3, tick, agentSends(answer(2, 50))]]],
     ["a body beyond its credit", 1, [[3, tick, agentSends(answer(1, 101))]]],
     ["a body with more credit", 0, [[3, agentHears(entry(KIND.credit, 1, 200)), agentSends(answer(1, 150))]]],
+    [
+      "an answer to one that was reset, and opened again",
+      0,
+      [
+        [3, agentHears(frame(KIND.reset, 1))],
+        [4, agentHears(asked)],
+        [5, tick, agentSends(first)],
+      ],
+    ],
+    [
+      "an answer to one that was reset, and not opened again",
+      1,
+      [
+        [3, agentHears(frame(KIND.reset, 1))],
+        [5, tick, agentSends(answer(1, 1))],
+      ],
+    ],
     ["an answer to nobody", 1, [[3, tick, agentSends(frame(KIND.piece, 0, 1, responseHead, 7))]]],
     ["a frame after the last", 1, [[3, tick, agentSends(frame(KIND.piece, 1, 4)), agentSends(answer(2, 1))]]],
     ["a frame after a reset", 1, [[3, tick, agentSends(frame(KIND.reset, 1)), agentSends(answer(2, 1))]]],
