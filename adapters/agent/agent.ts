@@ -50,8 +50,8 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
       protocol: config.protocol,
       access: config.access,
       origins: config.origins.map(({ prefix, url }) => {
-        const { authority, basePath } = endpointOf(url);
-        return { prefix, authority, basePath };
+        const { authority, basePath, secure } = endpointOf(url);
+        return { prefix, authority, basePath, secure };
       }),
       hostHeader: config.hostHeader,
       headers: config.headers,

@@ -7,6 +7,8 @@ export type OriginRoute = {
   readonly prefix: string;
   /** Host and port, as in a Host header. */
   readonly authority: string;
+  /** Whether it is called over TLS; not where nothing is said. */
+  readonly secure?: boolean;
   /** Goes before each path; begins with a slash and ends without one. */
   readonly basePath?: string;
 };
@@ -23,7 +25,10 @@ export type AgentConfig = {
   readonly access: string;
   /** At least one. The longest prefix that a request's path begins with, on a segment's border, has it. */
   readonly origins: readonly OriginRoute[];
-  /** What the origin is told as Host: its own authority, the visitor's, or this text. */
+  /**
+   * What the origin is told as Host: its own authority, the visitor's, or this text. Unless it is the visitor's, all that
+   * names the one in requests and answers is made to name the other.
+   */
   readonly hostHeader:
     | { readonly type: "origin" | "visitor" }
     | { readonly type: "fixed"; readonly value: string };

@@ -1,4 +1,5 @@
 /** What the agent knows: plain data, changed in place by the steps and by nothing else. */
+import type { Site } from "../http/site.ts";
 import { IdTable } from "../id-table.ts";
 import type { CallId, ExchangeId, SocketId } from "../ids.ts";
 import { createPrng, type Prng } from "../prng.ts";
@@ -17,6 +18,16 @@ export type TimerOwner =
   | { readonly kind: "pump" }
   | { readonly kind: "origin"; readonly exchange: ExchangeId }
   | { readonly kind: "fill"; readonly exchange: ExchangeId };
+
+/** What the two ends of a request call its service. */
+export type Places = {
+  /** The visitor; null where the server does not tell, as MoosicBox's does not. */
+  readonly visitor: Site | null;
+  /** The service itself, as it is told. */
+  readonly service: Site;
+  /** Its index among the agent's. */
+  readonly origin: number;
+};
 
 /** Where the agent is on its way to a tunnel, or away from it. `life/life.ts` has the transitions. */
 export type Life =
@@ -155,6 +166,8 @@ export type Exchange = {
   readonly upgrade: boolean;
   /** The `Sec-WebSocket-Accept` that takes its handshake; null where it asks for no upgrade. */
   readonly accept: string | null;
+  /** What visitor and service call the service; null where that is the same. */
+  readonly places: Places | null;
   /** Until the head: its deadline. From then on: the deadline of the next sign of life. */
   readonly originTimer: Timer<TimerOwner>;
   /** When the origin last gave or took something. */

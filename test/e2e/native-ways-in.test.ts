@@ -30,7 +30,6 @@ describe.each(PROTOCOLS)("a home that speaks the %s protocol", (protocol: Protoc
 
   test.each([
     ["/t/home/a//b?c=d", "/a//b?c=d"],
-    ["/t/home", "/"],
     ["/t/home/", "/"],
     ["/t/%68ome/ws", "/ws"],
     ["/t/home/health", "/health"],

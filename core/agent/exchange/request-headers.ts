@@ -56,6 +56,14 @@ export function originHeaders(config: AgentConfig, origin: number, received: Hea
   return headers;
 }
 
+/** What the origin is told as Host. */
+export function hostFor(config: AgentConfig, origin: number, received: HeaderList): string {
+  const { hostHeader } = config;
+  if (hostHeader.type === "fixed") return hostHeader.value;
+  const visitors = hostHeader.type === "visitor" ? headerValue(received, "host") : undefined;
+  return visitors ?? at(config.origins, origin).authority;
+}
+
 /** Whether a service of which a part is for visitors could take the target for another part. */
 export function mayEscape({ prefix, basePath = "" }: OriginRoute, target: string): boolean {
   if (prefix === "/" && basePath === "") return false;
@@ -78,10 +86,3 @@ function isConfigured({ headers }: AgentConfig, name: string): boolean {
 
 /** Printable ASCII without `#`, for no request target has a fragment. */
 const ORIGIN_FORM = /^\/[\x21\x22\x24-\x7e]*$/;
-
-function hostFor(config: AgentConfig, origin: number, received: HeaderList): string {
-  const { hostHeader } = config;
-  if (hostHeader.type === "fixed") return hostHeader.value;
-  const visitors = hostHeader.type === "visitor" ? headerValue(received, "host") : undefined;
-  return visitors ?? at(config.origins, origin).authority;
-}

@@ -25,9 +25,10 @@ import type { AgentConfig } from "../config.ts";
 import { endToEndBut, UPGRADE_FIELDS } from "../end-to-end.ts";
 import type { AgentProblem } from "../problem.ts";
 import { onProtocolError } from "../protocol-error.ts";
-import type { AgentState, Carried, Exchange } from "../state.ts";
+import type { AgentState, Carried, Exchange, Places } from "../state.ts";
 import { isFlooded } from "./aborts.ts";
 import { cutOrigin, onAborted, onForgotten } from "./ends.ts";
+import { placesOf, towardsService } from "./places.ts";
 import { isRequestLine, mayEscape, originFor, originHeaders, unconfigured } from "./request-headers.ts";
 
 /** What a message of the server came to, where its tunnel goes on. */
@@ -136,8 +137,11 @@ function askOrigin(
   const isStreamed = body === "streamed";
   const id = ++state.exchangesMade as ExchangeId;
   const origin = originFor(config.origins, target);
-  const sent = originHeaders(config, origin, passedHeaders(headers, upgrade));
-  const exchange = createExchange(state, opened, accept(opened, id), upgrade ? acceptFor(sent) : null);
+  const places = placesOf(config, origin, headers);
+  const passed = towardsService(passedHeaders(headers, upgrade), places, config);
+  const sent = originHeaders(config, origin, passed);
+  const handshake = upgrade ? acceptFor(sent) : null;
+  const exchange = createExchange(state, opened, accept(opened, id), places, handshake);
   exchange.requestLeft = upgrade || length === null ? null : length - opened.body.length;
   exchange.unflushedBytes = body === null || isStreamed ? 0 : body.length;
   state.exchanges.set(id, exchange);
@@ -198,6 +202,7 @@ function createExchange(
   state: AgentState,
   opened: Opened,
   carried: Carried,
+  places: Places | null,
   accept: string | null,
 ): Exchange {
   const id = carried.exchange;
@@ -208,6 +213,7 @@ function createExchange(
     method: opened.request.method,
     upgrade: opened.request.upgrade,
     accept,
+    places,
     originTimer: createTimer({ kind: "origin", exchange: id }),
     heardMs: state.nowMs,
     requestEnded: opened.last,

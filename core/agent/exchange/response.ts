@@ -14,6 +14,7 @@ import { arm } from "../../timers.ts";
 import { carryPiece, flushWaiting, heldUntilMs, isDuplex, order } from "../carriers.ts";
 import type { AgentState, Exchange } from "../state.ts";
 import { complete, cutOrigin, giveUp } from "./ends.ts";
+import { towardsVisitor } from "./places.ts";
 
 export function onOriginInterim(
   state: AgentState,
@@ -25,7 +26,8 @@ export function onOriginInterim(
   const exchange = state.exchanges.get(id);
   if (exchange === undefined || !isDuplex(exchange.carried)) return;
   exchange.heardMs = state.nowMs;
-  order(state, exchange.carried, { type: "interim", status, headers }, out);
+  const passed = towardsVisitor(headers, exchange.places, state.config);
+  order(state, exchange.carried, { type: "interim", status, headers: passed }, out);
 }
 
 export function onOriginHead(
@@ -51,7 +53,9 @@ export function onOriginHead(
   }
   const hasBody = upgraded || mayHaveBody(exchange.method, status);
   const bodyBytes = upgraded || !hasBody ? null : length;
-  const problem = order(state, exchange.carried, { type: "head", status, headers, hasBody, bodyBytes }, out);
+  const passed = towardsVisitor(headers, exchange.places, state.config);
+  const head = { type: "head", status, headers: passed, hasBody, bodyBytes } as const;
+  const problem = order(state, exchange.carried, head, out);
   if (problem !== null) {
     cutOrigin(state, exchange, problem, out);
     return;

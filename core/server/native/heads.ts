@@ -1,5 +1,5 @@
 /** What the two heads of an exchange become on their way: what the home is told, and what of its answer is passed on. */
-import { forwardHeaders } from "../../http/forwarded.ts";
+import { forwardHeaders, visitorSite } from "../../http/forwarded.ts";
 import {
   contentLength,
   endToEnd,
@@ -9,6 +9,7 @@ import {
   validHeaders,
   withoutHeader,
 } from "../../http/headers.ts";
+import { intoHome } from "../../http/home-path.ts";
 import { authorityOf } from "../../http/target.ts";
 import { takesHandshake, upgradeFields } from "../../http/upgrade.ts";
 import type { NativeResponseHead } from "../../wire/native-head.ts";
@@ -18,8 +19,10 @@ import type { ServerState } from "../state/server.ts";
 
 /** What the home is told: end-to-end fields in their order, without what was meant for this server, and who asks. */
 export function requestHeaders(state: ServerState, { request, route, access }: OpenOrder): HeaderList {
+  const { prefix } = route.forward;
   const own = withTargetsHost(request.target, homeHeaders(route, access, request.headers));
-  const passed = forwardHeaders({ target: request.target, headers: own, peer: request.peer }, state);
+  const headers = prefix === "" ? own : intoHome(own, visitorSite(request, state, prefix));
+  const passed = forwardHeaders({ target: request.target, headers, peer: request.peer }, state, prefix);
   if (request.upgrade) return upgradeFields(passed);
   const isExpected = request.expectsContinue && request.hasBody;
   return isExpected || headerValue(passed, "expect") === undefined ? passed : withoutHeader(passed, "expect");

@@ -13,8 +13,12 @@ export type Place =
       readonly type: "home";
       readonly way: "host" | "path";
       readonly clientId: string;
+      /** What named the home in the path: empty, or begins with a slash and ends without one. */
+      readonly prefix: string;
       /** In origin form and byte by byte as received, without what named the home; or `*`. */
       readonly target: string;
+      /** Where a page of it has to be, or its relative references lead out of the home; null where it is. */
+      readonly elsewhere: string | null;
     }
   | { readonly type: "server"; readonly target: string }
   | { readonly type: "nowhere"; readonly detail: string };
@@ -29,12 +33,16 @@ export function placeOf(
   const host = requestHost(request.target, headers);
   if (host === null) return { type: "nowhere", detail: "The request does not name one host." };
   const named = config.domain === null || host === undefined ? null : homeOfHost(host.name, config.domain);
-  if (named !== null) return { type: "home", way: "host", clientId: named, target };
+  if (named !== null)
+    return { type: "home", way: "host", clientId: named, prefix: "", target, elsewhere: null };
   const [, raw, rest = ""] = (config.pathRouting ? HOME_PATH.exec(target) : null) ?? [];
   if (raw === undefined) return { type: "server", target };
   const clientId = decoded(raw);
   if (clientId === null || !isClientId(clientId)) return { type: "nowhere", detail: CLIENT_ID_REQUIRED };
-  return { type: "home", way: "path", clientId, target: rest.startsWith("/") ? rest : `/${rest}` };
+  const prefix = `/t/${raw}`;
+  const local = rest.startsWith("/") ? rest : `/${rest}`;
+  const elsewhere = local === rest ? null : prefix + local;
+  return { type: "home", way: "path", clientId, prefix, target: local, elsewhere };
 }
 
 /** Any text is plain data as a client id, as long as the registry can keep it and a log line can show it. */

@@ -8,10 +8,11 @@ import { bearerToken, type Shown, shownIn } from "../../http/authorization.ts";
 import type { HeaderList } from "../../http/headers.ts";
 import { asRead, headerValue, headerValues, withoutHeaders } from "../../http/headers.ts";
 import { elementsOf } from "../../http/lists.ts";
-import { mayLeave, parseOriginForm, queryValue } from "../../http/target.ts";
+import { parseOriginForm, queryValue } from "../../http/target.ts";
 import type { ServerConfig } from "../config.ts";
 import { type Access, parseAccess } from "./access.ts";
 import { CLIENT_ID_REQUIRED, isClientId, type Place, placeOf } from "./place.ts";
+import { isSignedPath } from "./signed-path.ts";
 
 /** What opens the door to a route. */
 export type Credential =
@@ -33,6 +34,8 @@ export type RouteAction =
       readonly detail: string;
       readonly allow: string | null;
     }
+  /** To a path of this server. */
+  | { readonly type: "redirect"; readonly location: string }
   | { readonly type: "health" }
   | { readonly type: "register_client"; readonly clientId: string }
   | { readonly type: "issue_signature"; readonly clientId: string }
@@ -48,6 +51,8 @@ export type Way = "query" | "host" | "path";
 /** What a tunnelled route sends to the home. */
 export type Forward = {
   readonly way: Way;
+  /** What of the path named the home; empty on the other ways. */
+  readonly prefix: string;
   /** For the native protocol: in origin form, byte by byte as received, without what named the home; or `*`. */
   readonly target: string;
   /** For MoosicBox's protocol: the target's path without its leading slash. */
@@ -81,12 +86,16 @@ export function routeOf(request: ExchangeOpened, config: RouteConfig): Route {
     return refused("bad_request", "culvert-response is either streaming or blocking.", { way });
   }
   const blocking = mode === "blocking";
-  if (place.type === "home") return homeRoute(headers, place, blocking);
+  if (place.type === "home") {
+    // A WebSocket has no references.
+    const isPage = place.elsewhere !== null && !request.upgrade;
+    return isPage ? redirected(place.elsewhere) : homeRoute(headers, place, blocking);
+  }
   const target = parseOriginForm(place.target);
   if (target === null) return refused("bad_request", "The request target cannot be read.");
   const { path, query } = target;
   const profile = profileOf(query, headers);
-  const shape = { way: "query", target: place.target, path, query, profile, blocking } as const;
+  const shape = { way: "query", prefix: "", target: place.target, path, query, profile, blocking } as const;
   const forward: QueryForward = { ...shape, ownsAuthorization: true };
   const control = CONTROL_ROUTES.get(path);
   if (control !== undefined) return control(request, forward, config);
@@ -121,7 +130,7 @@ function homeRoute(
   place: Extract<Place, { readonly type: "home" }>,
   blocking: boolean,
 ): Route {
-  const { clientId, way, target } = place;
+  const { clientId, way, prefix, target } = place;
   // With a field of our own for this door, `Authorization` is left for the home's.
   const ownsAuthorization = headerValue(headers, "culvert-authorization") === undefined;
   const shown = shownIn(headers, ownsAuthorization ? "authorization" : "culvert-authorization");
@@ -132,7 +141,7 @@ function homeRoute(
   return {
     action: { type: "forward", clientId },
     credential: { type: "home_access", clientId, ...shown },
-    forward: { way, target, path, query, profile, blocking, ownsAuthorization },
+    forward: { way, prefix, target, path, query, profile, blocking, ownsAuthorization },
   };
 }
 
@@ -218,15 +227,6 @@ function routeMagicToken(request: ExchangeOpened, forward: QueryForward, config:
     forward,
   };
 }
-
-/** The media paths, which elements of a page fetch without headers, are opened by the signature in the query. */
-function isSignedPath(method: string, path: string): boolean {
-  if (path === "files/track") return method === "GET" || method === "HEAD" || method === "OPTIONS";
-  // The home may read a path further than we do: a signature opens nothing that could be another place.
-  return (method === "GET" || method === "HEAD") && COVER_PATH.test(path) && !mayLeave(path);
-}
-
-const COVER_PATH = /^files\/(?:artists|albums)\/[^/]+\/[^/]+$/;
 
 /** What a WebSocket handshake asks for. */
 export type SocketRoute =
@@ -321,10 +321,22 @@ function refused(
   detail: string,
   { allow = null, way = "query" }: { readonly allow?: string | null; readonly way?: Way } = {},
 ): Route {
-  const nothing = { target: "/", path: "", query: null, profile: null, blocking: false } as const;
-  return {
-    action: { type: "failure", code, detail, allow },
-    credential: { type: "none" },
-    forward: { way, ...nothing, ownsAuthorization: true },
-  };
+  const action = { type: "failure", code, detail, allow } as const;
+  return { action, credential: { type: "none" }, forward: { way, ...NOTHING } };
 }
+
+/** Whether there is such a home is not looked at, so it tells nobody. */
+function redirected(location: string): Route {
+  const action = { type: "redirect", location } as const;
+  return { action, credential: { type: "none" }, forward: { way: "path", ...NOTHING } };
+}
+
+const NOTHING = {
+  prefix: "",
+  target: "/",
+  path: "",
+  query: null,
+  profile: null,
+  blocking: false,
+  ownsAuthorization: true,
+} as const;

@@ -1,6 +1,7 @@
 /** The server's own endpoints, and the way into the tunnel, for a request whose token is good. */
 import { assert } from "../../assert.ts";
 import type { ServerEffect } from "../../effects.ts";
+import { visitorSite } from "../../http/forwarded.ts";
 import type { Outbox } from "../../outbox.ts";
 import type { RegistryOperation, TokenHash } from "../../registry.ts";
 import { type CallResult, callRegistry } from "../registry/calls.ts";
@@ -9,7 +10,7 @@ import type { Exchange } from "../state/exchange.ts";
 import type { CallPurpose, ServerState } from "../state/server.ts";
 import { endExchange, enterPhase, failExchange } from "./exchange.ts";
 import { forwardRequest } from "./request.ts";
-import { respondJson } from "./respond.ts";
+import { respondJson, respondWhole } from "./respond.ts";
 
 export function serveRoute(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
   const { action } = exchange.route;
@@ -17,6 +18,8 @@ export function serveRoute(state: ServerState, exchange: Exchange, out: Outbox<S
   switch (action.type) {
     case "failure":
       return assert(false, "a refused route is served");
+    case "redirect":
+      return redirect(state, exchange, action.location, out);
     case "health":
       return answer(state, exchange, { healthy: true, hash: state.config.build }, out);
     case "confirm_signature":
@@ -126,6 +129,14 @@ function ask(
 
 function answer(state: ServerState, exchange: Exchange, value: object, out: Outbox<ServerEffect>): void {
   respondJson(state, exchange, value, out);
+  endExchange(state, exchange, "completed", out);
+}
+
+/** Below what proxies in front of this server took off the path, as far as they tell. */
+function redirect(state: ServerState, exchange: Exchange, location: string, out: Outbox<ServerEffect>): void {
+  const { prefix } = visitorSite(exchange.request, state, "");
+  const headers = ["location", prefix + location, "content-length", "0"];
+  respondWhole(state, exchange, { status: 308, headers, body: [] }, out);
   endExchange(state, exchange, "completed", out);
 }
 

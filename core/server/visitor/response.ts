@@ -11,13 +11,14 @@ import { retain } from "../../bytes.ts";
 import type { ServerEffect } from "../../effects.ts";
 import { type ContentCoding, chooseCoding, compressedHeaders } from "../../http/compression.ts";
 import { withoutCors } from "../../http/cors.ts";
+import { visitorSite } from "../../http/forwarded.ts";
 import { endToEnd, type HeaderList, validHeaders, withoutHeaders } from "../../http/headers.ts";
+import { outOfHome } from "../../http/home-path.ts";
 import { withoutOriginWide } from "../../http/shared-origin.ts";
 import { passedTrailers } from "../../http/trailers.ts";
 import type { Outbox } from "../../outbox.ts";
 import type { CarriedHead, PieceFact } from "../carrier.ts";
 import { nextPiece, obey } from "../carriers.ts";
-import type { Way } from "../routing/route.ts";
 import type { Exchange, ResponseHead } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
 import { armDeadline, endExchange, enterPhase, failExchange, resumeRequest } from "./exchange.ts";
@@ -38,7 +39,8 @@ export function onInterim(
   if (status === 100) return readBody(state, exchange, out);
   if (exchange.phase !== "waiting" || !validHeaders(headers)) return;
   const passed = withoutHeaders(endToEnd(headers), (name) => name === "content-length");
-  out.push({ type: "respond_interim", exchange: exchange.id, status, headers: passed });
+  const told = headersFor(state, exchange, passed);
+  out.push({ type: "respond_interim", exchange: exchange.id, status, headers: told });
 }
 
 /** A piece waits in the carrier for those before it. */
@@ -113,7 +115,7 @@ function takeHead(
 ): boolean {
   const { request, route } = exchange;
   if (status === 101) {
-    openUpgrade(exchange, headers, out);
+    openUpgrade(exchange, headersFor(state, exchange, headers), out);
     return true;
   }
   // The handshake was refused: nothing more follows it.
@@ -124,7 +126,7 @@ function takeHead(
   enterPhase(exchange, "responding");
   exchange.head = {
     status,
-    headers: headersFor(route.forward.way, headers),
+    headers: headersFor(state, exchange, headers),
     declaredBytes,
     hasBody,
   };
@@ -135,10 +137,12 @@ function takeHead(
 }
 
 /** On its own name the home's service speaks for itself; elsewhere it shares a web origin with others. */
-function headersFor(way: Way, headers: HeaderList): HeaderList {
+function headersFor(state: ServerState, { request, route }: Exchange, headers: HeaderList): HeaderList {
+  const { way, prefix } = route.forward;
   if (way === "host") return headers;
   const shared = withoutOriginWide(headers);
-  return way === "query" ? withoutCors(shared) : shared;
+  if (way === "query") return withoutCors(shared);
+  return outOfHome(shared, visitorSite(request, state, prefix));
 }
 
 /** Holds the body against its declared length (RFC 9112 section 6.3); false where the exchange failed by it. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { ExchangeOpened } from "../../../../core/events.ts";
 import type { HeaderList } from "../../../../core/http/headers.ts";
 import type { ExchangeId, SocketId } from "../../../../core/ids.ts";
 import {
@@ -24,16 +25,15 @@ const CONTROL_PATHS = [
 ];
 
 function route(target: string, headers: HeaderList = [], config: Partial<RouteConfig> = {}, method = "GET") {
-  const request = { method, target, headers, peer: "192.0.2.1", nonce: new Uint8Array(16) };
-  return routeOf(
-    {
-      ...{ type: "exchange_opened", exchange: 1 as ExchangeId, hasBody: false },
-      ...{ upgrade: false, expectsContinue: false },
-      ...request,
-    } as const,
-    { ...CONFIG, ...config },
-  );
+  return routeOf({ ...REQUEST, method, target, headers }, { ...CONFIG, ...config });
 }
+
+const REQUEST: ExchangeOpened = {
+  type: "exchange_opened",
+  ...{ exchange: 1 as ExchangeId, method: "GET", target: "/", headers: [] },
+  ...{ peer: "192.0.2.1", nonce: new Uint8Array(16) },
+  ...{ hasBody: false, upgrade: false, expectsContinue: false },
+};
 
 describe("a home's own host name", () => {
   it.each(["home.example.com", "HOME.example.com", "home.example.com.:8000", "home.EXAMPLE.com:80"])(
@@ -142,10 +142,9 @@ describe("a home's own host name", () => {
 
 describe("a home's path", () => {
   it.each([
-    ["/t/home", "home", "/"],
     ["/t/home/", "home", "/"],
     ["/t/home/a/b?c=d", "home", "/a/b?c=d"],
-    ["/t/home?c=d", "home", "/?c=d"],
+    ["/t/home/?c=d", "home", "/?c=d"],
     ["/t/home//a/../b", "home", "//a/../b"],
     ["/t/home/%2e%2F?%ff", "home", "/%2e%2F?%ff"],
     ["/t/home/health", "home", "/health"],
@@ -159,6 +158,24 @@ describe("a home's path", () => {
       action: { type: "forward", clientId },
       credential: { type: "home_access", clientId },
       forward: { way: "path", target: rest },
+    });
+  });
+
+  it.each([
+    ["/t/home", "/t/home/"],
+    ["/t/home?c=d", "/t/home/?c=d"],
+    ["/t/h%C3%B6me?", "/t/h%C3%B6me/?"],
+    ["http://example.com/t/home", "/t/home/"],
+  ])("%s is told to be %s, whoever asks", (target, location) => {
+    const { action, credential } = route(target);
+    expect([action, credential]).toEqual([{ type: "redirect", location }, { type: "none" }]);
+  });
+
+  it("takes a WebSocket without the slash, since that is no page", () => {
+    const route = routeOf({ ...REQUEST, target: "/t/home?c=d", upgrade: true }, CONFIG);
+    expect(route).toMatchObject({
+      action: { type: "forward" },
+      forward: { prefix: "/t/home", target: "/?c=d" },
     });
   });
 
