@@ -4,6 +4,7 @@
  */
 import { at } from "../assert.ts";
 import type { HeaderList } from "./headers.ts";
+import { trimmed } from "./whitespace.ts";
 
 export type ReferenceMap = {
   /** What stands in place of the reference; null where it stays. `field` is in lower case. */
@@ -74,7 +75,7 @@ function refresh(value: string, map: ReferenceMap, field: string): string | null
   return moved === null ? null : before + quote + moved + rest.slice(text.length);
 }
 
-const REFRESH = /^([\s\d.]+[;,\s]\s*(?:url\s*=\s*)?)(["']?)(.*)$/is;
+const REFRESH = /^([ \t]*[\d.]+(?=[ \t;,])[ \t]*(?:[;,][ \t]*)?(?:url[ \t]*=[ \t]*)?)(["']?)(.*)$/is;
 
 /** RFC 8288 section 3: `<reference>; rel=next, ...`. */
 function links(value: string, map: ReferenceMap, field: string): string | null {
@@ -128,9 +129,9 @@ function cookie(value: string, map: ReferenceMap): string | null {
 
 function movedAttribute(attribute: string, pair: string, map: ReferenceMap): string | null {
   const [, name = "", text = ""] = ATTRIBUTE.exec(attribute) ?? [];
-  const key = name.trim().toLowerCase();
+  const key = trimmed(name).toLowerCase();
   if (key !== "path" && key !== "domain") return null;
-  const moved = map.cookie(key, text.trim(), pair.slice(0, pair.indexOf("=")).trim());
+  const moved = map.cookie(key, trimmed(text), trimmed(pair, 0, pair.indexOf("=")));
   return moved === null || moved === "" ? moved : `${name}=${moved}`;
 }
 

@@ -1,5 +1,6 @@
 /** What ends when a token is deleted or expires, and by when; and what stays while the registry cannot be asked. */
 import { describe, expect, it } from "vitest";
+import { webSocketAccept } from "../../../../core/http/websocket-accept.ts";
 import { closeFrame } from "../../../../core/http/websocket-frames.ts";
 import { serverLimits } from "../../../../core/limits.ts";
 import { NativeAgent } from "../../../helpers/native-agent.ts";
@@ -239,10 +240,10 @@ describe("the requests of a token that is deleted", () => {
 
   it("end with 1008 where they are WebSockets between two frames, and with a cut inside of one", () => {
     const { server, agent } = connected();
-    const accepted = ["Upgrade", "websocket", "Connection", "Upgrade"];
+    const asked = ["Upgrade", "websocket", "Connection", "Upgrade"];
     const open = () => {
-      const visit = server.visit({ upgrade: true, headers: accepted });
-      agent.head(101, accepted);
+      const visit = server.visit({ upgrade: true, headers: [...asked, "Sec-WebSocket-Key", "x"] });
+      agent.head(101, [...asked, "Sec-WebSocket-Accept", webSocketAccept("x")]);
       return visit;
     };
     const between = open();
