@@ -13,6 +13,7 @@ import { ACCESS_TOKEN, accessOf, isPasswordOf } from "../scenario/request.ts";
 import type { HomeSpec } from "../scenario/scenario.ts";
 import { readNativeFrame } from "../wire/native.ts";
 import { neededCredential, signatureKey, tokenKey } from "./credential.ts";
+import { GoneTokens } from "./gone-tokens.ts";
 import { ofEachProcess } from "./of-each-process.ts";
 
 type Operation = Extract<ServerEffect, { readonly type: "registry_call" }>["operation"];
@@ -24,6 +25,7 @@ type Told = {
   /** Tokens that it found valid, with the last time. */
   readonly accepted: Map<string, number>;
   readonly magic: Map<string, string>;
+  readonly gone: GoneTokens;
   /** Tunnels whose row was written, and is theirs. */
   readonly claimed: Set<string>;
   failing: boolean;
@@ -59,10 +61,12 @@ export const granted: Property = {
       serverStep: (server, event, effects, count) => {
         const told = toldTo(server);
         if (event.type === "registry_answered") hear(told, event, server.nowMs);
+        forget(told, event, server.nowMs);
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
           if (effect === undefined || limits === null) continue;
           note(told, effect, server);
+          told.gone.note(effect, server.nowMs, limits);
           const wrong = wrongWith(told, effect, server, limits, event);
           if (wrong === undefined) continue;
           judged();
@@ -78,6 +82,7 @@ function toldNothing(homes: readonly HomeSpec[]): Told {
     homes,
     operations: new Map(),
     accepted: new Map(),
+    gone: new GoneTokens(),
     magic: new Map(),
     claimed: new Set(),
     failing: false,
@@ -105,6 +110,16 @@ function hear(
     told.magic.set(operation.tokenHash, outcome.clientId);
   if (outcome.type === "connection_upserted" && operation.type === "upsert_connection" && outcome.current)
     told.claimed.add(operation.tunnel);
+}
+
+/** What is good no longer was never accepted; but a tunnel may be let in by a signature that expires on its way. */
+function forget(told: Told, event: ServerEvent, nowMs: number): void {
+  const { gone = [], expired = [] } = told.gone.hear(event, nowMs) ?? {};
+  for (const { kind, tokenHash, clientId } of [...gone, ...expired]) {
+    if (kind === "signature" && !gone.some((token) => token.tokenHash === tokenHash)) continue;
+    if (kind === "magic") told.magic.delete(tokenHash);
+    else told.accepted.delete(tokenKey(kind, tokenHash, clientId));
+  }
 }
 
 function note(told: Told, effect: ServerEffect, server: SteppedServer): void {

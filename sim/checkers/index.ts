@@ -51,6 +51,7 @@ import { relayed } from "./relayed.ts";
 import { requestIntact } from "./request-intact.ts";
 import { resetsAcknowledged } from "./resets-acknowledged.ts";
 import { returnsInTime } from "./returns-in-time.ts";
+import { revoked } from "./revoked.ts";
 import { rowsTrue } from "./rows-true.ts";
 import { settles } from "./settles.ts";
 import { socketRoom } from "./socket-room.ts";
@@ -89,6 +90,7 @@ export const properties: readonly Property[] = [
   endToEnd,
   authorized,
   granted,
+  revoked,
   modeKept,
   atMostOnce,
   requestIntact,

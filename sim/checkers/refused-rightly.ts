@@ -89,6 +89,8 @@ function isCause(
       return (
         event.type === "registry_answered" && event.outcome.type === "token_checked" && !event.outcome.valid
       );
+    case "revoked":
+      return event.type === "registry_answered" && event.outcome.type === "tokens_checked";
     case "draining":
       return ledger.drainAskedMs !== null;
     case "limit_tunnels":

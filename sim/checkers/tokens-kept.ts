@@ -1,6 +1,6 @@
 /**
  * A token that a server hands out is one that the registry has: it was stored, for that client id, before it was shown. And
- * none is stored but for who asks for it: a HEAD does not.
+ * none is stored but for who asks for it: a HEAD does not. One that is made with another token is stored only with that one's.
  */
 import type { ServerEffect } from "../../core/effects.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -36,6 +36,9 @@ export const tokensKept: Property = {
             if (effect.operation.type !== "insert_token") continue;
             asked.set(`${name} ${effect.call}`, effect.operation);
             if (!isAskedFor(ledger)) violate("safety", `${name} stores a token that nobody asked for`);
+            // Its maker may have been revoked since it let the request in.
+            if (effect.operation.kind !== "client_access" && effect.operation.by === undefined)
+              violate("safety", `${name} stores a token whoever made it`);
           }
           if (effect?.type !== "respond" || effect.status >= 400) continue;
           const exchange = ledger.exchanges.get(effect.exchange);

@@ -12,6 +12,7 @@ import { nativeReturnFaults } from "./native-return.ts";
 import { networkFaults } from "./network.ts";
 import { processFaults } from "./process.ts";
 import { registryFaults } from "./registry.ts";
+import { revocationFaults } from "./revocation.ts";
 import { serverFaults } from "./server.ts";
 import { timeFaults } from "./time.ts";
 import { visitorFaults } from "./visitor.ts";
@@ -29,6 +30,7 @@ export const faultKinds: readonly FaultKind[] = [
   ...serverFaults,
   ...visitorFaults,
   ...registryFaults,
+  ...revocationFaults,
   ...timeFaults,
   ...processFaults,
   ...lanFaults,

@@ -144,6 +144,12 @@ export const MUTANTS: readonly Mutant[] = [
   mutant("PB25", "a connection is kept that has somebody's login", "nobody speaks in another's name", [
     "bound_logins",
   ]),
+  mutant(
+    "PB30",
+    "a tunnel that is closed as revoked leaves its session for its agent to resume",
+    "a revoked credential does nothing after its bound",
+    ["revoked"],
+  ),
 ];
 
 function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {

@@ -35,6 +35,10 @@ export function onTokensChecked(
   for (const exchange of [...state.exchanges.values()]) {
     if (isServed(exchange) && isOver(exchange.token)) revokeExchange(state, exchange, out);
   }
+  // One that a tunnel carries ends with that.
+  for (const session of [...state.sessions.values()]) {
+    if (session.tunnel === null && isOverForHome(session.token)) giveUpSession(state, session, out);
+  }
   const sockets = [...state.sockets.values()].filter(
     (socket) =>
       isLetIn(socket) && (socket.kind === "tunnel" ? isOverForHome(socket.token) : isOver(socket.token)),
@@ -42,10 +46,6 @@ export function onTokensChecked(
   // Those that stand by go first, so that none of them takes the place of one that goes.
   for (const socket of sockets) if (!isHomes(state, socket)) dismissSocket(state, socket, "revoked", out);
   for (const socket of sockets) dismissSocket(state, socket, "revoked", out);
-  // One that a tunnel carries ends with that, or was taken over by an agent whose token is good.
-  for (const session of [...state.sessions.values()]) {
-    if (session.tunnel === null && isOverForHome(session.token)) giveUpSession(state, session, out);
-  }
 }
 
 function namesOf(tokens: readonly HeldToken[], places: readonly number[]): ReadonlySet<string> {

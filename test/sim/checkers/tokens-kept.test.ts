@@ -21,6 +21,7 @@ test("tokens_kept lets a token be stored for a request that is given up in the s
     tokenHash: fakeSha256(TOKEN),
     clientId: "home0",
     lifetimeMs: 1,
+    by: fakeSha256(TOKEN),
   });
   const asksFor = opened("/auth/signature-token?clientId=home0", bearer, "POST");
   const found = (...steps: ServerStep[]) => new Shows(tokensKept).server([[1, asksFor], ...steps]).found;
@@ -30,13 +31,14 @@ test("tokens_kept lets a token be stored for a request that is given up in the s
 
 describe("tokens_kept", () => {
   const issues = [opened("/auth/signature-token?clientId=home0", bearer, "POST")] as const;
-  const insert = calls(1, {
+  const insertion = {
     type: "insert_token",
     kind: "signature",
     tokenHash: fakeSha256(TOKEN),
     clientId: "home0",
     lifetimeMs: 1,
-  });
+  } as const;
+  const insert = calls(1, { ...insertion, by: fakeSha256(TOKEN) });
   const stored = answered(1, { type: "token_inserted", allowed: true });
   const hands = responds(200, `{"token":"${TOKEN}"}`);
   test.each<Case>([
@@ -62,6 +64,14 @@ describe("tokens_kept", () => {
       [
         [1, ...issues, insert],
         [2, answered(1, { type: "failed", fault: "unknown" }), hands],
+      ],
+    ],
+    [
+      "stored whoever made it",
+      1,
+      [
+        [1, ...issues, calls(1, { ...insertion, kind: "magic" })],
+        [2, stored, hands],
       ],
     ],
     ["stored for a HEAD", 1, [[1, opened("/auth/signature-token?clientId=home0", bearer, "HEAD"), insert]]],

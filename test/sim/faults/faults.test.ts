@@ -144,6 +144,10 @@ const signs: Readonly<Record<string, readonly [Sign, Readonly<Record<string, num
   registry_deadlock: [failsVisits, { permille: 1000 }],
   registry_swaps_answers: [tellsMachinesOtherwise, { permille: 1000 }],
   registry_read_only: [more("report:registry_failed")],
+  client_token_revoked: [failsVisits],
+  signature_revoked: [tellsMachinesOtherwise],
+  home_revoked: [failsVisits],
+  native_home_revoked_while_away: [failsVisits],
   registry_clock_jumps_forward: [tellsMachinesOtherwise],
   registry_clock_jumps_back: [tellsMachinesOtherwise],
   node_clock_runs_wrong: [tellsMachinesOtherwise, { permille: 1_100 }],
@@ -201,6 +205,15 @@ const NATIVE: Partial<Scenario> = {
   },
   agentLimits: { ...busyScenario().agentLimits, windowBytes: 16_384, windowBytesMin: 16_384, helloMs: 2_000 },
 };
+/** The same world where tokens in use are checked again while a fault acts. */
+const CHECKED: Partial<Scenario> = {
+  serverLimits: {
+    ...busyScenario().serverLimits,
+    leaseMs: 10_000,
+    leaseRenewMs: 1_000,
+    registryCallMs: 1_000,
+  },
+};
 /** What is about handshakes needs one while it acts. */
 const CUT: Fault = {
   id: 1,
@@ -218,6 +231,7 @@ const UPLOAD = 7;
 describe("a fault", () => {
   const calm = look([]);
   const calmNative = look([], NATIVE);
+  const calmChecked = look([], CHECKED);
   const cutNative = look([CUT], NATIVE);
 
   test("is nowhere in a calm run", () => {
@@ -233,10 +247,15 @@ describe("a fault", () => {
   test.each(faultKinds.map((kind) => kind.name))("of the kind %s bites", (name) => {
     const sign = signs[name];
     const isNative = name.startsWith("native_");
+    const isRevocation = name.endsWith("_revoked");
     const isGreeting = /hello|welcome/.test(name);
-    const seen = look([faultOf(name, sign?.[1]), ...(isGreeting ? [CUT] : [])], isNative ? NATIVE : {});
+    const seen = look(
+      [faultOf(name, sign?.[1]), ...(isGreeting ? [CUT] : [])],
+      isNative ? NATIVE : isRevocation ? CHECKED : {},
+    );
     expect(seen.result.faultCounts.get(name) ?? 0).toBeGreaterThan(0);
-    expect(sign?.[0](seen, isGreeting ? cutNative : isNative ? calmNative : calm)).toBe(true);
+    const before = isGreeting ? cutNative : isNative ? calmNative : isRevocation ? calmChecked : calm;
+    expect(sign?.[0](seen, before)).toBe(true);
     expect(seen.result.violations).toEqual([]);
   });
 });
