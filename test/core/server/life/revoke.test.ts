@@ -179,19 +179,25 @@ describe("the tunnel of a token that is deleted", () => {
     server.expectEmpty();
   });
 
-  it("is refused or closed where its handshake is under way", () => {
+  it("is refused where its row is being written, and closed as soon as its handshake is complete", () => {
     const server = new TestServer();
     server.registry.modes.set("upsert_connection", "holds");
+    server.advance(ROUND_MS - 1);
     const claiming = server.tunnel();
     const accepting = server.visitorSocket("home", false);
-    server.advance(ROUND_MS - 1);
-    const late = server.visitorSocket("home", false);
     revokeSignature(server);
     server.advance(1);
-    expect(claiming.refusal ?? claiming.closed).toMatchObject({ code: expect.anything() });
-    late.open();
-    expect(late.closed).toEqual({ code: 1008, reason: "revoked" });
-    accepting.lose();
+    expect(claiming.refusal).toMatchObject({ status: 401, code: "revoked" });
+    expect(server.registry.count("delete_connection")).toBe(1);
+    expect(accepting.stage).toBe("accepted");
+    accepting.open();
+    expect(accepting.closed).toEqual({ code: 1008, reason: "revoked" });
+    server.registry.modes.delete("upsert_connection");
+    // Written too late: the next renewal finds whose it is.
+    for (const { answer } of [...server.registry.held]) answer();
+    server.advance(ROUND_MS);
+    expect(server.registry.rows.size).toBe(0);
+    server.expectEmpty();
   });
 
   it("leaves the tunnels of others alone", () => {
