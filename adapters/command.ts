@@ -3,15 +3,17 @@ import { randomUUID } from "node:crypto";
 import { homedir } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { defaultAgentFile, startAgent } from "./agent/agent.ts";
-import { HASH_PASSWORD_HELP, helpOf, OVERVIEW } from "./help.ts";
+import { HASH_PASSWORD_HELP, helpOf, OVERVIEW, REVOKE_HELP } from "./help.ts";
 import { createLog, type Logger } from "./operator/log.ts";
 import { openOutput } from "./operator/output.ts";
 import { readPassword } from "./operator/password-prompt.ts";
+import { revoke } from "./operator/revoke.ts";
 import type { Signals } from "./operator/signals.ts";
 import { leaveThreads } from "./operator/threads.ts";
 import { hashPassword } from "./server/passwords.ts";
 import { startServer } from "./server/server.ts";
 import { readHashPasswordConfig } from "./settings/hash-password.ts";
+import { readRevokeConfig, showsPassword } from "./settings/revoke.ts";
 import {
   type CommandName,
   exposedSecrets,
@@ -67,9 +69,10 @@ async function run(name: string | undefined, flags: readonly string[], signals: 
   if (name === "serve") return wantsHelp ? print(helpOf("serve")) : serve(flags, signals);
   if (name === "agent") return wantsHelp ? print(helpOf("agent")) : agent(flags, signals);
   if (name === "hash-password") return wantsHelp ? print(HASH_PASSWORD_HELP) : printHash(flags);
+  if (name === "revoke") return wantsHelp ? print(REVOKE_HELP) : revokeTokens(flags);
   if (name === "--version") return print(readVersion());
   if (name === undefined || name === "--help" || name === "-h") return print(OVERVIEW);
-  const near = suggestion(name, ["serve", "agent", "hash-password", "--help", "--version"]);
+  const near = suggestion(name, ["serve", "agent", "hash-password", "revoke", "--help", "--version"]);
   throw new StartupError(`${name} is no command${near || "; see --help"}`);
 }
 
@@ -121,6 +124,15 @@ async function printHash(flags: readonly string[]): Promise<void> {
   const { user } = readHashPasswordConfig(flags);
   const hash = await hashPassword(await readPassword(process.stdin, (text) => stderr.write(text)));
   print(user === null ? hash : `basic:${user}:${hash}`);
+}
+
+async function revokeTokens(flags: readonly string[]): Promise<void> {
+  const config = readRevokeConfig(flags, process.env);
+  if (showsPassword(flags)) stderr.write("culvert: --database shows its secret: use --database-file\n");
+  const tokens = await revoke(config);
+  print(
+    `revoked ${tokens} ${tokens === 1 ? "token" : "tokens"}: what they had opened ends within 20 seconds`,
+  );
 }
 
 type Circumstances = { readonly signals: Signals; readonly logger: Logger; readonly drainMs: number };

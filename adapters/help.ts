@@ -1,5 +1,6 @@
 /** What `--help` says. */
 import { hashPasswordSettings } from "./settings/hash-password.ts";
+import { revokeSettings } from "./settings/revoke.ts";
 import { type CommandName, limitsOf, settingsOf } from "./settings/settings.ts";
 
 export const OVERVIEW = `Culvert, a self-hosted HTTP tunnel
@@ -7,6 +8,7 @@ export const OVERVIEW = `Culvert, a self-hosted HTTP tunnel
   culvert serve [flags]    the server on the internet
   culvert agent [flags]    the agent next to the home service
   culvert hash-password    makes what --access keeps of a password
+  culvert revoke [flags]   shuts a home out, or ends what one token had opened
 
   culvert serve --help     the flags of a command
   culvert --version
@@ -39,6 +41,18 @@ export const HASH_PASSWORD_HELP = [
   ...columns(
     Object.values(hashPasswordSettings).map(({ flag, placeholder, help }) => [
       `--${flag} ${placeholder}`,
+      help,
+    ]),
+  ),
+  "",
+].join("\n");
+
+export const REVOKE_HELP = [
+  "culvert revoke --client-id ID [flags]: deletes tokens in the server's database\n",
+  ...columns(
+    revokeSettings.map(({ flag, placeholder, variable, help }) => [
+      `--${flag} ${placeholder}`,
+      variable ?? "",
       help,
     ]),
   ),

@@ -168,6 +168,13 @@ const COMMANDS: Readonly<Record<string, (line: string) => Promise<void> | void>>
     const config = readAgentConfig(["--server=http://x", "--to=http://y", "--access-file", file], {});
     expect(config.access).toMatch(/^basic me:scrypt\./);
   },
+  "npm run revoke -- --client-id my-home --database sqlite:./culvert.db": async (line) => {
+    const database = `sqlite:${temporaryFolder()}/culvert.db`;
+    const server = await startServer({ database });
+    await server.register("my-home");
+    const output = await run(line, { "sqlite:./culvert.db": database }).succeeded();
+    expect(output).toContain("revoked 1 token: ");
+  },
   "(umask 077 && openssl rand -hex 32 > culvert-token)": async (line) => {
     const file = join(temporaryFolder(), "token");
     await run(line, { "culvert-token": file }).succeeded();

@@ -84,12 +84,12 @@ export type RunAgentConfig = Pick<AgentConfig, "protocol" | "access" | "hostHead
 
 /** Throws `StartupError` with one clear line for anything that cannot be used. */
 export function readServeConfig(args: readonly string[], environment: Environment): ServeConfig {
-  return readSettings(serveSchema, serveSettings, { args, environment, variables: allVariables() });
+  return readSettings(serveSchema, serveSettings, { args, environment, variables: variablesOfAll() });
 }
 
 /** Throws `StartupError` with one clear line for anything that cannot be used. */
 export function readAgentConfig(args: readonly string[], environment: Environment): RunAgentConfig {
-  return readSettings(agentSchema, agentSettings, { args, environment, variables: allVariables() });
+  return readSettings(agentSchema, agentSettings, { args, environment, variables: variablesOfAll() });
 }
 
 export type CommandName = "serve" | "agent";
@@ -116,7 +116,8 @@ export function limitsOf(command: CommandName): Readonly<Record<string, number>>
   return command === "serve" ? serverLimits : agentLimits;
 }
 
-function allVariables(): string[] {
+/** The variables that any command reads. */
+export function variablesOfAll(): string[] {
   return [...settingsOf("serve"), ...settingsOf("agent")].flatMap(({ variable }) => variable ?? []);
 }
 
