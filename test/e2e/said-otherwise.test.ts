@@ -133,6 +133,16 @@ describe("a visitor", () => {
   );
 });
 
+test("a visitor who says close with a no-break space behind it has not said close", async () => {
+  const { home, visit } = await startPassage("native");
+  const visitor = visit();
+  for (const path of ["/1", "/2"])
+    visitor.send(`GET ${path} HTTP/1.1`, HOST, "Connection: close\xa0", "", "");
+  for (const path of ["/1", "/2"]) (await home.call()).answer("200 OK", [], `answer to ${path}`);
+  await visitor.untilText("answer to /2");
+  expect(statuses(visitor)).toEqual([200, 200]);
+});
+
 describe("a home", () => {
   test.each(["chunked\xa0", "\xa0chunked"])("whose answer is %j is no HTTP", async (coding) => {
     const { home, visit } = await startPassage("native");

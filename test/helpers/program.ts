@@ -19,7 +19,8 @@ export type ProgramOptions = {
   readonly stderr?: Sink;
   /** None by default. */
   readonly stdin?: "pipe";
-  readonly environment?: Readonly<Record<string, string>>;
+  /** Undefined takes one away that every program here gets. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Runs it by this shell script, as its arguments: `exec "$@" >&-`. */
   readonly script?: string;
 };
@@ -108,7 +109,7 @@ export type AgentProgram = Program & {
 export async function startAgentProgram(
   server: Pick<ServerProgram, "url">,
   origin: string,
-  options: ProgramOptions = {},
+  options: ProgramOptions & { readonly flags?: readonly string[] } = {},
 ): Promise<AgentProgram> {
   const clientToken = await registerClient({ url: server.url, accessToken: ACCESS_TOKEN }, "home");
   const visitors = visitorsOf(server, "home", clientToken);
@@ -116,7 +117,8 @@ export async function startAgentProgram(
   const program = startProgram(
     [
       ...["agent", "--server", server.url, "--to", origin, "--client-id", "home"],
-      ...["--state", state, "--log-level", "debug"],
+      ...["--state", state],
+      ...(options.flags ?? ["--log-level", "debug"]),
     ],
     options,
   );
