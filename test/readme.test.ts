@@ -1,13 +1,14 @@
 /** The README says what is: its commands run, its tables are those of the code. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { REGISTRY_PROBLEMS } from "../adapters/registry/problem.ts";
 import { readAgentConfig, settingsOf } from "../adapters/settings/settings.ts";
 import { AGENT_PROBLEMS } from "../core/agent/problem.ts";
 import { FAILURES } from "../core/failure.ts";
+import { properties } from "../sim/checkers/index.ts";
 import { startOrigin } from "./helpers/origin.ts";
 import { ACCESS_TOKEN, startServer, startTunnel, temporaryFolder } from "./helpers/tunnel.ts";
 import { ask } from "./helpers/visitor.ts";
@@ -248,6 +249,28 @@ describe("the commands of the README", () => {
   });
 });
 
+describe("docs/security.md", () => {
+  const text = readFileSync(join(ROOT, "docs/security.md"), "utf8");
+
+  test("has a test behind each promise, which is there", () => {
+    const rows = tablesIn(text).find(([heading]) => heading?.at(-1) === "held by") ?? [];
+    expect(rows.length).toBeGreaterThan(10);
+    for (const [threat, , tests = ""] of rows.slice(1)) {
+      const files = [...tests.matchAll(/\]\(\.\.\/([^)]+)\)/g)].map(([, file = ""]) => file);
+      expect(files.length, threat).toBeGreaterThan(0);
+      for (const file of files) expect(existsSync(join(ROOT, file)), `${threat}: ${file}`).toBe(true);
+    }
+  });
+
+  test("names checkers of the simulator that there are", () => {
+    const [, list = ""] = /`sim\/checkers\/`: ([^)]+)\)/.exec(text) ?? [];
+    const names = [...list.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+    expect(names.length).toBeGreaterThan(3);
+    const known = new Set<string | undefined>(properties.map(({ name }) => name));
+    expect(names.filter((name) => !known.has(name))).toEqual([]);
+  });
+});
+
 describe("the tables of the README", () => {
   test("have every failure with its status, close code and title", () => {
     const expected = Object.entries(FAILURES).map(
@@ -347,12 +370,19 @@ function between(name: string): string[] {
 
 /** The cells of a table's rows, by its first line. */
 function tableUnder(heading: string): string[][] {
-  const lines = README.slice(README.indexOf(heading)).split("\n").slice(2);
-  const end = lines.findIndex((line) => !line.startsWith("|"));
-  return lines.slice(0, end).map((line) =>
-    line
-      .split("|")
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  );
+  const [table = []] = tablesIn(README.slice(README.indexOf(heading)));
+  return table.slice(1);
+}
+
+/** The cells of each table, its heading first. */
+function tablesIn(text: string): string[][][] {
+  return [...text.matchAll(/^\|.*\n\|[-|]+\|\n(?:\|.*\n)*/gm)].map(([table]) => {
+    const [heading = "", , ...rows] = table.trim().split("\n");
+    return [heading, ...rows].map((line) =>
+      line
+        .split("|")
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+  });
 }
