@@ -70,8 +70,8 @@ export const serverLimits = {
   guessMs: 1 * SECOND,
   /** For this long after its last use a right password is not checked again, which costs a good part of a second. */
   passwordFreshMs: 300 * SECOND,
-  /** Checked at a time: each takes a core and up to 32 MiB. */
-  passwordsRunningMax: 2,
+  /** Checked at a time: each takes a core and 32 MiB, and those who are let in already need the other core. */
+  passwordsRunningMax: 1,
   /** Checked and waiting for that, of all visitors and of one address. */
   passwordsMax: 64,
   addressPasswordsMax: 4,

@@ -31,7 +31,7 @@ function commandLines(): string[] {
 /** What is written for people, but for the change log, which says what was. */
 function documents(): string[] {
   const docs = readdirSync(join(ROOT, "docs")).filter((name) => name.endsWith(".md"));
-  return ["README.md", "sim/README.md", ...docs.map((name) => `docs/${name}`)];
+  return ["README.md", "sim/README.md", ".github/SECURITY.md", ...docs.map((name) => `docs/${name}`)];
 }
 
 /** What a process list or the history of a shell would keep of a secret. */

@@ -40,8 +40,8 @@ export function readSettings<Schema extends z.ZodObject>(
   table: { readonly [Name in keyof Schema["shape"] & string]: Setting },
   sources: SettingSources,
 ): z.infer<Schema> {
-  const settings = withFiles(Object.values<Setting>(table));
-  const flags = readFlags(settings, sources.args);
+  const settings = Object.values<Setting>(table);
+  const flags = readFlags(withFiles(settings), sources.args);
   assertNoStray(settings, flags, sources);
   const names = new Map<PropertyKey, string>();
   const texts: Record<string, string | readonly string[] | undefined> = {};
@@ -154,19 +154,24 @@ function assertNoStray(
       );
     }
     // Names without our prefix belong to others, unless one is all but ours and ours is missing.
-    const meant = settings.find(
-      ({ variable = "", flag }) =>
-        variable.length > SHORT_NAME_LENGTH &&
-        !flags.has(flag) &&
-        environment[variable] === undefined &&
-        editDistance(name, variable) <= 2,
-    );
+    const missing = settings.filter((setting) => !isGiven(setting, flags, environment));
+    const meant = withFiles(missing)
+      .map(({ variable = "" }) => variable)
+      .find((variable) => variable.length > SHORT_NAME_LENGTH && editDistance(name, variable) <= 2);
     if (meant !== undefined) {
       throw new StartupError(
-        `the environment variable ${name} is set, but nothing reads it; did you mean ${meant.variable}?`,
+        `the environment variable ${name} is set, but nothing reads it; did you mean ${meant}?`,
       );
     }
   }
+}
+
+/** Whether it was given in any way. */
+function isGiven(setting: Setting, flags: Flags, environment: Environment): boolean {
+  return withFiles([setting]).some(
+    ({ flag, variable }) =>
+      flags.has(flag) || (variable !== undefined && environment[variable] !== undefined),
+  );
 }
 
 /** Two edits turn one short name into another by accident: PORT and SORT. */

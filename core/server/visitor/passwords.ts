@@ -4,7 +4,7 @@
  *
  * - What was right lately is right: it costs nothing, and nobody's bound refuses it.
  * - A wrong guess is counted before the work is done. An address that has none left has none done.
- * - A few are worked on at a time, some more wait, and of those an address has a share.
+ * - Few are worked on at a time, some more wait, and of all these an address has a share.
  * - The same password shown again meanwhile waits for the same answer: a page has many parts.
  *
  * Whoever has the name wrong costs as much as who has the password wrong, and so cannot tell the two apart.

@@ -189,8 +189,10 @@ describe("the settings of serve", () => {
       TUNNEL_TOKEN: "x",
       CULVERT_SERVER: "x",
       DATABASE_URI: "x",
+      DATABASE_URI_FILE: "x",
     };
     expect(readServeConfig(["--database", "sqlite::memory:"], environment).port).toBe(8000);
+    expect(readServeConfig([], { ...environment, DATABASE_URL: "sqlite::memory:" }).port).toBe(8000);
   });
 });
 
