@@ -1,10 +1,11 @@
 /**
- * Of a home's headers the visitor gets those that are for him, unchanged, and none that were for a hop on the way; who may
- * read an answer across sites is the server's to say, and the same for every answer.
+ * Of a home's headers the visitor gets those that are for him, unchanged, and none that were for a hop on the way; none
+ * that names a place leads to the private network, or out of the home. Who may read an answer across sites is the server's to
+ * say, and the same for every answer.
  */
 import type { Property } from "../record/checker.ts";
 import type { Visit } from "../record/visit.ts";
-import { extraHeaders } from "../scenario/answers.ts";
+import { extraHeaders, OWN_PATH } from "../scenario/answers.ts";
 import type { Scenario } from "../scenario/scenario.ts";
 import { headerOf } from "../tools/headers.ts";
 
@@ -53,7 +54,23 @@ export const endToEnd: Property = {
   },
 };
 
-function wrongIn({ operation }: Visit, headers: readonly string[]): string | null {
+/** Values that name a place of a home that names itself. */
+function placesIn(headers: readonly string[]): readonly string[] {
+  const named = headers.filter((text, index) => index % 2 === 1 && text.includes(OWN_PATH));
+  const cookies = headers.filter((text, index) => index % 2 === 1 && text.startsWith("named="));
+  return [...named, ...cookies];
+}
+
+/** The names of the services, which nobody outside knows. */
+const PRIVATE = /\.test\b/;
+
+function wrongIn({ operation, clientId }: Visit, headers: readonly string[]): string | null {
+  const { quirks = [], way } = operation.request;
+  // Behind a proxy that has a name of its own, a home that is told another host names that one.
+  const isBelowPath = way === "path" && !quirks.includes("forwarded");
+  const prefix = isBelowPath ? `/t/${clientId}` : "";
+  const place = placesIn(headers).find((text) => PRIVATE.test(text) || !text.includes(prefix));
+  if (place !== undefined) return `${place}, which is no place of the home's for him`;
   const hop = HOP_BY_HOP.find((name) => headerOf(headers, name) !== undefined);
   if (hop !== undefined) return `${hop}, which was for a hop on the way`;
   const sent = extraHeaders(operation.answer.quirks ?? []);

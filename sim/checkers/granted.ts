@@ -180,9 +180,9 @@ function asksFor(text: string, requestId: number): boolean {
   return text.startsWith(`{"type":"HTTP","request_id":${requestId},`);
 }
 
-/** An answer of the server itself to somebody who needed a token. */
+/** An answer of the server itself to somebody who needed a token. A redirect says nothing that he does not know. */
 function isOwnSuccess({ tunnel, opened }: LedgerExchange, status: number): boolean {
-  return tunnel === null && status < 400 && opened.method !== "OPTIONS";
+  return tunnel === null && status < 300 && opened.method !== "OPTIONS";
 }
 
 /** A request goes to the home that its token opens, and to no other. */

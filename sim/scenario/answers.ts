@@ -13,6 +13,8 @@ export const HARMLESS_ANSWERS = [
   "list_header",
   "length_twice",
   "body_for_nobody",
+  /** It names places of its own by the host that it is told. */
+  "names_itself",
   /** It asks for a login, or goes on with one, that its connection has from then on. */
   "binds_login",
 ] as const;
@@ -65,6 +67,27 @@ export function extraHeaders(
   const again = length !== null && quirks.includes("length_twice") ? ["content-length", length] : [];
   return [...quirks.flatMap((quirk) => EXTRA_HEADERS[quirk] ?? []), ...again];
 }
+
+/** Headers of `names_itself` from a service that is told that host. */
+export function ownPlaces(host: string): readonly string[] {
+  const [name = ""] = host.split(":");
+  const place = `http://${host}${OWN_PATH}`;
+  return [
+    ...[
+      "Location",
+      place,
+      "Content-Location",
+      place,
+      "Link",
+      `<${place}>; rel=next`,
+      "Refresh",
+      `9; url=${place}`,
+    ],
+    ...["Set-Cookie", `named=1; Domain=${name}; Path=/`],
+  ];
+}
+
+export const OWN_PATH = "/named/by/itself";
 
 const LONG_HEADER_CHARACTERS = 1_500;
 const HUGE_HEADER_CHARACTERS = 20_000;

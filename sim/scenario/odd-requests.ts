@@ -138,7 +138,7 @@ const odd = {
   })),
   path_without_id: answered([400], () => ({ method: "GET", target: "/t/" })),
   path_with_bad_id: answered([400], () => ({ method: "GET", target: "/t/%zz/a" })),
-  path_alone: answered([400, 401, 404], ({ clientId }) => ({ method: "GET", target: `/t/${clientId}` })),
+  path_alone: answered([308, 400], ({ clientId }) => ({ method: "GET", target: `/t/${clientId}` })),
   path_by_digest: answered([400, 401, 404], ({ clientId }) => ({
     method: "GET",
     target: `/t/${clientId}/a`,

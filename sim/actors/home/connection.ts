@@ -4,6 +4,7 @@
  */
 import type { HomeEnd, HomeLine } from "../../network/home-line.ts";
 import type { HomeCall, HomeConnectionRecord } from "../../record/home-call.ts";
+import { ownPlaces } from "../../scenario/answers.ts";
 import type { VisitOperation } from "../../scenario/scenario.ts";
 import { headerOf } from "../../tools/headers.ts";
 import type { Random } from "../../tools/random.ts";
@@ -157,7 +158,11 @@ export class HomeConnection implements HomeEnd {
         name: this.#record.agent,
         flushed: (bytes) => this.#onTaken(bytes),
         interim: (status, list) => reply.interim(status, list),
-        head: (status, list) => this.#head(exchange, status, list),
+        head: (status, list) => {
+          const names = visit?.answer.quirks?.includes("names_itself") === true;
+          const own = names ? ownPlaces(headerOf(headers, "host") ?? "") : [];
+          this.#head(exchange, status, [...list, ...own]);
+        },
         body: (bytes) => reply.body(bytes),
         ended: (trailers) => this.#endAnswer(exchange, trailers),
         failed: () => this.#breakOff(exchange),
