@@ -51,7 +51,7 @@ export function renderProblem(problem: Problem, html: boolean): ProblemResponse 
     "x-content-type-options",
     "nosniff",
   ];
-  if (html) headers.push("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'");
+  if (html) headers.push("content-security-policy", PAGE_POLICY);
   if (problem.retryAfterSeconds !== null) headers.push("retry-after", String(problem.retryAfterSeconds));
   // These two statuses must say what would do instead (RFC 9110 sections 15.5.2 and 15.5.22).
   if (problem.status === 401) headers.push("www-authenticate", "Bearer");
@@ -83,27 +83,38 @@ function problemJson(problem: Problem): string {
 
 function problemPage(problem: Problem): string {
   const { status, code, title, detail, requestId } = problem;
+  return htmlPage(
+    `${status} ${title}`,
+    `<p class="status">${status}</p>
+<h1>${escapeHtml(title)}</h1>
+${detail === null ? "" : `<p>${escapeHtml(detail)}</p>\n`}<dl>
+<dt>Code</dt><dd>${escapeHtml(code)}</dd>
+${requestId === null ? "" : `<dt>Request</dt><dd>${requestId}</dd>\n`}</dl>`,
+  );
+}
+
+/** A page of the server's own. `title` is text, `main` is HTML. */
+export function htmlPage(title: string, main: string): string {
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>${status} ${escapeHtml(title)}</title>
+<title>${escapeHtml(title)}</title>
 <style>${PAGE_STYLE}</style>
 </head>
 <body>
 <main>
-<p class="status">${status}</p>
-<h1>${escapeHtml(title)}</h1>
-${detail === null ? "" : `<p>${escapeHtml(detail)}</p>\n`}<dl>
-<dt>Code</dt><dd>${escapeHtml(code)}</dd>
-${requestId === null ? "" : `<dt>Request</dt><dd>${requestId}</dd>\n`}</dl>
+${main}
 </main>
 </body>
 </html>
 `;
 }
+
+/** Of a page that has nothing but its own style. */
+export const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'";
 
 const PAGE_STYLE = `
 :root { color-scheme: light dark; --ink: #1c2430; --quiet: #667085; --page: #f4f6f8; --card: #fff; --line: #e3e7ec; --mark: #0f766e; }
@@ -128,7 +139,7 @@ const HTML_ESCAPES: ReadonlyMap<string, string> = new Map([
   ["'", "&#39;"],
 ]);
 
-function escapeHtml(text: string): string {
+export function escapeHtml(text: string): string {
   let escaped = text;
   for (const [character, reference] of HTML_ESCAPES) escaped = escaped.replaceAll(character, reference);
   return escaped;

@@ -25,6 +25,8 @@ export function neededCredential(opened: Opened, place: Place): NeededCredential
     const tokenHash = fakeSha256(shown.replace(/^bearer +/i, ""));
     return { kind: "home", clientId: place.clientId, tokenHash, shown };
   }
+  // The server's front page.
+  if (target === "/" && (method === "GET" || method === "HEAD")) return { kind: "none" };
   const { path, query } = parsedTarget(target);
   const clientId = query.get("clientid") ?? "";
   const signature = {

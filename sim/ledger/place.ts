@@ -14,8 +14,8 @@ export type Place = {
 
 export function placeOf({ target, headers }: Pick<Opened, "target" | "headers">): Place {
   const host = (headerOf(headers, "host") ?? "").toLowerCase().replace(/:\d*$/, "").replace(/\.$/, "");
-  if (host.endsWith(`.${DOMAIN}`))
-    return { way: "host", clientId: host.slice(0, -DOMAIN.length - 1), target };
+  const label = host.endsWith(`.${DOMAIN}`) ? host.slice(0, -DOMAIN.length - 1) : "";
+  if (label !== "" && !label.includes(".")) return { way: "host", clientId: label, target };
   const path = /^\/t\/([^/?]+)(.*)$/.exec(target);
   if (path !== null)
     return {

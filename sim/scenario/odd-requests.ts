@@ -29,6 +29,8 @@ const odd = {
     method: "GET",
     target: `/a b?clientId=${clientId}`,
   })),
+  front_page: answered([200], () => ({ method: "GET", target: "/", headers: ["accept", "text/html"] })),
+  front_page_posted: answered([400], () => ({ method: "POST", target: "/" })),
   health_head: answered([200], () => ({ method: "HEAD", target: "/health" })),
   health_posted: answered([405], () => ({ method: "POST", target: "/health" })),
   socket_path: answered([426], () => ({ method: "GET", target: "/ws" })),
@@ -120,7 +122,7 @@ const odd = {
     target: "/",
     hosts: [`${clientId.toUpperCase()}.Tunnel.Example.:80`],
   })),
-  host_below_a_home: answered([400, 401, 404], ({ clientId }) => ({
+  host_below_a_home: answered([200], ({ clientId }) => ({
     method: "GET",
     target: "/",
     hosts: [`www.${clientId}.tunnel.example`],

@@ -36,6 +36,8 @@ export type RouteAction =
     }
   /** To a path of this server. */
   | { readonly type: "redirect"; readonly location: string }
+  /** What this server is, for whoever named no home. */
+  | { readonly type: "front_page" }
   | { readonly type: "health" }
   | { readonly type: "register_client"; readonly clientId: string }
   | { readonly type: "issue_signature"; readonly clientId: string }
@@ -89,8 +91,11 @@ export function routeOf(request: ExchangeOpened, config: RouteConfig): Route {
   if (place.type === "home") {
     // A WebSocket has no references.
     const isPage = place.elsewhere !== null && !request.upgrade;
-    return isPage ? redirected(place.elsewhere) : homeRoute(headers, place, blocking);
+    return isPage
+      ? ownAnswer({ type: "redirect", location: place.elsewhere }, "path")
+      : homeRoute(headers, place, blocking);
   }
+  if (place.target === "/" && isGetOrHead(request)) return ownAnswer({ type: "front_page" }, "query");
   const target = parseOriginForm(place.target);
   if (target === null) return refused("bad_request", "The request target cannot be read.");
   const { path, query } = target;
@@ -151,14 +156,14 @@ type ControlRoute = (request: ExchangeOpened, forward: QueryForward, config: Rou
 const CONTROL_ROUTES: ReadonlyMap<string, ControlRoute> = new Map<string, ControlRoute>([
   ["health", routeHealth],
   ["ws", routeSocketPath],
-  ["auth/register-client", routeRegisterClient],
-  ["auth/signature-token", routeIssueSignature],
+  ["auth/register-client", (request, forward) => routeToken("register_client", request, forward)],
+  ["auth/signature-token", (request, forward) => routeToken("issue_signature", request, forward)],
   ["auth/validate-signature-token", routeConfirmSignature],
   ["auth/magic-token", routeMagicToken],
 ]);
 
 function routeHealth(request: ExchangeOpened, forward: QueryForward): Route {
-  if (request.method !== "GET" && request.method !== "HEAD") return methodNotAllowed("GET, HEAD");
+  if (!isGetOrHead(request)) return methodNotAllowed("GET, HEAD");
   return { action: { type: "health" }, credential: { type: "none" }, forward };
 }
 
@@ -166,26 +171,21 @@ function routeSocketPath(): Route {
   return refused("upgrade_required", "Connect to /ws as a WebSocket.");
 }
 
-function routeRegisterClient(request: ExchangeOpened, forward: QueryForward): Route {
+/** Of a token that the server makes. */
+function routeToken(
+  type: "register_client" | "issue_signature",
+  request: ExchangeOpened,
+  forward: QueryForward,
+): Route {
   if (!isPostOrHead(request)) return methodNotAllowed("POST, HEAD");
   const clientId = clientIdOf(forward.query);
   if (clientId === null) return missingClientId();
-  return {
-    action: { type: "register_client", clientId },
-    credential: { type: "access_token", token: bearerToken(request.headers) },
-    forward,
-  };
-}
-
-function routeIssueSignature(request: ExchangeOpened, forward: QueryForward): Route {
-  if (!isPostOrHead(request)) return methodNotAllowed("POST, HEAD");
-  const clientId = clientIdOf(forward.query);
-  if (clientId === null) return missingClientId();
-  return {
-    action: { type: "issue_signature", clientId },
-    credential: { type: "client_access", clientId, token: bearerToken(request.headers) },
-    forward,
-  };
+  const token = bearerToken(request.headers);
+  const isFirst = type === "register_client";
+  const credential = isFirst
+    ? ({ type: "access_token", token } as const)
+    : ({ type: "client_access", clientId, token } as const);
+  return { action: { type, clientId }, credential, forward };
 }
 
 function routeConfirmSignature(request: ExchangeOpened, forward: QueryForward, config: RouteConfig): Route {
@@ -304,8 +304,12 @@ function queryToken(
   return queryTokens ? (queryValue(query, name) ?? null) : bearerToken(headers);
 }
 
-function isPostOrHead(request: ExchangeOpened): boolean {
-  return request.method === "POST" || request.method === "HEAD";
+function isGetOrHead({ method }: ExchangeOpened): boolean {
+  return method === "GET" || method === "HEAD";
+}
+
+function isPostOrHead({ method }: ExchangeOpened): boolean {
+  return method === "POST" || method === "HEAD";
 }
 
 function missingClientId(): Route {
@@ -321,14 +325,12 @@ function refused(
   detail: string,
   { allow = null, way = "query" }: { readonly allow?: string | null; readonly way?: Way } = {},
 ): Route {
-  const action = { type: "failure", code, detail, allow } as const;
-  return { action, credential: { type: "none" }, forward: { way, ...NOTHING } };
+  return ownAnswer({ type: "failure", code, detail, allow }, way);
 }
 
-/** Whether there is such a home is not looked at, so it tells nobody. */
-function redirected(location: string): Route {
-  const action = { type: "redirect", location } as const;
-  return { action, credential: { type: "none" }, forward: { way: "path", ...NOTHING } };
+/** For anybody, and about no home: not even whether there is one. */
+function ownAnswer(action: RouteAction, way: Way): Route {
+  return { action, credential: { type: "none" }, forward: { way, ...NOTHING } };
 }
 
 const NOTHING = {

@@ -2,6 +2,7 @@
 import { assert } from "../../assert.ts";
 import type { ServerEffect } from "../../effects.ts";
 import { visitorSite } from "../../http/forwarded.ts";
+import { prefersHtml } from "../../http/problem.ts";
 import type { Outbox } from "../../outbox.ts";
 import type { RegistryOperation, TokenHash } from "../../registry.ts";
 import { type CallResult, callRegistry } from "../registry/calls.ts";
@@ -9,6 +10,7 @@ import { forgetToken } from "../registry/trust.ts";
 import type { Exchange } from "../state/exchange.ts";
 import type { CallPurpose, ServerState } from "../state/server.ts";
 import { endExchange, enterPhase, failExchange } from "./exchange.ts";
+import { frontPage } from "./front-page.ts";
 import { forwardRequest } from "./request.ts";
 import { respondJson, respondWhole } from "./respond.ts";
 
@@ -20,6 +22,8 @@ export function serveRoute(state: ServerState, exchange: Exchange, out: Outbox<S
       return assert(false, "a refused route is served");
     case "redirect":
       return redirect(state, exchange, action.location, out);
+    case "front_page":
+      return showFrontPage(state, exchange, out);
     case "health":
       return answer(state, exchange, { healthy: true, hash: state.config.build }, out);
     case "confirm_signature":
@@ -129,6 +133,14 @@ function ask(
 
 function answer(state: ServerState, exchange: Exchange, value: object, out: Outbox<ServerEffect>): void {
   respondJson(state, exchange, value, out);
+  endExchange(state, exchange, "completed", out);
+}
+
+function showFrontPage(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
+  const { request } = exchange;
+  const page = frontPage(state.config, prefersHtml(request.headers));
+  const body = request.method === "HEAD" ? [] : [page.body];
+  respondWhole(state, exchange, { ...page, body }, out);
   endExchange(state, exchange, "completed", out);
 }
 

@@ -12,7 +12,13 @@ import type { ServerEffect } from "../../effects.ts";
 import { type ContentCoding, chooseCoding, compressedHeaders } from "../../http/compression.ts";
 import { withoutCors } from "../../http/cors.ts";
 import { visitorSite } from "../../http/forwarded.ts";
-import { endToEnd, type HeaderList, validHeaders, withoutHeaders } from "../../http/headers.ts";
+import {
+  endToEnd,
+  type HeaderList,
+  validHeaders,
+  withoutHeader,
+  withoutHeaders,
+} from "../../http/headers.ts";
 import { outOfHome } from "../../http/home-path.ts";
 import { withoutOriginWide } from "../../http/shared-origin.ts";
 import { passedTrailers } from "../../http/trailers.ts";
@@ -136,9 +142,13 @@ function takeHead(
   return false;
 }
 
-/** On its own name the home's service speaks for itself; elsewhere it shares a web origin with others. */
-function headersFor(state: ServerState, { request, route }: Exchange, headers: HeaderList): HeaderList {
+/**
+ * On its own name the home's service speaks for itself; elsewhere it shares a web origin with others. What it says of other
+ * ways to it (RFC 7838) is of its own machine, which is not where its visitors come.
+ */
+function headersFor(state: ServerState, { request, route }: Exchange, received: HeaderList): HeaderList {
   const { way, prefix } = route.forward;
+  const headers = withoutHeader(received, "alt-svc");
   if (way === "host") return headers;
   const shared = withoutOriginWide(headers);
   if (way === "query") return withoutCors(shared);

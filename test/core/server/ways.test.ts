@@ -223,6 +223,20 @@ describe("trusted proxies", () => {
   });
 });
 
+it("says nothing of other ways to its service, whichever way a visitor came", () => {
+  const { server, tunnel } = serverWith("public");
+  for (const request of [
+    { target: "/a", headers: HOME },
+    { target: "/t/home/a", headers: [] },
+    { target: "/a?clientId=home", headers: BEARER },
+  ]) {
+    const visit = server.open(request);
+    const headers = { "Alt-Svc": 'h3=":443"', "x-own": "1" };
+    tunnel.send({ requestId: visit.requestId, packetId: 1, body: "", last: true, headers });
+    expect([visit.header("alt-svc"), visit.header("x-own")]).toEqual([undefined, "1"]);
+  }
+});
+
 it("claims what a whole web origin has on the home's own name only, for by path and by client id it shares one", () => {
   const { server, tunnel } = serverWith("public");
   const wide = { "service-worker-allowed": "/", "clear-site-data": '"*"', "x-own": "1" };

@@ -79,7 +79,8 @@ describe("a home's own host name", () => {
     const headers = ["Host", host];
     expect(route("/health", headers).action).toEqual({ type: "health" });
     expect(route("/x?clientId=home", headers).forward.way).toBe("query");
-    expect(route("/", headers).action).toMatchObject({ type: "failure", code: "bad_request" });
+    expect(route("/", headers).action).toEqual({ type: "front_page" });
+    expect(route("/x", headers).action).toMatchObject({ type: "failure", code: "bad_request" });
   });
 
   it.each(["__proto__", "constructor", "_", "xn--bcher-kva", "t", "ws", "x".repeat(63)])(

@@ -281,3 +281,47 @@ describe("magic tokens", () => {
     expect(visit).toMatchObject({ status: 503, code: "registry_down" });
   });
 });
+
+describe("the server's front page", () => {
+  const browser = ["Accept", "text/html,*/*;q=0.8"];
+
+  it.each([
+    ["the server's own name", "tunnel.test"],
+    ["a wrong domain", "other.test"],
+    ["a name below a home's", "a.home.tunnel.test"],
+    ["a reserved name", "www.tunnel.test"],
+  ])("says at %s what it is and how homes are named, and nothing of those there are", (_where, host) => {
+    const server = new TestServer({}, { domain: "tunnel.test", pathRouting: true });
+    const page = (headers: readonly string[]) =>
+      server.open({ target: "/", headers: ["Host", host, ...headers] });
+    const alone = [page([]), page(browser)].map(({ status, text }) => ({ status, text }));
+    server.tunnel("garage");
+    const [plain, html] = [page([]), page(browser)];
+    expect([plain, html].map(({ status, text }) => ({ status, text }))).toEqual(alone);
+    expect([plain.status, html.status]).toEqual([200, 200]);
+    expect(plain.header("content-type")).toBe("text/plain; charset=utf-8");
+    expect(html.header("content-type")).toBe("text/html; charset=utf-8");
+    expect(html.header("content-security-policy")).toContain("default-src 'none'");
+    for (const { text } of [plain, html]) {
+      expect(text).toContain("This is a Culvert server.");
+      for (const way of ["CLIENT-ID.tunnel.test", "/t/CLIENT-ID/", "/?clientId=CLIENT-ID"]) {
+        expect(text).toContain(way);
+      }
+    }
+  });
+
+  it("names no way that is not there, and has no body for HEAD", () => {
+    const server = new TestServer({}, { domain: null, pathRouting: false });
+    const { text } = server.open({ target: "/" });
+    expect(text.split("\n").filter((line) => line.includes("CLIENT-ID"))).toEqual(["  /?clientId=CLIENT-ID"]);
+    const head = server.open({ method: "HEAD", target: "/" });
+    expect([head.status, head.text, head.header("content-length")]).toEqual([200, "", String(text.length)]);
+  });
+
+  it("is not what is posted to, nor what a home is asked for", () => {
+    const server = new TestServer();
+    expect(server.open({ method: "POST", target: "/" }).status).toBe(400);
+    expect(server.open({ target: "/?clientId=home" }).status).toBe(401);
+    expect(server.open({ target: "/?clientId=" }).status).toBe(400);
+  });
+});
