@@ -52,6 +52,7 @@ export const unharmed: Property = {
           // Its agent had as much to do as it may, and said so, or could not even say so.
           if (isBusy(visit, setting)) continue;
           if (isOwnLoss(visit, setting.scenario)) continue;
+          if (isTakenForGuess(visit, endedMs, setting.scenario)) continue;
           violate("liveness", `${describe(visit)} came to ${outcome || visit.end} and no fault was near`);
         }
       },
@@ -90,6 +91,11 @@ function touches(
     case "world":
       return true;
   }
+}
+
+/** Whose token is revoked guesses wrong, again and again, and others share his address. */
+function isTakenForGuess({ status }: Visit, endedMs: number, { faults }: Scenario): boolean {
+  return status === 429 && faults.some(({ kind, fromMs }) => kind.includes("revoked") && fromMs < endedMs);
 }
 
 function isBusy({ status }: Visit, { agentLimits }: Setting): boolean {
