@@ -24,6 +24,7 @@ import { drains } from "./drains.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { endsGoOut } from "./ends-go-out.ts";
 import { granted } from "./granted.ts";
+import { handshakesTaken } from "./handshakes-taken.ts";
 import { headOnce } from "./head-once.ts";
 import { heartbeat } from "./heartbeat.ts";
 import { heldBytes } from "./held-bytes.ts";
@@ -72,6 +73,7 @@ export const properties: readonly Property[] = [
   askedRightly,
   oneAtATime,
   boundLogins,
+  handshakesTaken,
   headOnce,
   // What goes wrong on a connection is told as that, and not as what visitors make of it.
   inTurn,

@@ -1,4 +1,5 @@
 /** One visit of a run: its request, the answer of its home, and how the visitor takes it. */
+import { MISREADS_HANDSHAKE } from "../scenario/answers.ts";
 import type { RequestQuirk } from "../scenario/quirks.ts";
 import {
   type HomeSpec,
@@ -54,7 +55,7 @@ function drawMore(
   random: Random,
   home: HomeSpec,
   { request, answer }: Pick<VisitOperation, "request" | "answer">,
-  { pathRouting }: VisitSetting,
+  { pathRouting, calm }: VisitSetting,
 ): Pick<VisitOperation, "request" | "answer"> {
   const drawn = random.pick(["host", "path", null] as const);
   const way = drawn === "path" && !pathRouting ? "host" : drawn;
@@ -69,6 +70,7 @@ function drawMore(
       [1, 403],
     ]);
     const { quirks: _, ...plain } = answer;
+    const misreads = !calm && status === 200 && random.stream("handshake").chance(1, 12);
     return {
       request: {
         ...named,
@@ -84,6 +86,7 @@ function drawMore(
       answer: {
         ...plain,
         ...(random.chance(1, 8) ? LONG_FRAMES : {}),
+        ...(misreads ? { quirks: [MISREADS_HANDSHAKE] } : {}),
         status,
         ...(random.chance(1, 4) ? { early: true } : {}),
         ...(random.chance(1, 3) ? { closes: true } : {}),

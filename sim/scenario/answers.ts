@@ -52,11 +52,19 @@ export const MALFORMED_ANSWERS = [
 /** Of those, what hits whoever has the connection next. */
 export const BESIDE_ANSWERS = ["surplus", "late_bytes", "hangs_up"] as const satisfies readonly AnswerQuirk[];
 
-export type AnswerQuirk = (typeof HARMLESS_ANSWERS)[number] | (typeof MALFORMED_ANSWERS)[number];
+/** 101 to who asked for a WebSocket, for something else, or without having read the handshake. */
+export const MISREADS_HANDSHAKE = "misreads_handshake";
+
+export type AnswerQuirk =
+  | (typeof HARMLESS_ANSWERS)[number]
+  | (typeof MALFORMED_ANSWERS)[number]
+  | typeof MISREADS_HANDSHAKE;
 
 /** Whether what the visitor gets of it depends on who carries it. */
 export function isMalformed(quirks: readonly AnswerQuirk[]): boolean {
-  return quirks.some((quirk) => (MALFORMED_ANSWERS as readonly AnswerQuirk[]).includes(quirk));
+  return quirks.some(
+    (quirk) => quirk === MISREADS_HANDSHAKE || (MALFORMED_ANSWERS as readonly AnswerQuirk[]).includes(quirk),
+  );
 }
 
 /** Headers that the home sends besides those of the model. `length` is what it declares, null for nothing. */

@@ -4,7 +4,7 @@
  */
 import { newBytes } from "../tools/bytes.ts";
 import { latin1Text, utf8Bytes } from "../tools/text.ts";
-import { extraHeaders } from "./answers.ts";
+import { extraHeaders, MISREADS_HANDSHAKE } from "./answers.ts";
 import { hasChunks } from "./deliveries.ts";
 import type { AnswerSpec, VisitOperation } from "./scenario.ts";
 
@@ -63,10 +63,22 @@ export function answerOf(clientId: string, visit: VisitOperation): ModelAnswer {
 /** What takes the handshake whose key is sixteen zeros, as that of every simulated visitor is (RFC 6455 section 4.2.2). */
 const ACCEPT = "ICX+Yqv66kxgM0FcWaLWlFLwTAI=";
 
+const SWITCHING = ["connection", "Upgrade", "upgrade", "websocket", "sec-websocket-accept", ACCEPT];
+
+/** What takes no handshake: another protocol, another key's answer, none, and two. */
+const MISREADINGS: readonly (readonly string[])[] = [
+  ["connection", "Upgrade", "upgrade", "h2c"],
+  [...SWITCHING.slice(0, -1), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="],
+  SWITCHING.slice(0, -2),
+  [...SWITCHING, "upgrade", "h2c"],
+];
+
 /** The home takes a WebSocket: its body is what its frames carry. */
-function upgradeOf(clientId: string, { id, answer: { bodyBytes } }: VisitOperation): ModelAnswer {
+function upgradeOf(clientId: string, { id, answer }: VisitOperation): ModelAnswer {
+  const { bodyBytes, quirks = [] } = answer;
   const headers = [HOME_HEADER, `${clientId}/${id}`];
-  const switching = ["connection", "Upgrade", "upgrade", "websocket", "sec-websocket-accept", ACCEPT];
+  const misreads = quirks.includes(MISREADS_HANDSHAKE);
+  const switching = (misreads ? MISREADINGS[id % MISREADINGS.length] : SWITCHING) ?? SWITCHING;
   return {
     status: 101,
     headers,
