@@ -4,7 +4,7 @@
  */
 import type { HeaderList } from "./headers.ts";
 import { mapRequestReferences, mapResponseReferences } from "./reference-fields.ts";
-import { below, isTo, parseReference, type Site, sharesHost } from "./site.ts";
+import { below, isTo, parseReference, type Site, sharesHost, withLocal } from "./site.ts";
 
 /** The request's fields without the site's prefix. `site` is the home as its visitor calls it. */
 export function intoHome(headers: HeaderList, site: Site): HeaderList {
@@ -37,10 +37,4 @@ export function outOfHome(headers: HeaderList, site: Site): HeaderList {
       return below(value, site.prefix) === null ? site.prefix + value : null;
     },
   });
-}
-
-/** The reference with another path: what stands in front of it stays as it is written. */
-function withLocal(text: string, from: string, to: string): string {
-  const local = text.endsWith(from) ? from : from.slice(1);
-  return text.slice(0, text.length - local.length) + to;
 }

@@ -50,6 +50,13 @@ export function absolute({ scheme, authority, prefix }: Site, local: string): st
   return `${scheme}://${authority}${prefix}${local}`;
 }
 
+/** The reference with another path: what stands in front of it stays as it is written. */
+export function withLocal(text: string, from: string, to: string): string {
+  // A slash that the reference leaves out is of its reading only.
+  const local = text.endsWith(from) ? from : from.slice(1);
+  return text.slice(0, text.length - local.length) + to;
+}
+
 /** What of `local` is below the prefix, beginning with a slash; null where it is not below it. */
 export function below(local: string, prefix: string): string | null {
   if (prefix === "") return local;

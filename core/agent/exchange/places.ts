@@ -17,6 +17,7 @@ import {
   type Scheme,
   type Site,
   siteOf,
+  withLocal,
 } from "../../http/site.ts";
 import type { AgentConfig, OriginRoute } from "../config.ts";
 import type { Places } from "../state.ts";
@@ -34,8 +35,13 @@ export function placesOf(config: AgentConfig, origin: number, received: HeaderLi
           authority: hostFor(config, origin, received),
           prefix: basePath,
         };
-  const isSame = service.authority === visitor?.authority && basePath === "";
-  return isSame ? null : { visitor, service, origin };
+  const places = { visitor, service, origin };
+  return isOneHost(places) && basePath === "" ? null : places;
+}
+
+/** Whether visitor and service differ in paths at most. Then what says the host is left as it is written. */
+function isOneHost({ visitor, service }: Places): boolean {
+  return service.authority === visitor?.authority;
 }
 
 /**
@@ -50,6 +56,7 @@ export function towardsService(
   const visitor = places?.visitor ?? null;
   if (places === null || visitor === null) return headers;
   const { service } = places;
+  const isSame = isOneHost(places);
   let isCompared = false;
   const moved = mapRequestReferences(headers, {
     reference: (text, field) => {
@@ -59,17 +66,19 @@ export function towardsService(
       if (field !== "referer" && !isServed(origins, places.origin, pathOf(read.local))) return null;
       if (read.host === null) return service.prefix === "" ? null : service.prefix + read.local;
       if (field !== "referer") isCompared = true;
-      return absolute(service, read.local);
+      return isSame
+        ? withLocal(text, read.local, service.prefix + read.local)
+        : absolute(service, read.local);
     },
     origin: (text) => {
       const read = parseReference(text);
-      if (read === null || read.local !== "" || !isTo(read, visitor)) return null;
+      if (isSame || read === null || read.local !== "" || !isTo(read, visitor)) return null;
       isCompared = true;
       return `${service.scheme}://${service.authority}`;
     },
     cookie: () => null,
   });
-  return isCompared && service.authority !== visitor.authority ? withoutForwardedHost(moved) : moved;
+  return isCompared && !isSame ? withoutForwardedHost(moved) : moved;
 }
 
 /** The response's fields as they mean the same to the visitor. */
@@ -80,7 +89,8 @@ export function towardsVisitor(
 ): HeaderList {
   if (places === null) return headers;
   const { visitor, service } = places;
-  const names = [service.authority, at(origins, places.origin).authority];
+  const isSame = isOneHost(places);
+  const names = isSame ? [service.authority] : [service.authority, at(origins, places.origin).authority];
   return mapResponseReferences(headers, {
     reference: (text) => {
       const read = parseReference(text);
@@ -89,16 +99,24 @@ export function towardsVisitor(
       if (read.host === null) return service.prefix === "" ? null : local;
       if (!isOwn(read, names, service.scheme)) return null;
       const place = local ?? read.local;
-      return visitor === null ? place || "/" : absolute(visitor, place);
+      if (visitor === null) return place || "/";
+      return isSame ? withLocal(text, read.local, place) : absolute(visitor, place);
     },
     origin: (text) => {
       const read = parseReference(text);
-      if (visitor === null || read === null || read.local !== "" || !isOwn(read, names, service.scheme))
+      if (
+        isSame ||
+        visitor === null ||
+        read === null ||
+        read.local !== "" ||
+        !isOwn(read, names, service.scheme)
+      )
         return null;
       return `${visitor.scheme}://${visitor.authority}`;
     },
     cookie: (attribute, value) => {
       if (attribute === "path") return service.prefix === "" ? null : below(value, service.prefix);
+      if (isSame) return null;
       // Without a domain a cookie is for the host that set it, which is the visitor's.
       return isOwnDomain(value, names, visitor) ? "" : null;
     },

@@ -229,6 +229,27 @@ describe("a service below a path", () => {
     expect(heard("Set-Cookie", "a=b; path=/app", setup)).toBe("a=b; path=/");
     expect(heard("Set-Cookie", "a=b; Path=/", setup)).toBe("a=b; Path=/");
   });
+
+  it("has the host left as it was written where the two call it the same", () => {
+    // The proxy's TLS was not told of, so the visitor knows the scheme better.
+    const received = [
+      "Host",
+      "home.example",
+      "X-Forwarded-Proto",
+      "http",
+      "X-Forwarded-Host",
+      "home.example",
+    ];
+    const setup = { ...below, received, hostHeader: { type: "visitor" } } as const;
+    const origin = ["Origin", "https://home.example"];
+    expect(told([...origin, "Destination", "https://home.example/a"], setup)).toEqual([
+      ...[...received, ...origin],
+      ...["Destination", "https://home.example/app/a"],
+    ]);
+    expect(heard("Location", "https://home.example/app/a", setup)).toBe("https://home.example/a");
+    expect(heard("Location", `http://${OWN}/app/a`, setup)).toBe(`http://${OWN}/app/a`);
+    expect(heard("Set-Cookie", "a=b; Domain=localhost", setup)).toBe("a=b; Domain=localhost");
+  });
 });
 
 describe("whatever is said", () => {
