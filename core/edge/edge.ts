@@ -9,7 +9,7 @@ import { fireDue, nextDeadlineMs } from "../timers.ts";
 import { acceptConnection, breakOff, closeConnection, removeConnection, wait } from "./connections.ts";
 import type { EdgeEffect, EdgeEvent } from "./events.ts";
 import { grantLooks, lookDeadlineMs, lookOn } from "./looks.ts";
-import { closeTurn, onBroken, onBytes, onEnded, onReturned, readOn, takePipelined } from "./requests.ts";
+import { closeTurn, onBroken, onBytes, onEnded, onReturned, readOn, seal, takePipelined } from "./requests.ts";
 import { finishIfOut, isUpgradeOut, obeyOrder, onFlushed } from "./responses.ts";
 import { createEdgeState, type Edge, type EdgeConfig, type EdgeConnection } from "./state.ts";
 
@@ -109,7 +109,7 @@ function onClosed(edge: Edge, connection: EdgeConnection, inOrder: boolean, out:
 function onListenerClosed(edge: Edge, out: Outbox<EdgeEffect>): void {
   edge.closing = true;
   for (const connection of edge.connections.values()) {
-    if (connection.turns.length > 0) connection.sealed = true;
+    if (connection.turns.length > 0) seal(edge, connection, out);
     else if (connection.waitsFor === "idle") closeConnection(edge, connection, out);
   }
 }

@@ -103,14 +103,25 @@ export function readOn(
         break;
     }
   }
-  if (connection.sealed && !isInRequest(connection.reader)) {
-    takeRest(connection.reader);
-    dropAhead(edge, connection);
-  }
+  if (connection.sealed) dropSurplus(edge, connection);
   const isReading = connection.phase === "reading";
   markWanted(edge, connection, isReading && mayRead(edge, connection, mayTakeHead));
   if (isReading && !mayTakeHead && isHeadWanted(edge, connection)) edge.pipelined.join(connection);
   settle(edge, connection, out);
+}
+
+/** No other request is taken: what has come behind the last one is of no use, and is not kept until the answer is out. */
+export function seal(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
+  connection.sealed = true;
+  if (connection.phase !== "reading") return;
+  dropSurplus(edge, connection);
+  settle(edge, connection, out);
+}
+
+function dropSurplus(edge: Edge, connection: EdgeConnection): void {
+  if (isInRequest(connection.reader)) return;
+  takeRest(connection.reader);
+  dropAhead(edge, connection);
 }
 
 /** The visitor has ended his side: what is not complete will never be, and who waits for an answer does so no longer. */

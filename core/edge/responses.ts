@@ -4,10 +4,9 @@ import type { HeaderList } from "../http/headers.ts";
 import { bareHead, chunkLine, frameResponse, lastChunk } from "../http1/response-writer.ts";
 import type { Outbox } from "../outbox.ts";
 import { dequeue, enqueue, queueItem, queueLength } from "../queue.ts";
-import { dropAhead } from "./ahead.ts";
 import { cutConnection, endSide, proceedToEnd, settle, waitAnew } from "./connections.ts";
 import type { EdgeEffect, ExchangeOrder } from "./events.ts";
-import { closeTurn, readOn } from "./requests.ts";
+import { closeTurn, readOn, seal } from "./requests.ts";
 import type { Edge, EdgeConnection, Turn } from "./state.ts";
 
 export function obeyOrder(edge: Edge, order: ExchangeOrder, out: Outbox<EdgeEffect>): void {
@@ -26,7 +25,7 @@ export function obeyOrder(edge: Edge, order: ExchangeOrder, out: Outbox<EdgeEffe
       return finishIfOut(edge, connection, out);
     case "respond_cut":
       turn.cut = true;
-      connection.sealed = true;
+      seal(edge, connection, out);
       return inTurn(edge, turn, order, out);
     case "respond_interim":
       // Not worth waiting for a turn.
@@ -94,7 +93,7 @@ function respond(edge: Edge, turn: Turn, order: ExchangeOrder, out: Outbox<EdgeE
     case "respond":
       return respondWhole(edge, turn, order, out);
     case "respond_head":
-      return write(turn, [headOf(edge, turn, order.status, order.headers, false)], 0, false, out);
+      return write(turn, [headOf(edge, turn, order, false, out)], 0, false, out);
     case "respond_body":
       return writeBody(turn, order.bytes, order.lastUse === true, out);
     case "respond_end":
@@ -111,7 +110,7 @@ function respondWhole(
   order: Extract<ExchangeOrder, { readonly type: "respond" }>,
   out: Outbox<EdgeEffect>,
 ): void {
-  const head = headOf(edge, turn, order.status, order.headers, order.close);
+  const head = headOf(edge, turn, order, order.close, out);
   let bytes = 0;
   for (const part of order.body) bytes += part.length;
   if (turn.framing === "plain" && bytes <= ONE_WRITE_BYTES_MAX) {
@@ -125,7 +124,13 @@ function respondWhole(
   endResponse(edge, turn, out);
 }
 
-function headOf(edge: Edge, turn: Turn, status: number, headers: HeaderList, close: boolean): string {
+function headOf(
+  edge: Edge,
+  turn: Turn,
+  { status, headers }: { readonly status: number; readonly headers: HeaderList },
+  close: boolean,
+  out: Outbox<EdgeEffect>,
+): string {
   assert(turn.response === "none", "a response has two heads");
   const { connection } = turn;
   const { config, closing } = edge;
@@ -143,12 +148,9 @@ function headOf(edge: Edge, turn: Turn, status: number, headers: HeaderList, clo
   turn.response = "body";
   turn.framing = framing.body;
   turn.closes = framing.closes;
-  if (framing.closes) connection.sealed = true;
-  // What came of it is of no use to anybody.
-  if (connection.phase === "upgrade") {
-    connection.phase = "reading";
-    dropAhead(edge, connection);
-  }
+  // Refused: what came of it is of no use to anybody.
+  if (connection.phase === "upgrade") connection.phase = "reading";
+  if (framing.closes) seal(edge, connection, out);
   return framing.head;
 }
 
