@@ -18,6 +18,7 @@ import {
   stepOrigins,
 } from "../../core/origins/origins.ts";
 import { clientLimits } from "../../core/origins/state.ts";
+import { OriginLedger } from "../ledger/origin-connections.ts";
 import { HomeLine } from "../network/home-line.ts";
 import type { MachineLoop } from "../world/machine-loop.ts";
 import type { Process } from "../world/process.ts";
@@ -64,6 +65,8 @@ export class AgentOrigins {
     this.#process = process;
     this.#home = home;
     this.#options = options;
+    const ledger = new OriginLedger();
+    const { name } = process;
     const origins: Origins = createOrigins({ limits: clientLimits, basePaths: options.basePaths });
     this.#loop = process.drive<OriginsEvent, OriginsEffect>({
       name: `origins:${process.name}`,
@@ -74,7 +77,11 @@ export class AgentOrigins {
       },
       tick: { type: "tick" },
       perform: (effect) => this.#perform(effect),
-      onStep: (event, effects, count) => world.watch.originsStep(process, event, effects, count),
+      onStep: (event, effects, count) => {
+        const { nowMs } = process;
+        ledger.take(nowMs, event, effects, count);
+        world.watch.originsStep({ name, nowMs, ledger }, event, effects, count);
+      },
       inner: INNER,
     });
   }

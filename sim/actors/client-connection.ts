@@ -82,6 +82,7 @@ export class ClientConnection implements TurnOwner {
     const { method, minorVersion } = turn.asked;
     const fields = options.closes === true ? ["connection", "close", ...request.headers] : request.headers;
     this.write(turn, requestHead({ method, target: request.target, minorVersion }, fields));
+    turn.sayMore();
     if (this.#turns.length === 1) asker.turn?.();
     return turn;
   }

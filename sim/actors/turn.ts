@@ -1,6 +1,6 @@
 /** One request on a client's connection, as the one who asks has it in hand. */
 import type { RequestHead } from "../scenario/request-head.ts";
-import { copyOf } from "../tools/bytes.ts";
+import { copyOf, newBytes } from "../tools/bytes.ts";
 import { headerOf } from "../tools/headers.ts";
 import { chunkOf, lastChunk, piecesOf } from "../wire/http-request.ts";
 import type { Asked } from "../wire/http-response.ts";
@@ -35,6 +35,8 @@ export type AskOptions = {
   readonly closes?: boolean;
   /** So long after the answer the connection stays open. */
   readonly staysUs?: number;
+  /** Behind the request it says so much more, which nobody wants. */
+  readonly surplusBytes?: number;
 };
 
 /** `half`: it ends its side only, and reads on without interest. */
@@ -62,12 +64,14 @@ export class Turn {
   forgettable: boolean;
   #raw = false;
   readonly #owner: TurnOwner;
+  readonly #surplusBytes: number;
 
   constructor(owner: TurnOwner, request: RequestHead, asker: Asker, options: AskOptions) {
     this.#owner = owner;
     this.asked = { method: request.method, minorVersion: options.minorVersion ?? 1 };
     this.asker = asker;
     this.staysUs = options.staysUs ?? 0;
+    this.#surplusBytes = options.surplusBytes ?? 0;
     this.forgettable = this.asked.minorVersion === 1 && request.upgrade !== true;
     // What follows a handshake may be another protocol's.
     this.closes = options.closes === true || this.asked.minorVersion === 0 || request.upgrade === true;
@@ -85,6 +89,13 @@ export class Turn {
     if (this.#raw) return this.#owner.endRaw(this);
     if (this.isChunked) this.#owner.write(this, lastChunk(trailers));
     this.written = true;
+    this.sayMore();
+  }
+
+  /** What comes behind the request, when all of that is written. */
+  sayMore(): void {
+    if (!this.written || this.#surplusBytes === 0) return;
+    this.#owner.write(this, newBytes(this.#surplusBytes).fill(SURPLUS));
   }
 
   pauseReading(paused: boolean): void {
@@ -101,3 +112,6 @@ export class Turn {
     this.#owner.leave(this, how);
   }
 }
+
+/** A letter that no method begins with. */
+const SURPLUS = 0x73;

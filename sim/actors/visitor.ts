@@ -79,6 +79,7 @@ export class Visitor {
         minorVersion: request.minorVersion ?? (used.old === true ? 0 : 1),
         closes: used.closes ?? false,
         staysUs: (used.staysMs ?? 0) * 1000,
+        surplusBytes: used.surplusBytes ?? 0,
       },
     );
     if (request.upgrade !== true) {

@@ -5,6 +5,7 @@ import { agentDeadlines } from "./agent-deadlines.ts";
 import { agentOrders } from "./agent-orders.ts";
 import { agentPace } from "./agent-pace.ts";
 import { agentWhole } from "./agent-whole.ts";
+import { announced } from "./announced.ts";
 import { answersOwn } from "./answers-own.ts";
 import { askedRightly } from "./asked-rightly.ts";
 import { atMostOnce } from "./at-most-once.ts";
@@ -19,6 +20,7 @@ import { contradictions } from "./contradictions.ts";
 import { counters } from "./counters.ts";
 import { deadlines } from "./deadlines.ts";
 import { delivered } from "./delivered.ts";
+import { distrust } from "./distrust.ts";
 import { drainTold } from "./drain-told.ts";
 import { drains } from "./drains.ts";
 import { endToEnd } from "./end-to-end.ts";
@@ -30,6 +32,7 @@ import { heartbeat } from "./heartbeat.ts";
 import { heldBytes } from "./held-bytes.ts";
 import { inTurn } from "./in-turn.ts";
 import { lastAnswer } from "./last-answer.ts";
+import { lateResumed } from "./late-resumed.ts";
 import { leavingIsKnown } from "./leaving-is-known.ts";
 import { listens } from "./listens.ts";
 import { liveThings } from "./live-things.ts";
@@ -56,6 +59,8 @@ import { revoked } from "./revoked.ts";
 import { rowsTrue } from "./rows-true.ts";
 import { settles } from "./settles.ts";
 import { socketRoom } from "./socket-room.ts";
+import { surplusDropped } from "./surplus-dropped.ts";
+import { switchedAsAsked } from "./switched-as-asked.ts";
 import { taint } from "./taint.ts";
 import { tickets } from "./tickets.ts";
 import { timersOwned } from "./timers-owned.ts";
@@ -69,6 +74,11 @@ import { withinLimits } from "./within-limits.ts";
 
 export const properties: readonly Property[] = [
   taint,
+  // What an agent should not have done is told as that, and not as what comes of it.
+  switchedAsAsked,
+  lateResumed,
+  distrust,
+  announced,
   answersOwn,
   askedRightly,
   oneAtATime,
@@ -78,6 +88,7 @@ export const properties: readonly Property[] = [
   // What goes wrong on a connection is told as that, and not as what visitors make of it.
   inTurn,
   lastAnswer,
+  surplusDropped,
   overIsOver,
   turnsBounded,
   leavingIsKnown,

@@ -53,7 +53,7 @@ function follow(
 }
 
 function staying(random: Random, host: VisitOperation): VisitOperation {
-  const { closes, old: _, ...kept } = host.connection ?? {};
+  const { closes, old: _, surplusBytes: __, ...kept } = host.connection ?? {};
   // Now and then somebody asks on although he said that he would not.
   const forgets = closes === true && random.chance(1, 3) ? { closes } : {};
   return {
@@ -76,9 +76,12 @@ function drawSpeech(random: Random, visit: VisitOperation): VisitOperation {
     ...(random.chance(1, 12) ? { closes: true } : {}),
     ...(random.chance(1, 2) ? {} : { leavesBy: random.pick(["reset", "half"] as const) }),
   };
+  const surplus = random.stream("surplus");
+  const isLast = drawn.closes === true && request.upgrade !== true;
+  const more = isLast && surplus.chance(1, 4) ? { surplusBytes: surplus.skewed(1, 64 * KIB) } : {};
   const isInChunks = drawn.old !== true && isPlain && request.bodyBytes > 0 && random.chance(1, 3);
   const chunks = isInChunks ? { chunkBytesMax: Math.max(pieceBytesLeast, random.skewed(1, 64 * KIB)) } : {};
-  const connection = { ...visit.connection, ...drawn, ...chunks };
+  const connection = { ...visit.connection, ...drawn, ...more, ...chunks };
   return Object.keys(connection).length === 0 ? visit : { ...visit, connection };
 }
 

@@ -15,7 +15,7 @@ import type { Finish } from "./finish.ts";
 import type { HomeCall, HomeConnectionRecord } from "./home-call.ts";
 import type { RegistryChange } from "./registry-row.ts";
 import type { Setting } from "./setting.ts";
-import type { SteppedEdge, SteppedProcess, SteppedServer } from "./stepped.ts";
+import type { SteppedEdge, SteppedOrigins, SteppedProcess, SteppedServer } from "./stepped.ts";
 import type { Visit, VisitEnd } from "./visit.ts";
 import type { SeenVisitorSocket } from "./visitor-socket.ts";
 
@@ -75,7 +75,7 @@ export type StepPart = (
 export type ServerStepped = Stepped<SteppedServer, ServerEvent, ServerEffect>;
 export type EdgeStepped = Stepped<SteppedEdge, EdgeEvent, EdgeEffect>;
 export type AgentStepped = Stepped<SteppedProcess, AgentEvent, AgentEffect>;
-export type OriginsStepped = Stepped<SteppedProcess, OriginsEvent, OriginsEffect>;
+export type OriginsStepped = Stepped<SteppedOrigins, OriginsEvent, OriginsEffect>;
 
 export type Stepped<Process, Event, Effect> = (
   process: Process,

@@ -1,6 +1,7 @@
 /** What is known of a machine's process after one of its steps. */
 import type { ConnectionLedger } from "../ledger/connections.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { OriginLedger } from "../ledger/origin-connections.ts";
 
 /** A process as a checker sees it. */
 export type SteppedProcess = {
@@ -21,6 +22,9 @@ export type SteppedServer = SteppedProcess & {
 
 /** The edge of a server process, with what is written down of its connections: the step that is looked at included. */
 export type SteppedEdge = SteppedProcess & { readonly ledger: ConnectionLedger };
+
+/** The part of an agent's process that has the connections to its home, with what is written down of them. */
+export type SteppedOrigins = SteppedProcess & { readonly ledger: OriginLedger };
 
 export type ServerSizes = {
   readonly tunnels: number;

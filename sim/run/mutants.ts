@@ -116,7 +116,7 @@ export const MUTANTS: readonly Mutant[] = [
     "PB20",
     "what comes on an idle connection to a home is left for the next request",
     "an answer reaches who asked",
-    ["answers_own"],
+    ["answers_own", "distrust"],
   ),
   mutant(
     "PB21",
@@ -144,8 +144,55 @@ export const MUTANTS: readonly Mutant[] = [
   mutant("PB25", "a connection is kept that has somebody's login", "nobody speaks in another's name", [
     "bound_logins",
   ]),
+  mutant("PB26", "what comes behind an answer is left for the next request", "an answer reaches who asked", [
+    "answers_own",
+  ]),
+  mutant(
+    "PB27",
+    "a switch of protocols is taken that nobody asked for",
+    "only what was asked for is switched",
+    ["switched_as_asked"],
+  ),
+  mutant(
+    "PB28",
+    "a connection that ends ends a body that is not as long as it says",
+    "a part is not the whole",
+    ["answers_own", "clean_end"],
+  ),
+  mutant("PB29", "what comes behind a visitor's last request is kept", "nothing is kept that is nobody's", [
+    "surplus_dropped",
+  ]),
   mutant(
     "PB30",
+    "an answer that says it is the last one leaves its connection open for requests",
+    "no request behind the last answer",
+    ["last_answer"],
+  ),
+  mutant(
+    "PB31",
+    "a connection is used again as soon as it is read again",
+    "what came before a request is no answer to it",
+    ["late_resumed"],
+  ),
+  mutant(
+    "PB32",
+    "connections are kept to an origin that said what nobody asked",
+    "an answer reaches who asked",
+    ["distrust"],
+  ),
+  mutant(
+    "PB33",
+    "a connection is kept for longer than its origin announces",
+    "nothing is asked where the origin is about to leave",
+    ["announced"],
+  ),
+  mutant("PB34", "a body is passed on that is shorter than its length", "a part is not the whole", [
+    "clean_end",
+    "delivered",
+    "well_formed",
+  ]),
+  mutant(
+    "PB40",
     "a tunnel that is closed as revoked leaves its session for its agent to resume",
     "a revoked credential does nothing after its bound",
     ["revoked"],

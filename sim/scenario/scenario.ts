@@ -117,6 +117,8 @@ export type ConnectionSpec = {
   readonly old?: true;
   /** Says that no other request follows. */
   readonly closes?: true;
+  /** Behind the last request it goes on with so many bytes, which are none. */
+  readonly surplusBytes?: number;
   /** Its body comes in chunks of at most so many bytes, with no length before it. */
   readonly chunkBytesMax?: number;
   /** How it goes away before its time, if it does: closes the connection where left out. */

@@ -2,12 +2,12 @@ import { describe, expect, test } from "vitest";
 import type { ExchangeId } from "../../../core/ids.ts";
 import type { OriginsEffect, OriginsEvent } from "../../../core/origins/origins.ts";
 import { answersOwn } from "../../../sim/checkers/answers-own.ts";
-import { connectionsKept } from "../../../sim/checkers/connections-kept.ts";
+import { OriginLedger } from "../../../sim/ledger/origin-connections.ts";
 import { visit as visitOperation } from "../scenarios.ts";
 import { bodyOf, visitTo, watch } from "./observations.ts";
 
 const exchange = 1 as ExchangeId;
-const process = { name: "agent:a", nowMs: 0 };
+const process = { name: "agent:a", nowMs: 0, ledger: new OriginLedger() };
 const asks: OriginsEvent = {
   type: "origin_request",
   exchange,
@@ -52,25 +52,6 @@ describe("answers_own", () => {
     checker.visitStarted?.(visit);
     checker.originsStep?.(process, asks, [], 0);
     checker.originsStep?.(process, { type: "tick" }, effects, effects.length);
-    expect(found).toHaveLength(violations);
-  });
-});
-
-describe("connections_kept", () => {
-  const connection = 1 as Extract<OriginsEffect, { readonly type: "connection_open" }>["connection"];
-  const writes: OriginsEffect = { type: "connection_write", connection, parts: ["GET"] };
-  const closes: OriginsEffect = { type: "connection_close", connection };
-  const open: OriginsEffect = { type: "connection_open", connection, origin: 0 };
-
-  test.each<readonly [string, number, readonly OriginsEffect[]]>([
-    ["one that was closed in time", 0, [ended, closes]],
-    ["one whose request goes on", 0, []],
-    ["one that nobody uses any more", 1, [ended]],
-  ])("judges %s", (_, violations, effects) => {
-    const { checker, found } = watch(connectionsKept);
-    checker.originsStep?.(process, asks, [open, writes], 2);
-    checker.originsStep?.(process, { type: "connection_ended", connection }, effects, effects.length);
-    checker.originsStep?.({ ...process, nowMs: 60_000 }, { type: "tick" }, [], 0);
     expect(found).toHaveLength(violations);
   });
 });
