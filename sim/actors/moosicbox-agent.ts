@@ -49,6 +49,8 @@ export class MoosicBoxAgent implements AgentProgram {
   #requests = new Map<number, HomeRequest>();
   /** Visitor sockets that asked something, oldest first. */
   #askers = new Set<number>();
+  /** 0 before any. */
+  #lastQuestion = 0;
 
   constructor(world: World, dialler: Dialler, home: Home, spec: HomeSpec, signature: string) {
     this.#world = world;
@@ -86,6 +88,7 @@ export class MoosicBoxAgent implements AgentProgram {
     for (const request of this.#requests.values()) request.abort();
     this.#requests = new Map();
     this.#askers = new Set();
+    this.#lastQuestion = 0;
   }
 
   /** It knows no drain: SIGTERM ends it. */
@@ -109,6 +112,10 @@ export class MoosicBoxAgent implements AgentProgram {
   }
 
   push(operation: PushOperation): void {
+    if (operation.to === "neighbours_questions") {
+      this.#answerNeighbours(operation);
+      return;
+    }
     const ids = [...this.#askers];
     const some = ids.slice(0, 1 + (operation.id % 2));
     const to = {
@@ -116,9 +123,18 @@ export class MoosicBoxAgent implements AgentProgram {
       some: { to_connection_ids: some },
       all_but_some: { exclude_connection_ids: some },
       unknown: { to_connection_ids: [NOBODY] },
+      neighbours: { to_connection_ids: ids.flatMap(neighboursOf) },
     }[operation.to];
     const body = { home: this.#spec.clientId, push: operation.id };
     this.#send(JSON.stringify({ request_id: 0, body, ...to }));
+  }
+
+  /** Numbers follow each other, so that those of other homes can be guessed. */
+  #answerNeighbours({ id }: PushOperation): void {
+    if (this.#lastQuestion === 0) return;
+    const body = { home: this.#spec.clientId, push: id };
+    for (const requestId of neighboursOf(this.#lastQuestion))
+      this.#send(JSON.stringify({ request_id: requestId, body }));
   }
 
   #connect(host: SleepyHost): void {
@@ -186,6 +202,7 @@ export class MoosicBoxAgent implements AgentProgram {
 
   #onMessage(requestId: number, frame: Frame): void {
     this.#askers.add(Number(frame.conn_id));
+    this.#lastQuestion = requestId;
     const body = { home: this.#spec.clientId, echo: frame.body };
     this.#send(JSON.stringify({ request_id: requestId, body }));
   }
@@ -229,6 +246,15 @@ export class MoosicBoxAgent implements AgentProgram {
     this.#socket?.sendText(text);
   }
 }
+
+/** Those before and behind a number, without itself. */
+function neighboursOf(number: number): number[] {
+  const steps = Array.from({ length: NEIGHBOURS }, (_, index) => index + 1);
+  return [...steps.map((step) => number - step), ...steps.map((step) => number + step)];
+}
+
+/** On each side. */
+const NEIGHBOURS = 6;
 
 /** Cuts a response into packets that are all full but the last. */
 class PacketWriter {

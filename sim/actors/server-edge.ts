@@ -144,8 +144,11 @@ export class ServerEdge {
         return this.#tell(effect);
       case "connection_fault":
         return this.#world.sometimes("a request cannot be read");
-      case "connection_write":
-        return this.#lines.get(effect.connection)?.write(bytesOf(effect.parts));
+      case "connection_write": {
+        const bytes = bytesOf(effect.parts);
+        if (effect.lastUse) spoil(effect.parts);
+        return this.#lines.get(effect.connection)?.write(bytes);
+      }
       case "connection_end":
         return this.#lines.get(effect.connection)?.end();
       case "connection_pause":
@@ -213,6 +216,11 @@ const BETWEEN_MACHINES: ReadonlySet<EdgeFact["type"] | EdgeOrder["type"]> = new 
   "respond_cut",
   "listener_close",
 ] as const);
+
+/** The shipped adapter frees their memory: whoever still needed any of it would pass these on instead, and be seen. */
+function spoil(parts: readonly (string | Uint8Array)[]): void {
+  for (const part of parts) if (typeof part !== "string") part.fill(0xdd);
+}
 
 /** As they go on the line, in memory of their own. */
 function bytesOf(parts: readonly (string | Uint8Array)[]): Uint8Array {

@@ -31,7 +31,9 @@ export function drawOperations(random: Random, setting: OperationSetting): Opera
   const pushes = random.between(0, 12);
   for (let index = 0; index < pushes; index++) {
     const own = random.stream(`push ${index}`);
-    const to = own.pick(["all", "some", "all_but_some", "unknown"] as const);
+    const known = own.pick(["all", "some", "all_but_some", "unknown"] as const);
+    const near = own.stream("near");
+    const to = near.chance(1, 3) ? near.pick(["neighbours", "neighbours_questions"] as const) : known;
     operations.push({
       kind: "push",
       id: nextId(),

@@ -192,6 +192,12 @@ export const MUTANTS: readonly Mutant[] = [
     "well_formed",
   ]),
   mutant(
+    "PB35",
+    "an answer is passed on to a visitor of another home",
+    "no byte of one home reaches another's visitors",
+    ["taint", "relayed"],
+  ),
+  mutant(
     "PB40",
     "a tunnel that is closed as revoked leaves its session for its agent to resume",
     "a revoked credential does nothing after its bound",

@@ -243,7 +243,8 @@ export type PushOperation = {
   readonly id: number;
   readonly atMs: number;
   readonly home: number;
-  readonly to: "all" | "some" | "all_but_some" | "unknown";
+  /** `neighbours` and `neighbours_questions` are those whose numbers are near its own: other homes' among them. */
+  readonly to: "all" | "some" | "all_but_some" | "unknown" | "neighbours" | "neighbours_questions";
 };
 
 /** Ids of visits that faults add begin here, far above those of a scenario. */
