@@ -30,6 +30,7 @@ import { handshakesTaken } from "./handshakes-taken.ts";
 import { headOnce } from "./head-once.ts";
 import { heartbeat } from "./heartbeat.ts";
 import { heldBytes } from "./held-bytes.ts";
+import { homeReached } from "./home-reached.ts";
 import { inTurn } from "./in-turn.ts";
 import { lastAnswer } from "./last-answer.ts";
 import { lateResumed } from "./late-resumed.ts";
@@ -126,6 +127,7 @@ export const properties: readonly Property[] = [
   drainTold,
   listens,
   patience,
+  homeReached,
   oneOwner,
   refusedRightly,
   withinLimits,

@@ -198,6 +198,12 @@ export const MUTANTS: readonly Mutant[] = [
     ["taint", "relayed"],
   ),
   mutant(
+    "PB36",
+    "who waits for a home stays where he is when a native agent is back",
+    "who waits for a home goes out when it is back",
+    ["home_reached"],
+  ),
+  mutant(
     "PB40",
     "a tunnel that is closed as revoked leaves its session for its agent to resume",
     "a revoked credential does nothing after its bound",
