@@ -9,7 +9,16 @@ import { fireDue, nextDeadlineMs } from "../timers.ts";
 import { acceptConnection, breakOff, closeConnection, removeConnection, wait } from "./connections.ts";
 import type { EdgeEffect, EdgeEvent } from "./events.ts";
 import { grantLooks, lookDeadlineMs, lookOn } from "./looks.ts";
-import { closeTurn, onBroken, onBytes, onEnded, onReturned, readOn, seal, takePipelined } from "./requests.ts";
+import {
+  closeTurn,
+  onBroken,
+  onBytes,
+  onEnded,
+  onReturned,
+  readOn,
+  seal,
+  takePipelined,
+} from "./requests.ts";
 import { finishIfOut, isUpgradeOut, obeyOrder, onFlushed } from "./responses.ts";
 import { createEdgeState, type Edge, type EdgeConfig, type EdgeConnection } from "./state.ts";
 
