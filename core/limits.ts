@@ -3,7 +3,7 @@
  * hold between them is asserted when a machine is made. Bytes and milliseconds throughout.
  */
 import { assert } from "./assert.ts";
-import { edgeLimits } from "./edge/limits.ts";
+import { assertEdgeLimits, edgeLimits } from "./edge/limits.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -179,6 +179,7 @@ export function assertServerLimits(limits: ServerLimits): void {
   for (const [name, value] of Object.entries(limits)) {
     assert(Number.isSafeInteger(value) && value >= 0, `${name} is not a whole number of at least 0`);
   }
+  assertEdgeLimits(limits);
   for (const name of SERVER_PERIODS) {
     assert(limits[name] >= 1, `${name} is 0: the server would never come to rest`);
   }

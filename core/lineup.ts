@@ -38,10 +38,10 @@ export class Lineup<Item> {
     return this.#placeOf(item).stands;
   }
 
-  /** At the end, also where it stands in the line already. */
+  /** At the end. Does nothing where it stands in the line already. */
   join(item: Item): void {
-    this.leave(item);
     const place = this.#placeOf(item);
+    if (place.stands) return;
     place.stands = true;
     place.ahead = this.#last;
     if (this.#last === null) this.#first = item;
@@ -65,8 +65,13 @@ export class Lineup<Item> {
     this.#size--;
   }
 
-  /** From the first to the last. Nobody may join or leave meanwhile. */
+  /** From the first to the last. Each may leave when it is its turn, and nobody else meanwhile. */
   *[Symbol.iterator](): IterableIterator<Item> {
-    for (let item = this.#first; item !== null; item = this.#placeOf(item).behind) yield item;
+    let next = this.#first;
+    while (next !== null) {
+      const item = next;
+      next = this.#placeOf(item).behind;
+      yield item;
+    }
   }
 }

@@ -53,8 +53,16 @@ export function fitGrant(edge: Edge, connection: EdgeConnection): void {
 }
 
 export function grant(edge: Edge, connection: EdgeConnection, bytes: number): void {
-  edge.grantedBytes += bytes - connection.grantedBytes;
+  const more = bytes - connection.grantedBytes;
+  if (more === 0) return;
+  if (more < 0) edge.looksMayFit = true;
+  edge.grantedBytes += more;
   connection.grantedBytes = bytes;
+  const { address } = connection;
+  if (address === null) return;
+  const ofAddress = (edge.grantedByAddress.get(address) ?? 0) + more;
+  if (ofAddress === 0) edge.grantedByAddress.delete(address);
+  else edge.grantedByAddress.set(address, ofAddress);
 }
 
 function unwantedBytes({ reader, aheadBytes }: EdgeConnection): number {

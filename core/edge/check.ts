@@ -11,14 +11,23 @@ export function checkEdge(edge: Edge): void {
   let armed = 0;
   let turns = 0;
   let granted = 0;
+  const byAddress = new Map<string, number>();
   edge.connections.forEach((connection) => {
     checkConnection(edge, connection);
     if (isArmed(connection.timer)) armed++;
     granted += connection.grantedBytes;
+    const { address, grantedBytes } = connection;
+    if (address !== null) byAddress.set(address, (byAddress.get(address) ?? 0) + grantedBytes);
     turns += connection.turns.filter((turn) => !turn.over).length;
   });
   assert(edge.grantedBytes === granted, "what all were granted is not what each was");
   assert(granted <= edge.config.limits.looksBytesTotal, "all looks together read more than they may");
+  for (const [address, bytes] of byAddress) {
+    const counted = edge.grantedByAddress.get(address) ?? 0;
+    assert(counted === bytes, "what an address was granted is not what its connections were");
+    assert(bytes <= edge.config.limits.addressLooksBytes, "the looks of an address read more than they may");
+  }
+  assert(edge.grantedByAddress.size <= byAddress.size, "what is granted has outlived its address");
   assert(edge.timers.heap.length === armed, "a timer has outlived its connection");
   assert(edge.turns.size === turns, "an exchange has outlived its connection, or is forgotten");
 }

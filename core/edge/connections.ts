@@ -108,6 +108,7 @@ export function settle(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeE
 export function awaitLook(edge: Edge, connection: EdgeConnection): void {
   edge.looking.leave(connection);
   // Behind those that are looked at before it.
+  edge.unread.leave(connection);
   edge.unread.join(connection);
   connection.readBytes = 0;
   connection.lookMs = edge.nowMs + edge.config.limits.lookMs;

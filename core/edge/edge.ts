@@ -40,7 +40,7 @@ export function stepEdge(edge: Edge, nowMs: number, event: EdgeEvent, out: Outbo
   assert(out.count === 0, "the effects of the previous step were not carried out");
   edge.nowMs = nowMs;
   takeEvent(edge, event, out);
-  if (edge.unseen.size > 0) grantLooks(edge, out);
+  if (edge.looksMayFit && edge.unseen.size > 0) grantLooks(edge, out);
 }
 
 function takeEvent(edge: Edge, event: EdgeEvent, out: Outbox<EdgeEffect>): void {

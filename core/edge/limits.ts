@@ -1,4 +1,6 @@
 /** Bounds of a visitor's connection. */
+import { assert } from "../assert.ts";
+
 const KIB = 1024;
 const SECOND = 1000;
 
@@ -16,8 +18,8 @@ export const edgeLimits = {
    * turn of the loop: between them everybody else is served, who waits a few tenths of a millisecond for them.
    */
   pipelinedPerTick: 4,
-  /** What is read of a connection before somebody wants it: enough to see behind it that the visitor has left. */
-  readAheadBytes: 64 * KIB,
+  /** What is read of a connection before somebody wants it: a whole head fits. The last read comes on top, 64 KiB at most. */
+  readAheadBytes: 32 * KIB,
   /** A connection that is not read for so long is looked at, and again after as long: its visitor may have left. */
   lookMs: 1 * SECOND,
   /**
@@ -31,6 +33,8 @@ export const edgeLimits = {
   lookStepsMax: 16,
   /** All looks together, those included that found no end and keep what they read until somebody wants it. */
   looksBytesTotal: 40 * 1024 * KIB,
+  /** Those of one address (of IPv6: of one network of 64 bits): the visitors of others are looked at beside it. */
+  addressLooksBytes: 20 * 1024 * KIB,
   /** Of a body that nobody wants any more so long is read on, lest the visitor stays stuck in it. */
   restMs: 5 * SECOND,
   /**
@@ -48,3 +52,24 @@ export const edgeLimits = {
 };
 
 export type EdgeLimits = { readonly [Name in keyof typeof edgeLimits]: number };
+
+/** What is armed again each time it fires. */
+const PERIODS = ["lookMs", "lookStepMs"] as const;
+
+export function assertEdgeLimits(limits: EdgeLimits): void {
+  for (const name of PERIODS) {
+    assert(limits[name] >= 1, `${name} is 0: the server would never come to rest`);
+  }
+  assert(limits.turnsMax >= 1, "turnsMax is 0: no request would ever be taken");
+  assert(
+    limits.pipelinedPerTick >= 1,
+    "pipelinedPerTick is 0: a request behind another would never be taken",
+  );
+  assert(limits.lookStepsMax >= 1, "lookStepsMax is 0: no look would ever end");
+  assert(
+    limits.readAheadBytes > limits.headBytesMax,
+    "readAheadBytes is not above headBytesMax: so long a head could not be read",
+  );
+  assert(limits.lookBytes <= limits.addressLooksBytes, "lookBytes is above addressLooksBytes");
+  assert(limits.addressLooksBytes <= limits.looksBytesTotal, "addressLooksBytes is above looksBytesTotal");
+}

@@ -6,8 +6,9 @@
  * Linux lists states in `/proc/net/tcp` too, but an end (FIN) stands behind all that was sent, and most of that waits in the
  * kernel of the visitor who has closed: measured, three of four that had left were listed as established. Only reading on finds
  * that end. So a connection is read up to `lookBytes` further, and what comes is kept. All looks share `looksBytesTotal`; who
- * finds no room waits for the next that ends. It is granted whole, one after the other: shared evenly among many, nobody's would
- * reach his end. A visitor with more on its way than that is noticed by the deadlines of his exchange.
+ * finds no room waits for the next that ends. Those of one address share `addressLooksBytes`, and are passed over while that is
+ * spent. A look is granted whole, one after the other: shared evenly among many, nobody's would reach his end. A visitor with
+ * more on its way than that is noticed by the deadlines of his exchange.
  */
 import type { Lineup } from "../lineup.ts";
 import type { Outbox } from "../outbox.ts";
@@ -30,17 +31,26 @@ export function lookOn(edge: Edge, out: Outbox<EdgeEffect>): void {
 /** As many looks as there is room for. */
 export function grantLooks(edge: Edge, out: Outbox<EdgeEffect>): void {
   const { lookBytes, looksBytesTotal } = edge.config.limits;
-  for (let connection = edge.unseen.first; connection !== null; connection = edge.unseen.first) {
+  edge.looksMayFit = false;
+  for (const connection of edge.unseen) {
     if (!connection.paused) {
       edge.unseen.leave(connection);
       continue;
     }
     if (edge.grantedBytes + lookBytes - connection.grantedBytes > looksBytesTotal) return;
+    if (!hasShare(edge, connection)) continue;
     grant(edge, connection, lookBytes);
     forgetLook(edge, connection);
     goOnLooking(edge, connection);
     settle(edge, connection, out);
   }
+}
+
+/** Whether its address may have one more look. */
+function hasShare({ config, grantedByAddress }: Edge, { address, grantedBytes }: EdgeConnection): boolean {
+  if (address === null) return true;
+  const { lookBytes, addressLooksBytes } = config.limits;
+  return (grantedByAddress.get(address) ?? 0) + lookBytes - grantedBytes <= addressLooksBytes;
 }
 
 function look(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
@@ -51,10 +61,13 @@ function look(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): 
   awaitLook(edge, connection);
   if (isFast) return;
   out.push({ type: "connection_probe", connection: connection.id });
-  if (connection.grantedBytes < edge.config.limits.lookBytes) edge.unseen.join(connection);
+  if (connection.grantedBytes >= edge.config.limits.lookBytes) return;
+  edge.unseen.join(connection);
+  edge.looksMayFit = true;
 }
 
 function goOnLooking(edge: Edge, connection: EdgeConnection): void {
+  edge.looking.leave(connection);
   edge.looking.join(connection);
   connection.readBytes = 0;
   connection.lookMs = edge.nowMs + edge.config.limits.lookStepMs;

@@ -124,8 +124,11 @@ export type Edge = {
   readonly unseen: Lineup<EdgeConnection>;
   /** Connections that are read further because they are looked at, the one whose look ends next first. */
   readonly looking: Lineup<EdgeConnection>;
-  /** What all connections together were granted. */
+  /** What all connections together were granted, and those of each address. */
   grantedBytes: number;
+  readonly grantedByAddress: Map<string, number>;
+  /** Whether a look may find room that found none before. */
+  looksMayFit: boolean;
   /** Connections of which something that was read ahead is wanted: they go on with the next tick, which is due. */
   readonly wanted: Lineup<EdgeConnection>;
   /** Connections with a request that stands behind another one, the one that has waited longest first; each tick takes some. */
@@ -149,6 +152,8 @@ export function createEdgeState(config: EdgeConfig): Edge {
     unseen: new Lineup(({ places }) => places.unseen),
     looking: new Lineup(({ places }) => places.looking),
     grantedBytes: 0,
+    grantedByAddress: new Map(),
+    looksMayFit: false,
     wanted: new Lineup(({ places }) => places.wanted),
     pipelined: new Lineup(({ places }) => places.pipelined),
     addresses: new Tally(),

@@ -105,6 +105,7 @@ export function drawEdgeLimits(random: Random, operations: readonly Operation[])
     lookStepMs: random.between(50, 500),
     lookBytes: random.skewed(64 * KIB, 1024 * KIB),
     looksBytesTotal: random.between(1024 * KIB, 2048 * KIB),
+    addressLooksBytes: 1024 * KIB,
     restMs: random.between(1_000, 5_000),
     lingerMs: random.between(1_000, 5_000),
   };

@@ -157,6 +157,11 @@ describe("the settings of serve", () => {
     [["--limit", "tunnelsMax=1e3"], "--limit must be NAME=VALUE, where VALUE is a whole number"],
     [["--limit", "toString=1"], "--limit names no limit: toString"],
     [["--limit", "heldBytesSoft=999999999"], "--limit cannot be used: heldBytesSoft is above heldBytesHard"],
+    [
+      ["--limit", "headBytesMax=65536"],
+      "--limit cannot be used: readAheadBytes is not above headBytesMax: so long a head could not be read",
+    ],
+    [["--limit", "addressLooksBytes=1000"], "--limit cannot be used: lookBytes is above addressLooksBytes"],
     [["8000"], "argument 1 belongs to no flag; see --help"],
   ])("refuse %j in one line that says why (A12)", (args, message) => {
     expect(() => readServeConfig(args, {})).toThrow(new StartupError(message));

@@ -1,5 +1,6 @@
 /** Visitors who leave while nobody reads what they send: how the edge comes to see it, and what that may take. */
 import { describe, expect, test } from "vitest";
+import { checkEdge, READ_BYTES_MAX } from "../../../core/edge/check.ts";
 import { createEdge, type Edge, edgeDeadlineMs, stepEdge } from "../../../core/edge/edge.ts";
 import type { EdgeEffect, EdgeEvent } from "../../../core/edge/events.ts";
 import { type EdgeLimits, edgeLimits } from "../../../core/edge/limits.ts";
@@ -28,6 +29,7 @@ class Run {
   step(event: EdgeEvent): void {
     stepEdge(this.edge, this.nowMs, event, this.#out);
     this.#out.drain((effect) => this.effects.push(effect));
+    checkEdge(this.edge);
   }
 
   /** Time passes, and what is due meanwhile happens. */
@@ -40,16 +42,17 @@ class Run {
     this.nowMs = untilMs;
   }
 
-  accept(head: string): ConnectionId {
+  accept(head: string, address?: string): ConnectionId {
     const connection = ++this.#connections as ConnectionId;
-    this.step({ type: "connection_accepted", connection, peer: `10.0.0.${connection}` });
+    const peer = address ?? `10.0.0.${connection}`;
+    this.step({ type: "connection_accepted", connection, peer });
     this.step({ type: "connection_bytes", connection, bytes: new Uint8Array(Buffer.from(head, "latin1")) });
     return connection;
   }
 
   /** An upload that nobody reads. */
-  upload(): ConnectionId {
-    return this.accept(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${64 * 1024 * KIB}\r\n\r\n`);
+  upload(address?: string): ConnectionId {
+    return this.accept(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${64 * 1024 * KIB}\r\n\r\n`, address);
   }
 
   /** Whether the adapter reads the connection, by what it was told last. */
@@ -110,7 +113,7 @@ describe("a connection that is not read", () => {
     const run = new Run();
     const connection = run.upload();
     const left = run.send(connection, 4_000 * KIB);
-    expect(left).toBe(4_000 * KIB - readAheadBytes);
+    expect(left).toBe(4_000 * KIB - READ_BYTES_MAX);
     run.pass(lookMs);
     expect(run.send(connection, left)).toBe(0);
     run.end(connection);
@@ -199,6 +202,22 @@ describe("many connections that are not read", () => {
     }
     expect(run.count("exchange_closed")).toBe(40);
     expect(run.edge.grantedBytes).toBe(0);
+  });
+
+  test("of one address leave room for the looks at others", () => {
+    const run = new Run({ looksBytesTotal: 3 * lookBytes, addressLooksBytes: 2 * lookBytes });
+    const mine = Array.from({ length: 10 }, () => run.upload("10.9.9.9"));
+    for (const connection of mine) run.send(connection, 2 * lookBytes);
+    run.pass(1);
+    const other = run.upload();
+    run.send(other, 2 * lookBytes);
+    run.pass(lookMs);
+    const readOf = () => mine.filter((connection) => run.isRead(connection));
+    expect(readOf()).toHaveLength(2);
+    expect(run.isRead(other)).toBe(true);
+    // Whoever is gone makes room for the next of his address.
+    for (const connection of readOf()) run.step({ type: "connection_closed", connection, cause: null });
+    expect(readOf()).toHaveLength(2 + 2);
   });
 
   test("do not keep the others waiting by sending little", () => {
