@@ -8,7 +8,7 @@ import { clearQueue, dequeue, enqueue, queueLength } from "../queue.ts";
 import type { Edge, EdgeConnection } from "./state.ts";
 
 /** What a piece takes beside its bytes, lest one that comes byte by byte takes more than is counted. */
-const PIECE_BYTES = 256;
+export const PIECE_BYTES = 256;
 
 export function keepAhead(connection: EdgeConnection, bytes: Uint8Array): void {
   enqueue(connection.ahead, bytes);

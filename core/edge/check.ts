@@ -2,6 +2,7 @@
 import { assert } from "../assert.ts";
 import { isInRequest, waitingBytes } from "../http1/request-reader.ts";
 import { isArmed } from "../timers.ts";
+import { PIECE_BYTES } from "./ahead.ts";
 import type { Edge, EdgeConnection } from "./state.ts";
 
 /** The most that one read of a connection brings. */
@@ -37,7 +38,7 @@ function checkConnection(edge: Edge, connection: EdgeConnection): void {
   const bound = edge.config.limits.readAheadBytes + READ_BYTES_MAX;
   assert(turns.length <= edge.config.limits.turnsMax, "more turns wait than may");
   assert(waitingBytes(reader) < bound, "more was read ahead than may be");
-  assert(aheadBytes < bound + connection.grantedBytes, "more waits ahead than was granted");
+  assert(aheadBytes < bound + PIECE_BYTES + connection.grantedBytes, "more waits ahead than was granted");
   assert(connection.grantedBytes <= edge.config.limits.lookBytes, "more was granted than a look may read");
   assert(
     (waitsFor !== null && phase !== "closed") === isArmed(timer),

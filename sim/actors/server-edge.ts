@@ -18,7 +18,7 @@ import type { Random } from "../tools/random.ts";
 import { latin1Bytes } from "../tools/text.ts";
 import type { MachineLoop } from "../world/machine-loop.ts";
 import type { Process } from "../world/process.ts";
-import type { World } from "../world/world.ts";
+import type { Agenda, World } from "../world/world.ts";
 
 export type ServerEdgeOptions = {
   readonly process: Process<ServerEvent, ServerEffect>;
@@ -39,6 +39,7 @@ type Handshake = { readonly connection: ConnectionId; readonly rest: Uint8Array 
 export class ServerEdge {
   readonly ledger = new ConnectionLedger();
   readonly #world: World;
+  readonly #agenda: Agenda;
   readonly #options: ServerEdgeOptions;
   readonly #loop: MachineLoop<EdgeEvent, EdgeEffect>;
   readonly #lines = new Map<ConnectionId, VisitorLine>();
@@ -52,6 +53,7 @@ export class ServerEdge {
     const trustedProxies = options.trustedProxies.map(parseIpBlock).filter((block) => block !== null);
     const edge = createEdge({ limits, trustedProxies, date: () => DATE });
     this.#world = world;
+    this.#agenda = world.agenda(`${process.name}:edge`);
     this.#options = options;
     this.#loop = process.drive<EdgeEvent, EdgeEffect>({
       name: `${process.name}:edge`,
@@ -122,6 +124,8 @@ export class ServerEdge {
     line?.write(latin1Bytes(`${head}\r\n`));
     line?.write(body);
     line?.end();
+    line?.pause(false);
+    this.#agenda.after(LINGER_US, () => this.#lines.get(handshake.connection)?.close());
     this.#options.dispatch({ type: "socket_closed", socket, code: 1006, reason: "" });
   }
 
@@ -195,6 +199,9 @@ export class ServerEdge {
     this.#options.dispatch({ type: "socket_closed", socket, code: 1006, reason: "" });
   }
 }
+
+/** As long as the shipped adapter lets who was refused read why. */
+const LINGER_US = 5_000_000;
 
 const DATE = "Thu, 01 Jan 1970 00:00:00 GMT";
 

@@ -57,6 +57,7 @@ import { requestIntact } from "./request-intact.ts";
 import { resetsAcknowledged } from "./resets-acknowledged.ts";
 import { returnsInTime } from "./returns-in-time.ts";
 import { revoked } from "./revoked.ts";
+import { roomTaken } from "./room-taken.ts";
 import { rowsTrue } from "./rows-true.ts";
 import { settles } from "./settles.ts";
 import { socketRoom } from "./socket-room.ts";
@@ -131,6 +132,7 @@ export const properties: readonly Property[] = [
   oneOwner,
   refusedRightly,
   withinLimits,
+  roomTaken,
   noSecrets,
   tokensKept,
   codedRightly,

@@ -90,6 +90,8 @@ function touches(
       return operations.some(({ id, home: whose }) => id === target && whose === home);
     case "world":
       return true;
+    case "nobody":
+      return false;
   }
 }
 

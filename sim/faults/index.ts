@@ -14,6 +14,7 @@ import { processFaults } from "./process.ts";
 import { registryFaults } from "./registry.ts";
 import { revocationFaults } from "./revocation.ts";
 import { serverFaults } from "./server.ts";
+import { strangerFaults } from "./strangers.ts";
 import { timeFaults } from "./time.ts";
 import { visitorFaults } from "./visitor.ts";
 
@@ -29,6 +30,7 @@ export const faultKinds: readonly FaultKind[] = [
   ...nativeReturnFaults,
   ...serverFaults,
   ...visitorFaults,
+  ...strangerFaults,
   ...registryFaults,
   ...revocationFaults,
   ...timeFaults,

@@ -209,6 +209,12 @@ export const MUTANTS: readonly Mutant[] = [
     "a revoked credential does nothing after its bound",
     ["revoked"],
   ),
+  mutant(
+    "PB41",
+    "strangers who take no answer share the visitors' room",
+    "a visitor is served whatever strangers do",
+    ["room_taken", "unharmed"],
+  ),
 ];
 
 function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {

@@ -252,8 +252,11 @@ export const ADDED_VISITS_FROM = 1_000_000;
 /** Ids of visits that prove, after the healing, that a home is reached again. */
 export const PROBES_FROM = 2_000_000;
 
-/** What `Fault.target` counts: homes, nodes or operations; `world` faults have one target, 0. */
-export type FaultTarget = "home" | "node" | "visit" | "world";
+/**
+ * What `Fault.target` counts: homes, nodes or operations; `world` faults have one target, 0, and so have those that may harm
+ * `nobody`.
+ */
+export type FaultTarget = "home" | "node" | "visit" | "world" | "nobody";
 
 /** One fault: what goes wrong, where, from when to when, and how. */
 export type Fault = {

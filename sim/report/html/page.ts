@@ -110,6 +110,8 @@ function targetName({ homes }: Scenario, { kind, target }: FaultRecord["fault"])
       return `visit ${target}`;
     case "world":
       return kind.startsWith("registry_") ? "registry" : "all";
+    case "nobody":
+      return "nobody";
   }
 }
 

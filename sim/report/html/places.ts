@@ -97,6 +97,8 @@ export class Places {
         return `visit:${target}`;
       case "world":
         return kind.startsWith("registry_") ? "registry" : WORLD;
+      case "nobody":
+        return WORLD;
     }
   }
 }

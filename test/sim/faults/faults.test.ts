@@ -56,6 +56,10 @@ const signs: Readonly<Record<string, readonly [Sign, Readonly<Record<string, num
   connect_refused: [more("report:retrying")],
   connect_silent: [more("report:retrying")],
   flap: [reconnects],
+  strangers_pipelines: [more("exchange_opened")],
+  strangers_drips: [more("connection_accepted")],
+  strangers_knocks: [more("report:upgrade_refused")],
+  strangers_leaves: [more("exchange_opened")],
   visitor_reset: [failsVisits],
   visitor_stall_down: [slowsVisits],
   led_elsewhere: [failsVisits, { node: 1 }],
@@ -306,6 +310,7 @@ function look(faults: readonly Fault[], changes: Partial<Scenario> = {}): Seen {
       return {
         serverStep: step,
         agentStep: step,
+        edgeStep: step,
         finished: ({ visits }) => {
           for (const visit of visits) waitedUs += (visit.endedUs ?? 0) - visit.startedUs;
         },
