@@ -89,6 +89,11 @@ export class ServerEdge {
       bytes: (bytes) => dispatch({ type: "connection_bytes", connection, bytes }),
       flushed: (bytes) => dispatch({ type: "connection_flushed", connection, bytes }),
       ended: () => dispatch({ type: "connection_ended", connection }),
+      left: (unreadBytes) => {
+        const atMs = this.#world.nowUs / 1000;
+        const { name } = this.#options.process;
+        this.#world.watch.visitorGone({ process: name, connection, unreadBytes, atMs });
+      },
       closed: (cause) => {
         this.#lines.delete(connection);
         this.#peers.delete(connection);

@@ -35,6 +35,7 @@ import { inTurn } from "./in-turn.ts";
 import { lastAnswer } from "./last-answer.ts";
 import { lateResumed } from "./late-resumed.ts";
 import { leavingIsKnown } from "./leaving-is-known.ts";
+import { leftUnread } from "./left-unread.ts";
 import { listens } from "./listens.ts";
 import { liveThings } from "./live-things.ts";
 import { messageLimit } from "./message-limit.ts";
@@ -94,6 +95,7 @@ export const properties: readonly Property[] = [
   overIsOver,
   turnsBounded,
   leavingIsKnown,
+  leftUnread,
   wellFormed,
   bodyPrefix,
   cleanEnd,

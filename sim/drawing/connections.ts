@@ -103,7 +103,8 @@ export function drawEdgeLimits(random: Random, operations: readonly Operation[])
     readAheadBytes: headBytesMax + random.skewed(1, 48 * KIB),
     lookMs: random.between(200, 2_000),
     lookStepMs: random.between(50, 500),
-    lookBytes: random.skewed(64 * KIB, 1024 * KIB),
+    // With room for several looks at a time, mostly.
+    lookBytes: random.between(128 * KIB, 512 * KIB),
     looksBytesTotal: random.between(1024 * KIB, 2048 * KIB),
     addressLooksBytes: 1024 * KIB,
     restMs: random.between(1_000, 5_000),

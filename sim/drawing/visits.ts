@@ -44,10 +44,46 @@ export function drawVisit(
     readBytesPerMs: drawPace(random),
     leaves: setting.calm || random.chance(9, 10) ? null : drawLeave(random),
   };
+  const left = random.stream("left upload");
+  if (!setting.calm && spec !== undefined && isNative(spec) && left.chance(1, 12)) {
+    return [{ ...visit, ...leftUpload(left, visit.request) }];
+  }
   if (visit.request.endpoint !== "magic_token_use") return [visit];
   const store = drawRequest(random, "magic_token_store");
   const storing = { ...visit, request: store, leaves: null };
   return [storing, { ...visit, id: id + 1, atMs: visit.atMs + MAGIC_GAP_MS }];
+}
+
+/** An upload that its home hardly reads, so that nobody on the way does, and whose visitor leaves. */
+function leftUpload(
+  random: Random,
+  { way }: RequestSpec,
+): Pick<VisitOperation, "request" | "answer" | "leaves"> {
+  return {
+    request: {
+      endpoint: "tunnel",
+      method: "POST",
+      credential: "client",
+      ...(way === undefined ? {} : { way }),
+      bodyBytes: random.between(100, 400) * KIB,
+      uploadPieceBytes: 32 * KIB,
+      range: null,
+      blocking: false,
+      acceptEncoding: "",
+      quirks: ["raw_body"],
+    },
+    answer: {
+      status: 200,
+      contentType: "text/plain",
+      declaresLength: false,
+      bodyBytes: 10,
+      chunkBytes: 10,
+      headAfterUs: 0,
+      chunkEveryUs: 0,
+      takesBytesPerMs: random.between(1, 8),
+    },
+    leaves: { when: "after", us: random.between(300_000, 3_000_000) },
+  };
 }
 
 /** What homes by their own name and agents of the native protocol have besides. */

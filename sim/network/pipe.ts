@@ -83,6 +83,13 @@ export class Pipe<F extends Sized> {
     return this.#inbox.length > 0;
   }
 
+  /** All that was sent and not read: in the sender's buffer, under way, or before the reader. */
+  get unreadBytes(): number {
+    let bytes = this.#unreadBytes + (this.#leaving?.size ?? 0);
+    for (const { size } of this.#queue) bytes += size;
+    return bytes;
+  }
+
   send(frame: F): void {
     if (this.#dead) return;
     if (this.#recorder !== null) this.#recordSent(this.#recorder, frame);

@@ -13,6 +13,8 @@ export type ServerSide = {
   readonly flushed: (bytes: number) => void;
   /** The visitor has ended his side. */
   readonly ended: () => void;
+  /** The visitor is gone, which the server is not told before it has read what he sent: so many bytes. */
+  readonly left: (unreadBytes: number) => void;
   /** Last, and once, after an own close as well. */
   readonly closed: (cause: "reset" | null) => void;
 };
@@ -108,6 +110,7 @@ export class VisitorLine implements Connection {
 
   /** Closes it behind what was sent. What still comes is answered with a reset. */
   leave(): void {
+    if (!this.#visitorGone && !this.#serverGone) this.#server.left(this.#up.unreadBytes);
     this.sayEnd();
     this.#loseVisitor();
     this.#down.pause(false);

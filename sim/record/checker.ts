@@ -9,6 +9,7 @@
 import type { EdgeEffect, EdgeEvent } from "../../core/edge/events.ts";
 import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
 import type { AgentEvent, ServerEvent } from "../../core/events.ts";
+import type { ConnectionId } from "../../core/ids.ts";
 import type { OriginsEffect, OriginsEvent } from "../../core/origins/origins.ts";
 import type { HeldToken } from "../../core/registry.ts";
 import type { Finish } from "./finish.ts";
@@ -49,6 +50,8 @@ export type Checker = {
   /** Before the bytes are added to `visit.bytesReceived`. */
   readonly visitBody?: (visit: Visit, bytes: Uint8Array) => void;
   readonly visitEnded?: (visit: Visit, end: VisitEnd) => void;
+  /** A visitor has closed his connection in order; the server finds his end behind what it has still to read. */
+  readonly visitorGone?: (gone: GoneVisitor) => void;
   readonly visitorSocketText?: (socket: SeenVisitorSocket, text: string) => void;
   readonly homeCalled?: (call: HomeCall) => void;
   readonly homeCallEnded?: (call: HomeCall) => void;
@@ -59,6 +62,14 @@ export type Checker = {
   /** A minute after the healing. */
   readonly settled?: (finish: Finish) => void;
   readonly finished?: (finish: Finish) => void;
+};
+
+export type GoneVisitor = {
+  readonly process: string;
+  readonly connection: ConnectionId;
+  readonly unreadBytes: number;
+  /** By the world's clock. */
+  readonly atMs: number;
 };
 
 export type StepPart = (

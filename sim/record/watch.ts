@@ -4,6 +4,7 @@ import type {
   AgentStepped,
   Checker,
   EdgeStepped,
+  GoneVisitor,
   OriginsStepped,
   ServerStepped,
   Stepped,
@@ -32,6 +33,7 @@ export class Watch {
   readonly visitHead: (visit: Visit, status: number, headers: readonly string[]) => void;
   readonly visitBody: (visit: Visit, bytes: Uint8Array) => void;
   readonly visitEnded: (visit: Visit, end: VisitEnd) => void;
+  readonly visitorGone: (gone: GoneVisitor) => void;
   readonly visitorSocketText: (socket: SeenVisitorSocket, text: string) => void;
   readonly homeCalled: (call: HomeCall) => void;
   readonly homeCallEnded: (call: HomeCall) => void;
@@ -56,6 +58,7 @@ export class Watch {
     this.visitHead = fan(checkers.map((checker) => checker.visitHead));
     this.visitBody = fan(checkers.map((checker) => checker.visitBody));
     this.visitEnded = fan(checkers.map((checker) => checker.visitEnded));
+    this.visitorGone = fan(checkers.map((checker) => checker.visitorGone));
     this.visitorSocketText = fan(checkers.map((checker) => checker.visitorSocketText));
     this.homeCalled = fan(checkers.map((checker) => checker.homeCalled));
     this.homeMisread = fan(checkers.map((checker) => checker.homeMisread));

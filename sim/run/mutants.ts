@@ -215,6 +215,12 @@ export const MUTANTS: readonly Mutant[] = [
     "a visitor is served whatever strangers do",
     ["room_taken", "unharmed"],
   ),
+  mutant(
+    "PB42",
+    "a visitor who leaves an upload that nobody reads is noticed by its deadline only",
+    "a visitor who left is gone within the bound",
+    ["left_unread"],
+  ),
 ];
 
 function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {

@@ -22,6 +22,7 @@ describe("a visitor's line", () => {
         bytes: (bytes) => server.push(`bytes ${bytes.length}`),
         flushed: (bytes) => server.push(`flushed ${bytes}`),
         ended: () => server.push("ended"),
+        left: () => {},
         closed: (cause) => server.push(`closed ${cause}`),
       }),
     });

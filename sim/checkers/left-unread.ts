@@ -1,0 +1,90 @@
+/**
+ * A visitor who has left is noticed although nobody reads what he sent: the server looks. How soon depends on what stands
+ * before his end, and on the way; looks that others may hold are not judged.
+ */
+import type { EdgeLimits } from "../../core/edge/limits.ts";
+import type { Property } from "../record/checker.ts";
+import type { SteppedEdge } from "../record/stepped.ts";
+import type { PathSettings, Scenario } from "../scenario/scenario.ts";
+
+/** Timers may be late, most of all while everything happens on a coarse grid. */
+const LATE_MS = 1_000;
+
+type Gone = { readonly boundMs: number; sinceMs: number | null };
+
+export const leftUnread: Property = {
+  name: "left_unread",
+  create: (violate, judged) => {
+    let limits: EdgeLimits | null = null;
+    let path: PathSettings | null = null;
+    /** From then on something may hold it up. */
+    let disturbedMs = 0;
+    /** By process and connection. */
+    const gone = new Map<string, Map<number, Gone>>();
+    return {
+      begun: ({ scenario, edgeLimits, targetOf }) => {
+        limits = edgeLimits;
+        path = scenario.visitorPath;
+        disturbedMs = firstDisturbanceMs(scenario, targetOf);
+      },
+      visitorGone: ({ process, connection, unreadBytes, atMs }) => {
+        if (limits === null || path === null || unreadBytes > limits.lookBytes) return;
+        const ms = boundMs(unreadBytes, limits, path);
+        if (atMs + ms + LATE_MS > disturbedMs) return;
+        const ofProcess = gone.get(process) ?? new Map<number, Gone>();
+        gone.set(process, ofProcess);
+        ofProcess.set(connection, { boundMs: ms, sinceMs: null });
+      },
+      edgeStep: (edge, event) => {
+        const ofProcess = gone.get(edge.name);
+        if (ofProcess === undefined || ofProcess.size === 0 || limits === null) return;
+        if (event.type === "connection_ended" || event.type === "connection_closed") {
+          if (ofProcess.delete(event.connection)) judged();
+        }
+        for (const [connection, each] of ofProcess) {
+          each.sinceMs ??= edge.nowMs;
+          // Somebody else may have the look that it waits for, or nobody waits for its end any more.
+          if (!isLooked(edge, connection, limits)) ofProcess.delete(connection);
+          else if (edge.nowMs - each.sinceMs > each.boundMs) {
+            ofProcess.delete(connection);
+            violate(
+              "liveness",
+              `${edge.name} does not know after ${each.boundMs} ms that connection ${connection} is left`,
+            );
+          }
+        }
+      },
+    };
+  },
+};
+
+/** A connection, or the process, or the clock that it looks by: no fault of strangers, or of what is behind the server, does. */
+function firstDisturbanceMs({ faults }: Scenario, targetOf: (kind: string) => string): number {
+  const disturbing = faults.filter(({ kind }) => targetOf(kind) !== "nobody" && targetOf(kind) !== "home");
+  return Math.min(...disturbing.map(({ fromMs }) => fromMs), Number.POSITIVE_INFINITY);
+}
+
+/** Enough looks, one after the other, for all that stands before the end. */
+function boundMs(
+  unreadBytes: number,
+  { lookMs, lookStepMs }: EdgeLimits,
+  { latencyUs, jitterUs, bytesPerMs, windowBytes }: PathSettings,
+): number {
+  const tripMs = (latencyUs + jitterUs) / 1_000;
+  const pace = Math.min(bytesPerMs, windowBytes / Math.max(1, 2 * tripMs)) / 2;
+  const looks = 1 + Math.ceil(unreadBytes / Math.max(1, pace * lookStepMs));
+  return Math.ceil(looks * (lookMs + lookStepMs) + unreadBytes / pace + 2 * tripMs + LATE_MS);
+}
+
+/** Whether its exchanges hang on it, and as few were ever not read as have room for a look at the same time. */
+function isLooked({ ledger }: SteppedEdge, connection: number, limits: EdgeLimits): boolean {
+  const { lookBytes, looksBytesTotal, addressLooksBytes } = limits;
+  const room = Math.floor(Math.min(looksBytesTotal, addressLooksBytes) / lookBytes);
+  let unread = 0;
+  let isOpen = false;
+  for (const { id, pausedMs, open, ended } of ledger.connections.values()) {
+    if (id === connection) isOpen = open.length > 0 && !ended;
+    if (pausedMs !== Number.POSITIVE_INFINITY) unread++;
+  }
+  return isOpen && unread <= room;
+}
