@@ -26,6 +26,12 @@ export function takeAhead(connection: EdgeConnection): Uint8Array | undefined {
   return bytes;
 }
 
+/** Whether the next tick goes on with the connection: somebody wants what was read ahead. */
+export function markWanted(edge: Edge, connection: EdgeConnection, isWanted: boolean): void {
+  if (isWanted && hasAhead(connection)) edge.wanted.join(connection);
+  else edge.wanted.leave(connection);
+}
+
 /** Nobody will want it any more. */
 export function dropAhead(edge: Edge, connection: EdgeConnection): void {
   clearQueue(connection.ahead);

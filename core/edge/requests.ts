@@ -12,7 +12,7 @@ import {
 } from "../http1/request-reader.ts";
 import type { ExchangeId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
-import { dropAhead, hasAhead, keepAhead, takeAhead } from "./ahead.ts";
+import { dropAhead, hasAhead, keepAhead, markWanted, takeAhead } from "./ahead.ts";
 import {
   closeConnection,
   cutConnection,
@@ -27,6 +27,7 @@ import {
 import type { EdgeEffect } from "./events.ts";
 import { admit, isPersistent } from "./head.ts";
 import type { Edge, EdgeConnection, Turn } from "./state.ts";
+import { deliverAhead, onUpgradeBytes, onUpgradeEnded } from "./upgrades.ts";
 
 export function onBytes(
   edge: Edge,
@@ -190,34 +191,6 @@ export function closeTurn(edge: Edge, turn: Turn, complete: boolean, out: Outbox
   out.push({ type: "exchange_closed", exchange: turn.exchange, complete });
 }
 
-/** An upgraded connection: what came before the home's answer, or while it wanted no more, and then the visitor's end. */
-function deliverAhead(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
-  const turn = connection.turns[0];
-  if (turn !== undefined && isOpen(turn)) {
-    const bytes = takeAhead(connection);
-    if (bytes !== undefined) out.push({ type: "exchange_body", exchange: turn.exchange, bytes });
-    markWanted(edge, connection, true);
-    if (connection.ended && !hasAhead(connection)) endUpgrade(turn, out);
-  }
-  settle(edge, connection, out);
-}
-
-/** Whether the home takes what the visitor of an upgrade sends. */
-function isOpen({ response, pausedBody }: Turn): boolean {
-  return response !== "none" && !pausedBody;
-}
-
-function endUpgrade(turn: Turn, out: Outbox<EdgeEffect>): void {
-  if (turn.requestDone) return;
-  turn.requestDone = true;
-  out.push({ type: "exchange_body_ended", exchange: turn.exchange, trailers: [] });
-}
-
-function markWanted(edge: Edge, connection: EdgeConnection, isWanted: boolean): void {
-  if (isWanted && hasAhead(connection)) edge.wanted.join(connection);
-  else edge.wanted.leave(connection);
-}
-
 function readerHasRoom(edge: Edge, { reader }: EdgeConnection): boolean {
   return waitingBytes(reader) < edge.config.limits.readAheadBytes;
 }
@@ -321,29 +294,6 @@ function openTurn(
     peer,
     nonce: NO_NONCE,
   });
-}
-
-function onUpgradeBytes(
-  edge: Edge,
-  connection: EdgeConnection,
-  bytes: Uint8Array,
-  out: Outbox<EdgeEffect>,
-): void {
-  const turn = connection.turns[0];
-  if (turn !== undefined && isOpen(turn) && !hasAhead(connection)) {
-    out.push({ type: "exchange_body", exchange: turn.exchange, bytes });
-    return;
-  }
-  keepAhead(connection, bytes);
-  settle(edge, connection, out);
-}
-
-function onUpgradeEnded(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
-  const turn = connection.turns[0];
-  // Half a connection is of no use to somebody who asked for a WebSocket.
-  if (turn === undefined || turn.response === "none") return closeConnection(edge, connection, out);
-  if (isOpen(turn) && !hasAhead(connection)) endUpgrade(turn, out);
-  settle(edge, connection, out);
 }
 
 type ExchangeFact = Extract<ServerEvent, { readonly type: "exchange_body" | "exchange_body_ended" }>;
