@@ -9,6 +9,8 @@ export const surplusDropped: Property = {
   name: "surplus_dropped",
   create: (violate, judged) => ({
     edgeStep: ({ name, ledger }, event) => {
+      // With its connection all of an upload that was not read is gone.
+      if (event.type === "connection_closed") return;
       const { about } = ledger;
       if (about === null || !isAllRead(about)) return;
       judged();
