@@ -107,7 +107,10 @@ export function failExchange(
   out: Outbox<ServerEffect>,
   extra: { readonly detail?: string; readonly headers?: readonly string[] } = {},
 ): void {
-  if (exchange.phase === "closing") return;
+  const { phase } = exchange;
+  if (phase === "closing") return;
+  // It opened nothing, and no deletion of it ends the answer that says so.
+  if (phase === "authorizing" || phase === "issuing") exchange.token = null;
   abortExchange(state, exchange, code, out);
   releaseUnwritten(state, exchange);
   if (exchange.headSent) cutExchange(state, exchange, out);

@@ -244,6 +244,16 @@ describe("the requests of a token that is deleted", () => {
     server.expectEmpty();
   });
 
+  it("do not end an answer that refused a token before, and waits for its visitor", () => {
+    const server = new TestServer({ untakenMs: 2 * ROUND_MS });
+    const headers = ["authorization", "Bearer wrong"];
+    const visit = server.open({ target: "/music?clientId=home", headers, takes: false });
+    expect(visit.status).toBe(401);
+    server.idle(ROUND_MS);
+    expect(checks(server)).toEqual([]);
+    expect(visit.end).toBe("clean");
+  });
+
   it("end with 1008 where they are WebSockets between two frames, and with a cut inside of one", () => {
     const { server, agent } = connected();
     const asked = ["Upgrade", "websocket", "Connection", "Upgrade"];
