@@ -85,14 +85,20 @@ export class ServerEdge {
     this.#lines.set(connection, line);
     this.#peers.set(connection, peer);
     this.#options.process.run(() => dispatch({ type: "connection_accepted", connection, peer }));
+    let readBytes = 0;
+    let pieces = 0;
     return {
-      bytes: (bytes) => dispatch({ type: "connection_bytes", connection, bytes }),
+      bytes: (bytes) => {
+        readBytes += bytes.length;
+        pieces++;
+        dispatch({ type: "connection_bytes", connection, bytes });
+      },
       flushed: (bytes) => dispatch({ type: "connection_flushed", connection, bytes }),
       ended: () => dispatch({ type: "connection_ended", connection }),
       left: (unreadBytes) => {
         const atMs = this.#world.nowUs / 1000;
         const { name } = this.#options.process;
-        this.#world.watch.visitorGone({ process: name, connection, unreadBytes, atMs });
+        this.#world.watch.visitorGone({ process: name, connection, pieces, readBytes, unreadBytes, atMs });
       },
       closed: (cause) => {
         this.#lines.delete(connection);

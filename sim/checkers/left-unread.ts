@@ -10,6 +10,9 @@ import type { PathSettings, Scenario } from "../scenario/scenario.ts";
 /** Timers may be late, most of all while everything happens on a coarse grid. */
 const LATE_MS = 1_000;
 
+/** In smaller pieces than these, what comes uses up what may be read before it is wanted. */
+const SMALL_BYTES = 1_024;
+
 type Gone = { readonly boundMs: number; sinceMs: number | null };
 
 export const leftUnread: Property = {
@@ -27,8 +30,10 @@ export const leftUnread: Property = {
         path = scenario.visitorPath;
         disturbedMs = firstDisturbanceMs(scenario, targetOf);
       },
-      visitorGone: ({ process, connection, unreadBytes, atMs }) => {
-        if (limits === null || path === null || unreadBytes > limits.lookBytes) return;
+      visitorGone: ({ process, connection, pieces, readBytes, unreadBytes, atMs }) => {
+        if (limits === null || path === null || readBytes + unreadBytes > limits.lookBytes) return;
+        // Each piece counts for more than its bytes.
+        if (pieces > 0 && readBytes / pieces < SMALL_BYTES) return;
         const ms = boundMs(unreadBytes, limits, path);
         if (atMs + ms + LATE_MS > disturbedMs) return;
         const ofProcess = gone.get(process) ?? new Map<number, Gone>();

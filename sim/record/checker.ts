@@ -67,6 +67,9 @@ export type Checker = {
 export type GoneVisitor = {
   readonly process: string;
   readonly connection: ConnectionId;
+  /** What the server has read of it, in so many pieces, and what it has not. */
+  readonly pieces: number;
+  readonly readBytes: number;
   readonly unreadBytes: number;
   /** By the world's clock. */
   readonly atMs: number;
