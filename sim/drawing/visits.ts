@@ -54,7 +54,10 @@ export function drawVisit(
   return [storing, { ...visit, id: id + 1, atMs: visit.atMs + MAGIC_GAP_MS }];
 }
 
-/** An upload that its home hardly reads, so that nobody on the way does, and whose visitor leaves. */
+/**
+ * An upload that its home hardly reads, so that nobody on the way does, and whose visitor leaves. All of it is through long
+ * before the world is to be quiet.
+ */
 function leftUpload(
   random: Random,
   { way }: RequestSpec,
@@ -65,7 +68,7 @@ function leftUpload(
       method: "POST",
       credential: "client",
       ...(way === undefined ? {} : { way }),
-      bodyBytes: random.between(100, 400) * KIB,
+      bodyBytes: random.between(100, 200) * KIB,
       uploadPieceBytes: 32 * KIB,
       range: null,
       blocking: false,
@@ -80,7 +83,7 @@ function leftUpload(
       chunkBytes: 10,
       headAfterUs: 0,
       chunkEveryUs: 0,
-      takesBytesPerMs: random.between(1, 8),
+      takesBytesPerMs: random.between(8, 24),
     },
     leaves: { when: "after", us: random.between(300_000, 3_000_000) },
   };
