@@ -3,15 +3,23 @@ import { randomUUID } from "node:crypto";
 import { homedir } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { defaultAgentFile, startAgent } from "./agent/agent.ts";
-import { HASH_PASSWORD_HELP, helpOf, OVERVIEW, REVOKE_HELP } from "./help.ts";
+import { createVisitorToken, listVisitorTokens, revokeVisitorToken } from "./agent/visitor-tokens.ts";
+import { columns, HASH_PASSWORD_HELP, helpOf, OVERVIEW, REVOKE_HELP } from "./help.ts";
 import { createLog, type Logger } from "./operator/log.ts";
 import { openOutput } from "./operator/output.ts";
 import { readPassword } from "./operator/password-prompt.ts";
 import { revoke } from "./operator/revoke.ts";
 import type { Signals } from "./operator/signals.ts";
 import { leaveThreads } from "./operator/threads.ts";
+import { createInvite } from "./registry/invite.ts";
 import { hashPassword } from "./server/passwords.ts";
 import { startServer } from "./server/server.ts";
+import {
+  CREDENTIAL_COMMANDS,
+  exposedByCredential,
+  readInviteConfig,
+  readTokenConfig,
+} from "./settings/credentials.ts";
 import { readHashPasswordConfig } from "./settings/hash-password.ts";
 import { readRevokeConfig, showsPassword } from "./settings/revoke.ts";
 import {
@@ -52,6 +60,17 @@ process.on("exit", (code) => {
   leaveThreads(code);
 });
 
+const COMMANDS = [
+  "serve",
+  "agent",
+  "token",
+  "invite",
+  "hash-password",
+  "revoke",
+  "--help",
+  "--version",
+] as const;
+
 /** Runs the command and ends the process. */
 export async function runCommand([name, ...flags]: readonly string[], signals: Signals): Promise<never> {
   try {
@@ -68,12 +87,62 @@ async function run(name: string | undefined, flags: readonly string[], signals: 
   const wantsHelp = flags.includes("--help") || flags.includes("-h");
   if (name === "serve") return wantsHelp ? print(helpOf("serve")) : serve(flags, signals);
   if (name === "agent") return wantsHelp ? print(helpOf("agent")) : agent(flags, signals);
+  if (name === "token" || name === "invite") return credential(name, flags, wantsHelp);
   if (name === "hash-password") return wantsHelp ? print(HASH_PASSWORD_HELP) : printHash(flags);
   if (name === "revoke") return wantsHelp ? print(REVOKE_HELP) : revokeTokens(flags);
   if (name === "--version") return print(readVersion());
   if (name === undefined || name === "--help" || name === "-h") return print(OVERVIEW);
-  const near = suggestion(name, ["serve", "agent", "hash-password", "revoke", "--help", "--version"]);
+  const near = suggestion(name, COMMANDS);
   throw new StartupError(`${name} is no command${near || "; see --help"}`);
+}
+
+/** The commands that do one thing and end. */
+async function credential(
+  name: "token" | "invite",
+  rest: readonly string[],
+  wantsHelp: boolean,
+): Promise<void> {
+  const [verb = ""] = rest;
+  const typed = name === "invite" ? name : `${name} ${verb}`;
+  const command = CREDENTIAL_COMMANDS.find((each) => each === typed);
+  if (command === undefined) {
+    if (wantsHelp) return print(OVERVIEW);
+    throw new StartupError("token takes create, list or revoke; see --help");
+  }
+  if (wantsHelp) return print(helpOf(command));
+  const flags = name === "invite" ? rest : rest.slice(1);
+  for (const flag of exposedByCredential(command, flags)) warnOfFlag(flag);
+  if (command === "invite") return print(await createInvite(readInviteConfig(flags, process.env)));
+  const config = readTokenConfig(command, flags, process.env);
+  const asked = { ...config, stateFile: config.stateFile ?? ownAgentFile(config.clientId) };
+  switch (command) {
+    case "token create":
+      return print(await createVisitorToken(asked));
+    case "token list": {
+      const rows = (await listVisitorTokens(asked)).map(({ name: of, createdMs, expiresMs }) => [
+        of,
+        timeText(createdMs),
+        expiresMs === null ? "never" : timeText(expiresMs),
+      ]);
+      return print(columns([["NAME", "MADE", "EXPIRES"], ...rows]).join("\n"));
+    }
+    case "token revoke":
+      if (await revokeVisitorToken(asked)) return print("revoked");
+      throw new StartupError("there is no token of that name; see culvert token list");
+  }
+}
+
+/** RFC 3339, to the second. */
+function timeText(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+function ownAgentFile(clientId: string | null): string {
+  return defaultAgentFile({ env: process.env, home: homedir, clientId });
+}
+
+function warnOfFlag(flag: string): void {
+  stderr.write(`culvert: --${flag} shows its secret in the process list: use --${flag}-file\n`);
 }
 
 async function serve(flags: readonly string[], signals: Signals): Promise<void> {
@@ -102,8 +171,7 @@ async function agent(flags: readonly string[], signals: Signals): Promise<void> 
     const url = `${config.server.href.replace(/\/$/, "")}/?clientId=${encodeURIComponent(clientId)}`;
     print(`connected as ${clientId}`);
     print(`visitors reach it at ${url}`);
-    const place = stateFile === null ? "your client token" : `the clientToken in ${stateFile}`;
-    print(`with "Authorization: Bearer TOKEN", where TOKEN is ${place}`);
+    print('with "Authorization: Bearer TOKEN", where TOKEN is one of: culvert token create --name NAME');
   });
   await untilEnded(running, { signals, logger, drainMs: config.limits.drainMs });
 }
@@ -111,7 +179,7 @@ async function agent(flags: readonly string[], signals: Signals): Promise<void> 
 /** Null where nothing is to be kept. */
 function stateFileOf({ clientId, clientToken, stateFile }: RunAgentConfig): string | null {
   if (clientToken !== null) return null;
-  return stateFile ?? defaultAgentFile({ env: process.env, home: homedir, clientId });
+  return stateFile ?? ownAgentFile(clientId);
 }
 
 /** One line, however many of them there are. */
@@ -128,7 +196,7 @@ async function printHash(flags: readonly string[]): Promise<void> {
 
 async function revokeTokens(flags: readonly string[]): Promise<void> {
   const config = readRevokeConfig(flags, process.env);
-  if (showsPassword(flags)) stderr.write("culvert: --database shows its secret: use --database-file\n");
+  if (showsPassword(flags)) warnOfFlag("database");
   const tokens = await revoke(config);
   print(
     `revoked ${tokens} ${tokens === 1 ? "token" : "tokens"}: what they had opened ends within 20 seconds`,

@@ -1,5 +1,7 @@
 /** What `--help` says. */
+import { CREDENTIAL_COMMANDS, type CredentialCommand, credentialSettingsOf } from "./settings/credentials.ts";
 import { hashPasswordSettings } from "./settings/hash-password.ts";
+import type { Setting } from "./settings/reader.ts";
 import { revokeSettings } from "./settings/revoke.ts";
 import { type CommandName, limitsOf, settingsOf } from "./settings/settings.ts";
 
@@ -10,26 +12,34 @@ export const OVERVIEW = `Culvert, a self-hosted HTTP tunnel
   culvert hash-password    makes what --access keeps of a password
   culvert revoke [flags]   shuts a home out, or ends what one token had opened
 
+  culvert token create --name NAME    makes a token for visitors of the agent's home
+  culvert token list
+  culvert token revoke --name NAME
+  culvert invite --client-id ID       makes an invite, which registers that home once; next to the server's database
+
   culvert serve --help     the flags of a command
   culvert --version
 `;
 
-const TITLES: { readonly [Name in CommandName]: string } = {
+const TITLES: { readonly [Name in CommandName | CredentialCommand]: string } = {
   serve: "culvert serve [flags]: the tunnel server, for visitors and agents",
   agent: "culvert agent --server URL --to URL [flags]: brings a home service to the server",
+  "token create": "culvert token create --name NAME [flags]: makes a token for visitors, and prints it once",
+  "token list": "culvert token list [flags]: the visitor tokens of the home",
+  "token revoke": "culvert token revoke --name NAME [flags]: ends a visitor token",
+  invite:
+    "culvert invite --client-id ID [flags]: makes an invite, which registers that home once, and prints it once",
 };
 
-export function helpOf(command: CommandName): string {
-  const flags = settingsOf(command).map(({ flag, placeholder, variable, help }) => [
-    `--${flag} ${placeholder}`,
-    variable ?? "",
-    help,
-  ]);
+export function helpOf(command: CommandName | CredentialCommand): string {
+  if (isCredential(command)) {
+    return [`${TITLES[command]}\n`, ...columns(flagsOf(credentialSettingsOf(command))), ""].join("\n");
+  }
   const limits = Object.entries(limitsOf(command)).map(([name, value]) => [name, String(value)]);
   return [
     `${TITLES[command]}\n`,
     "Flags win over environment variables:",
-    ...columns(flags),
+    ...columns(flagsOf(settingsOf(command))),
     "\nLimits with their defaults, in bytes, milliseconds or pieces:",
     ...columns(limits),
     "",
@@ -49,18 +59,24 @@ export const HASH_PASSWORD_HELP = [
 
 export const REVOKE_HELP = [
   "culvert revoke --client-id ID [flags]: deletes tokens in the server's database\n",
-  ...columns(
-    revokeSettings.map(({ flag, placeholder, variable, help }) => [
-      `--${flag} ${placeholder}`,
-      variable ?? "",
-      help,
-    ]),
-  ),
+  ...columns(flagsOf(revokeSettings)),
   "",
 ].join("\n");
 
+function isCredential(command: CommandName | CredentialCommand): command is CredentialCommand {
+  return CREDENTIAL_COMMANDS.some((each) => each === command);
+}
+
+function flagsOf(settings: readonly Setting[]): string[][] {
+  return settings.map(({ flag, placeholder, variable, help }) => [
+    `--${flag} ${placeholder}`,
+    variable ?? "",
+    help,
+  ]);
+}
+
 /** Pads all but the last column to the width of their widest cell. */
-function columns(rows: readonly (readonly string[])[]): string[] {
+export function columns(rows: readonly (readonly string[])[]): string[] {
   const width = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0));
   return rows.map((row) => {
     const cells = row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(width(column))));

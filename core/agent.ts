@@ -26,11 +26,10 @@ import {
   onLifeDeadline,
   onSocketClosed,
   onSocketOpened,
-  onSocketRefused,
   settleDrain,
 } from "./agent/life/life.ts";
 import { onSocketBytes, onSocketFlushed, onSocketHeard, onSocketText } from "./agent/life/socket.ts";
-import { onApiAnswered, onApiFailed } from "./agent/life/tokens.ts";
+import { onApiAnswered, onApiFailed, onSocketRefused } from "./agent/life/tokens.ts";
 import { type AgentState, createState, type TimerOwner } from "./agent/state.ts";
 import { assert, unreachable } from "./assert.ts";
 import type { AgentEffect } from "./effects.ts";

@@ -25,6 +25,8 @@ export const FAILURES = {
   revoked: failure(401, 1008, "The token was revoked, or has expired."),
   bad_request: failure(400, 1008, "The request cannot be understood."),
   not_json: failure(400, 1007, "The MoosicBox protocol carries JSON bodies and messages only."),
+  already_registered: failure(409, 1008, "The client id is registered already."),
+  name_taken: failure(409, 1008, "The home has a token of that name."),
   method_not_allowed: failure(405, 1008, "This path does not take that method."),
   upgrade_required: failure(426, 1008, "This path takes WebSocket connections only."),
   not_text: failure(400, 1003, "Visitor sockets carry text messages only."),
@@ -55,6 +57,7 @@ export const FAILURES = {
   limit_tunnels: failure(503, 1013, "The server holds as many tunnels as it takes.", 30),
   limit_visitor_sockets: failure(503, 1013, "The server holds as many visitor sockets as it takes.", 30),
   limit_registry_calls: failure(503, 1013, "Too many calls to the database are waiting.", 1),
+  limit_visitor_tokens: failure(409, 1008, "The home has as many visitor tokens as it may: revoke some."),
   limit_message: failure(413, 1009, "The message is larger than the server takes."),
 } as const satisfies Record<string, Failure>;
 

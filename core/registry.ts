@@ -4,11 +4,11 @@
  * Every operation is idempotent, so a call whose answer was lost may be made again. Time belongs to the registry: expiry,
  * leases and fences are judged by its one clock, never by a node's.
  */
+import type { CredentialOperation, CredentialOutcome, TokenHash } from "./registry/credentials.ts";
 
-/** Tokens are known to the registry by the lower-case hex SHA-256 of their text, and by nothing else. */
-export type TokenHash = string;
+export type { TokenHash } from "./registry/credentials.ts";
 
-export type TokenKind = "client_access" | "signature" | "magic";
+export type TokenKind = "client_access" | "visitor" | "signature" | "magic";
 
 /** A token as whoever has let somebody in by it remembers it. */
 export type HeldToken = {
@@ -18,6 +18,7 @@ export type HeldToken = {
 };
 
 export type RegistryOperation =
+  | CredentialOperation
   /** Is this an unexpired token of that kind, for that client id? */
   | {
       readonly type: "check_token";
@@ -37,18 +38,18 @@ export type RegistryOperation =
    */
   | {
       readonly type: "insert_token";
-      readonly kind: TokenKind;
+      readonly kind: Exclude<TokenKind, "visitor">;
       readonly tokenHash: TokenHash;
       readonly clientId: string;
       readonly lifetimeMs: number | null;
       readonly by?: TokenHash;
     }
   /**
-   * Deletes a token of the client id. With a client access token go all signatures and magic tokens of the client id, since
-   * nobody knows which of them were made with it.
+   * Deletes a token of the client id. With a client access token go all visitor tokens, signatures and magic tokens of the
+   * client id, since nobody knows which of them were made with it.
    */
   | ({ readonly type: "revoke_token" } & HeldToken)
-  /** Deletes all tokens of the client id, of every kind. */
+  /** Deletes all tokens of the client id, of every kind, and its invites. */
   | { readonly type: "revoke_client"; readonly clientId: string }
   /**
    * Makes the row of `clientId` name this tunnel, unless the row carries a higher fence: then a newer tunnel owns it.
@@ -68,7 +69,7 @@ export type RegistryOperation =
   | { readonly type: "delete_connection"; readonly clientId: string; readonly tunnel: string }
   /** Extends the lease of every row of the node and tells which rows those are. */
   | { readonly type: "renew_leases"; readonly node: string; readonly leaseMs: number }
-  /** Deletes tokens that expired `keptMs` ago and before that, and rows whose lease has lapsed. */
+  /** Deletes tokens and invites that expired `keptMs` ago and before that, and rows whose lease has lapsed. */
   | { readonly type: "sweep"; readonly keptMs: number };
 
 /** What the column `access` has room for. */
@@ -86,6 +87,7 @@ export type RegistryFault =
   | "refused";
 
 export type RegistryOutcome =
+  | CredentialOutcome
   /** `fence` is the registry's clock in microseconds, read in the same query: a ticket for a later upsert. */
   | { readonly type: "token_checked"; readonly valid: boolean; readonly fence: number }
   | { readonly type: "magic_token_found"; readonly clientId: string | null }

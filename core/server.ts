@@ -30,13 +30,15 @@ import { onUpgradeRequested } from "./server/sockets/handshake.ts";
 import { socketOf } from "./server/sockets/socket.ts";
 import type { CallPurpose, ServerState } from "./server/state/server.ts";
 import type { TimerOwner } from "./server/state/timers.ts";
+import { onAuthorizationKnown } from "./server/visitor/authorization.ts";
 import { onExchangeTimer } from "./server/visitor/deadlines.ts";
 import { admitExchange, onExchangeChecked } from "./server/visitor/door.ts";
-import { onHomeFound, onTokenIssued } from "./server/visitor/endpoints.ts";
+import { onHomeFound } from "./server/visitor/endpoints.ts";
 import { closeExchange, createExchange, exchangeOf } from "./server/visitor/exchange.ts";
 import { onPasswordChecked } from "./server/visitor/passwords.ts";
 import { onRequestBody, onRequestEnded } from "./server/visitor/request.ts";
 import { onResponseFlushed } from "./server/visitor/response.ts";
+import { onTokenIssued } from "./server/visitor/tokens.ts";
 import { Tally } from "./tally.ts";
 import { arm, createTimer, createTimers, fireDue, nextDeadlineMs } from "./timers.ts";
 
@@ -231,7 +233,9 @@ function onResult(
   if (!isWanted(state, purpose)) return;
   switch (purpose.type) {
     case "authorize_exchange":
-      return onExchangeChecked(state, exchangeOf(state, purpose.exchange), purpose.key, result, out);
+      return onExchangeChecked(state, exchangeOf(state, purpose.exchange), purpose.shown, result, out);
+    case "know_authorization":
+      return onAuthorizationKnown(state, exchangeOf(state, purpose.exchange), purpose.shown, result, out);
     case "find_home":
       return onHomeFound(state, exchangeOf(state, purpose.exchange), result, out);
     case "issue_token":
@@ -256,6 +260,7 @@ function onResult(
 function isWanted(state: ServerState, purpose: CallPurpose): boolean {
   switch (purpose.type) {
     case "authorize_exchange":
+    case "know_authorization":
     case "find_home":
     case "issue_token":
       return isOpen(state.exchanges.get(purpose.exchange));

@@ -205,6 +205,15 @@ const COMMANDS: Readonly<Record<string, (line: string) => Promise<void> | void>>
       await agent.printed(/^connected as home-/m);
       await agent.printed(/^visitors reach it at /m);
     },
+  "npm run --silent culvert -- token create --name phone": async (line) => {
+    const stateFile = join(temporaryFolder(), "agent.json");
+    const tunnel = await startTunnel((_request, response) => response.end("come in"), {
+      agent: { stateFile },
+    });
+    const output = await run(line, {}, { CULVERT_STATE: stateFile }).succeeded();
+    const headers = { authorization: `Bearer ${output.trim()}` };
+    expect((await ask(tunnel.server.url + tunnel.target("/x"), { headers })).body.toString()).toBe("come in");
+  },
   'curl -H @visitor-header "https://tunnel.example.net/some/path?clientId=$CLIENT_ID"': async (line) => {
     const tunnel = await startTunnel((request, response) => response.end(`you asked for ${request.url}`));
     const place = {

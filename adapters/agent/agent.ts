@@ -47,6 +47,7 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
       clientToken,
       // Who was given a client token is not to become somebody else by a registration.
       accessToken: config.clientToken === null ? config.accessToken : null,
+      invite: config.clientToken === null ? config.invite : null,
       protocol: config.protocol,
       access: config.access,
       origins: config.origins.map(({ prefix, url }) => {

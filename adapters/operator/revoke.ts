@@ -6,7 +6,7 @@ import { openRegistry, type Registry } from "../registry/registry.ts";
 import type { RevokeConfig } from "../settings/revoke.ts";
 import { StartupError } from "../startup-error.ts";
 
-const KINDS: readonly TokenKind[] = ["client_access", "signature", "magic"];
+const KINDS: readonly TokenKind[] = ["client_access", "visitor", "signature", "magic"];
 
 /** Gives the number of tokens that are gone, at least one. Rejects with `StartupError` where nothing was revoked. */
 export async function revoke({ database, clientId, token }: RevokeConfig): Promise<number> {

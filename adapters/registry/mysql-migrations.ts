@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ACCESS_LENGTH_MAX, type RegistryFault } from "../../core/registry.ts";
 import { causeOf } from "../error-cause.ts";
 import { StartupError } from "../startup-error.ts";
+import { mysqlCredentials } from "./mysql-credentials.ts";
 import { serverErrorOf } from "./mysql-fault.ts";
 import type { MysqlPool, Reply, Values } from "./mysql-pool.ts";
 
@@ -59,6 +60,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   [
     `ALTER TABLE connections ADD COLUMN access VARCHAR(${ACCESS_LENGTH_MAX}) ${BYTE_WISE} NOT NULL DEFAULT 'token'`,
   ],
+  mysqlCredentials(BYTE_WISE),
 ];
 
 /** Duplicate column and duplicate key name: the statement was carried out before. */

@@ -12,10 +12,10 @@
 import type { HeldToken, RegistryOperation, TokenKind } from "../../core/registry.ts";
 import type { Values } from "./mysql-pool.ts";
 
-const ALIVE = "(expires IS NULL OR expires > UTC_TIMESTAMP())";
+export const ALIVE = "(expires IS NULL OR expires > UTC_TIMESTAMP())";
 
 /** Without the session's time zone, in which an hour may come twice; a whole number, as no UNIX_TIMESTAMP(NOW(6)) is. */
-const CLOCK_US = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
+export const CLOCK_US = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
 
 const LEASE_ENDS = "UTC_TIMESTAMP(6) + INTERVAL :leaseUs MICROSECOND";
 
@@ -33,6 +33,7 @@ const check = (table: string) => `
 /** What keeps the tokens of each kind. */
 const TOKENS: Readonly<Record<TokenKind, { readonly table: string; readonly key: string }>> = {
   client_access: { table: "client_access_tokens", key: "token_hash" },
+  visitor: { table: "culvert_visitor_tokens", key: "token_hash" },
   signature: { table: "signature_tokens", key: "token_hash" },
   magic: { table: "magic_tokens", key: "magic_token_hash" },
 };
@@ -44,27 +45,36 @@ const insert = (table: string, key: string) => `
     UTC_TIMESTAMP(), UTC_TIMESTAMP())
   ON DUPLICATE KEY UPDATE ${key} = ${key}`;
 
+/** A good client token that makes another token, which is locked against its deletion until that one is stored. */
+export const MAKER = `client_access_tokens AS maker
+  WHERE maker.token_hash = _utf8mb4 :by AND maker.client_id = _utf8mb4 :clientId
+    AND (maker.expires IS NULL OR maker.expires > UTC_TIMESTAMP())`;
+
 /**
- * The same by another token, which is locked against its deletion until this one is stored: it goes with that one, or is never
- * there. Says nothing of whether the other was good where this one was there before.
+ * The same by another token: what is made goes with that one, or is never there. Says nothing of whether the other was good where
+ * this one was there before.
  */
 const insertBy = (table: string, key: string) => `
   INSERT INTO ${table} (${key}, client_id, expires, created, updated)
   SELECT _utf8mb4 :tokenHash, _utf8mb4 :clientId, UTC_TIMESTAMP() + INTERVAL :lifetimeUs MICROSECOND,
     UTC_TIMESTAMP(), UTC_TIMESTAMP()
-  FROM client_access_tokens AS maker
-  WHERE maker.token_hash = _utf8mb4 :by AND maker.client_id = _utf8mb4 :clientId
-    AND (maker.expires IS NULL OR maker.expires > UTC_TIMESTAMP())
+  FROM ${MAKER}
   FOR SHARE
   ON DUPLICATE KEY UPDATE ${table}.${key} = ${table}.${key}`;
 
-const sweep = (table: string) =>
+export const sweep = (table: string) =>
   `DELETE FROM ${table} WHERE expires <= UTC_TIMESTAMP() - INTERVAL :keptUs MICROSECOND`;
 
 const revoke = ({ table, key }: (typeof TOKENS)[TokenKind]) => `
   DELETE FROM ${table} WHERE ${key} = _utf8mb4 :tokenHash AND client_id = _utf8mb4 :clientId`;
 
 const revokeAll = (table: string) => `DELETE FROM ${table} WHERE client_id = _utf8mb4 :clientId`;
+
+const REVOKE_MADE = [
+  revokeAll("culvert_visitor_tokens"),
+  revokeAll("signature_tokens"),
+  revokeAll("magic_tokens"),
+];
 
 export const statements = {
   check: { client_access: check("client_access_tokens"), signature: check("signature_tokens") },
@@ -80,11 +90,12 @@ export const statements = {
   },
   /** What makes others goes first, so that nothing is made behind the deletion. */
   revoke: {
-    client_access: [revoke(TOKENS.client_access), revokeAll("signature_tokens"), revokeAll("magic_tokens")],
+    client_access: [revoke(TOKENS.client_access), ...REVOKE_MADE],
+    visitor: [revoke(TOKENS.visitor)],
     signature: [revoke(TOKENS.signature)],
     magic: [revoke(TOKENS.magic)],
   },
-  revokeClient: [revokeAll("client_access_tokens"), revokeAll("signature_tokens"), revokeAll("magic_tokens")],
+  revokeClient: [revokeAll("culvert_invites"), revokeAll("client_access_tokens"), ...REVOKE_MADE],
   findMagic: `
     SELECT ${CLIENT_ID} FROM magic_tokens WHERE magic_token_hash = _utf8mb4 :tokenHash AND ${ALIVE}`,
   /**
@@ -144,7 +155,7 @@ export function checkTokens(tokens: readonly HeldToken[]): string {
   return selects.join(" UNION ALL ");
 }
 
-const TOKEN_KINDS: readonly TokenKind[] = ["client_access", "signature", "magic"];
+const TOKEN_KINDS: readonly TokenKind[] = ["client_access", "visitor", "signature", "magic"];
 
 function literal(text: string): string {
   return `_utf8mb4 X'${Buffer.from(text).toString("hex")}'`;

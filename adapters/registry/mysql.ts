@@ -5,11 +5,11 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { ConnectionOptions, SslOptions } from "mysql2";
-import { unreachable } from "../../core/assert.ts";
 import type { ConnectionRow, HeldToken, RegistryOperation, RegistryOutcome } from "../../core/registry.ts";
 import { causeOf } from "../error-cause.ts";
 import type { MysqlSettings } from "../settings/settings.ts";
 import { StartupError } from "../startup-error.ts";
+import { CREDENTIAL_SWEEPS, callOnCredentials } from "./mysql-credentials.ts";
 import { mysqlCodeOf, mysqlProblemOf } from "./mysql-fault.ts";
 import { prepareSchema } from "./mysql-migrations.ts";
 import { MysqlPool, type Reply, type Row, type Values } from "./mysql-pool.ts";
@@ -203,9 +203,15 @@ function createRegistry(pool: MysqlPool, report: (report: MysqlReport) => void):
           ),
         );
       case "sweep":
-        return runAll(statements.sweep, values, answer, () => answer({ type: "swept" }));
+        return runAll([...statements.sweep, ...CREDENTIAL_SWEEPS], values, answer, () =>
+          answer({ type: "swept" }),
+        );
       default:
-        unreachable(operation);
+        return callOnCredentials(operation, {
+          run: (sql, given, goOn) => run(sql, given, answer, goOn),
+          fenceOf,
+          answer,
+        });
     }
   }
 

@@ -18,6 +18,7 @@ import type {
 } from "../../core/registry.ts";
 import { StartupError } from "../startup-error.ts";
 import { isStorable, type Registry } from "./port.ts";
+import { createSqliteCredentials } from "./sqlite-credentials.ts";
 import { migrate } from "./sqlite-migrations.ts";
 import { createSqliteProbe } from "./sqlite-probe.ts";
 
@@ -32,14 +33,19 @@ export function openSqliteRegistry(path: string): Registry {
   const database = openDatabase(path);
   const statements = prepareAll(database);
   let lastFence = 0;
+  const runOnCredentials = createSqliteCredentials(database, fenceOf);
+
+  function fenceOf(row: Record<string, unknown> | undefined): number {
+    lastFence = Math.max(Number(row?.clock), Number(row?.held) + 1, lastFence + 1);
+    return lastFence;
+  }
 
   function run(operation: RegistryOperation): RegistryOutcome {
     switch (operation.type) {
       case "check_token": {
         const { tokenHash, clientId } = operation;
         const row = statements.check[operation.kind].get(tokenHash, clientId);
-        lastFence = Math.max(Number(row?.clock), Number(row?.held) + 1, lastFence + 1);
-        return { type: "token_checked", valid: row?.valid === 1, fence: lastFence };
+        return { type: "token_checked", valid: row?.valid === 1, fence: fenceOf(row) };
       }
       case "find_magic_token": {
         const clientId = statements.findMagic.get(operation.tokenHash)?.client_id;
@@ -63,7 +69,7 @@ export function openSqliteRegistry(path: string): Registry {
         return { type: "tokens_revoked", tokens: Number(changes) + made };
       }
       case "revoke_client":
-        return { type: "tokens_revoked", tokens: revokeAll(TOKEN_KINDS, operation.clientId) };
+        return { type: "tokens_revoked", tokens: revokeClient(operation.clientId) };
       case "upsert_connection": {
         const { clientId, tunnel, node, fence, leaseMs, access } = operation;
         const { changes } = statements.upsert.run(clientId, tunnel, node, fence, leaseMs / 1000, access);
@@ -79,8 +85,11 @@ export function openSqliteRegistry(path: string): Registry {
         };
       case "sweep":
         statements.sweepConnections.run();
+        statements.sweepInvites.run(operation.keptMs / 1000);
         for (const kind of TOKEN_KINDS) statements.sweep[kind].run(operation.keptMs / 1000);
         return { type: "swept" };
+      default:
+        return runOnCredentials(operation);
     }
   }
 
@@ -96,6 +105,11 @@ export function openSqliteRegistry(path: string): Registry {
     let tokens = 0;
     for (const kind of kinds) tokens += Number(statements.revokeAll[kind].run(clientId).changes);
     return tokens;
+  }
+
+  function revokeClient(clientId: string): number {
+    const invites = Number(statements.revokeInvites.run(clientId).changes);
+    return invites + revokeAll(TOKEN_KINDS, clientId);
   }
 
   function outcomeOf(operation: RegistryOperation): RegistryOutcome {
@@ -140,22 +154,24 @@ type Statements = {
   readonly check: { readonly [Kind in "client_access" | "signature"]: StatementSync };
   /** Those that are good no longer. */
   readonly checkAll: StatementSync;
-  readonly insert: OfEachKind;
+  readonly insert: { readonly [Kind in Exclude<TokenKind, "visitor">]: StatementSync };
   readonly revoke: OfEachKind;
   readonly revokeAll: OfEachKind;
+  readonly revokeInvites: StatementSync;
   readonly findMagic: StatementSync;
   readonly upsert: StatementSync;
   readonly deleteConnection: StatementSync;
   readonly renew: StatementSync;
   readonly sweepConnections: StatementSync;
+  readonly sweepInvites: StatementSync;
   readonly sweep: OfEachKind;
 };
 
 type OfEachKind = { readonly [Kind in TokenKind]: StatementSync };
 
 /** What makes others comes first, so that nothing is made behind its deletion. */
-const TOKEN_KINDS: readonly TokenKind[] = ["client_access", "signature", "magic"];
-const MADE_BY_OTHERS: readonly TokenKind[] = ["signature", "magic"];
+const TOKEN_KINDS: readonly TokenKind[] = ["client_access", "visitor", "signature", "magic"];
+const MADE_BY_OTHERS: readonly TokenKind[] = ["visitor", "signature", "magic"];
 
 function prepareAll(database: DatabaseSync): Statements {
   /** A null number of seconds makes a null time, which never comes. */
@@ -169,9 +185,13 @@ function prepareAll(database: DatabaseSync): Statements {
         coalesce((SELECT fence FROM connections WHERE client_id = ?2), 0) AS held`);
   const ofEachKind = (text: (table: string, key: string) => string): OfEachKind => ({
     client_access: database.prepare(text("client_access_tokens", "token_hash")),
+    visitor: database.prepare(text("culvert_visitor_tokens", "token_hash")),
     signature: database.prepare(text("signature_tokens", "token_hash")),
     magic: database.prepare(text("magic_tokens", "magic_token_hash")),
   });
+  const revokeAll = (table: string) => `DELETE FROM ${table} WHERE client_id = ?1`;
+  const sweep = (table: string) =>
+    `DELETE FROM ${table} WHERE expires <= datetime('now', '-' || ?1 || ' seconds')`;
   /** Null where the token is not stored. */
   const isAlive = (table: string, key: string) => `
     (SELECT ${alive} FROM ${table} WHERE ${key} = value ->> 1 AND client_id = value ->> 2)`;
@@ -180,6 +200,7 @@ function prepareAll(database: DatabaseSync): Statements {
     checkAll: database.prepare(`
       SELECT key AS place, CASE value ->> 0
         WHEN 'client_access' THEN ${isAlive("client_access_tokens", "token_hash")}
+        WHEN 'visitor' THEN ${isAlive("culvert_visitor_tokens", "token_hash")}
         WHEN 'signature' THEN ${isAlive("signature_tokens", "token_hash")}
         WHEN 'magic' THEN ${isAlive("magic_tokens", "magic_token_hash")}
       END AS alive
@@ -192,7 +213,8 @@ function prepareAll(database: DatabaseSync): Statements {
       ON CONFLICT (${key}) DO NOTHING`,
     ),
     revoke: ofEachKind((table, key) => `DELETE FROM ${table} WHERE ${key} = ?1 AND client_id = ?2`),
-    revokeAll: ofEachKind((table) => `DELETE FROM ${table} WHERE client_id = ?1`),
+    revokeAll: ofEachKind(revokeAll),
+    revokeInvites: database.prepare(revokeAll("culvert_invites")),
     findMagic: database.prepare(
       `SELECT client_id FROM magic_tokens WHERE magic_token_hash = ?1 AND ${alive}`,
     ),
@@ -212,9 +234,8 @@ function prepareAll(database: DatabaseSync): Statements {
       UPDATE connections SET lease_expires = ${inSeconds("?1")}, updated = CURRENT_TIMESTAMP
       WHERE node = ?2 RETURNING client_id, tunnel_ws_id`),
     sweepConnections: database.prepare("DELETE FROM connections WHERE lease_expires <= datetime('now')"),
-    sweep: ofEachKind(
-      (table) => `DELETE FROM ${table} WHERE expires <= datetime('now', '-' || ?1 || ' seconds')`,
-    ),
+    sweepInvites: database.prepare(sweep("culvert_invites")),
+    sweep: ofEachKind(sweep),
   };
 }
 

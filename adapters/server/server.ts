@@ -57,6 +57,7 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     domain: config.domain,
     pathRouting: config.pathRouting,
     queryTokens: config.queryTokens,
+    registerAgain: config.registerAgain,
     trustedProxies: config.trustedProxies,
     build: readVersion(),
     limits: config.limits,

@@ -21,6 +21,31 @@ export function baseUrl(
   });
 }
 
+/** Of the tunnel server, as its agent takes it. */
+export const serverUrl = baseUrl(
+  { "http:": "http:", "https:": "https:", "ws:": "http:", "wss:": "https:" },
+  "https://tunnel.example.org",
+);
+
+/** What an `Authorization: Bearer` can carry everywhere. */
+export const token = z
+  .string()
+  .regex(/^[\x21-\x7e]+$/, "must be visible ASCII without spaces")
+  .nullable()
+  .default(null);
+
+export const onOff = z.enum(["on", "off"], "must be on or off").transform((word) => word === "on");
+
+/** Of a home, or of one of its tokens. */
+export const clientIdText = z
+  .string("is required")
+  .refine(
+    (text) => text.isWellFormed() && [...text].length <= 64 && !/\p{Cc}/u.test(text),
+    "must be at most 64 characters, none of them a control character",
+  );
+
+export const clientId = clientIdText.nullable().default(null);
+
 /** Fails the setting that is being read; the message completes "NAME ...", and quotes no value. */
 export function refuse(context: z.RefinementCtx, message: string): never {
   context.addIssue({ code: "custom", message });

@@ -9,6 +9,7 @@ import {
   type ServerLimits,
   serverLimits,
 } from "../../core/limits.ts";
+import { REGISTER_AGAIN, type RegisterAgain } from "../../core/registry/credentials.ts";
 import { limitsSchema } from "./limits.ts";
 import type { MysqlSettings } from "./mysql-url.ts";
 import {
@@ -22,7 +23,7 @@ import {
   origins,
 } from "./origin.ts";
 import { type Environment, exposedFlags, fileOf, readSettings, type Setting, withFiles } from "./reader.ts";
-import { baseUrl } from "./schemas.ts";
+import { clientId, onOff, serverUrl, token } from "./schemas.ts";
 import {
   bind,
   corsOrigins,
@@ -50,6 +51,7 @@ export type ServeConfig = {
   readonly database: SqliteSettings | MysqlSettings;
   /** Null: one is to be made for this run. */
   readonly accessToken: string | null;
+  readonly registerAgain: RegisterAgain;
   /** Null lets any origin read. */
   readonly corsOrigins: readonly string[] | null;
   /** Each home is `CLIENT-ID.DOMAIN`; null routes nothing by host. */
@@ -76,6 +78,7 @@ export type RunAgentConfig = Pick<AgentConfig, "protocol" | "access" | "hostHead
   /** Null: the one of the state file, or of a registration. */
   readonly clientToken: string | null;
   readonly accessToken: string | null;
+  readonly invite: string | null;
   /** Null: under the user's configuration folder. */
   readonly stateFile: string | null;
   readonly logLevel: LogLevel;
@@ -107,7 +110,8 @@ export function exposedSecrets(command: CommandName, args: readonly string[]): r
   });
 }
 
-function ownSettingsOf(command: CommandName): readonly Setting[] {
+/** The same without those that name files of secrets. */
+export function ownSettingsOf(command: CommandName): readonly Setting[] {
   return Object.values<Setting>(command === "serve" ? serveSettings : agentSettings);
 }
 
@@ -121,25 +125,7 @@ export function variablesOfAll(): string[] {
   return [...settingsOf("serve"), ...settingsOf("agent")].flatMap(({ variable }) => variable ?? []);
 }
 
-/** What an `Authorization: Bearer` can carry everywhere. */
-const token = z
-  .string()
-  .regex(/^[\x21-\x7e]+$/, "must be visible ASCII without spaces")
-  .nullable()
-  .default(null);
-
-const onOff = z.enum(["on", "off"], "must be on or off").transform((word) => word === "on");
-
 const logLevel = z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).default("info");
-
-const clientId = z
-  .string()
-  .refine(
-    (text) => text.isWellFormed() && [...text].length <= 64 && !/\p{Cc}/u.test(text),
-    "must be at most 64 characters, none of them a control character",
-  )
-  .nullable()
-  .default(null);
 
 const protocol = z.enum(["auto", "native", "moosicbox"], "must be auto, native or moosicbox").default("auto");
 
@@ -148,6 +134,7 @@ const serveSchema = z.object({
   bind: bind.default("0.0.0.0"),
   database: database.default({ type: "sqlite", path: "./culvert.db" }),
   accessToken: token,
+  registerAgain: z.enum(REGISTER_AGAIN, `must be one of ${REGISTER_AGAIN.join(", ")}`).default("moosicbox"),
   adminPort: port.default(8001),
   adminBind: bind.default("127.0.0.1"),
   corsOrigins,
@@ -160,14 +147,12 @@ const serveSchema = z.object({
 });
 
 const agentSchema = z.object({
-  server: baseUrl(
-    { "http:": "http:", "https:": "https:", "ws:": "http:", "wss:": "https:" },
-    "https://tunnel.example.org",
-  ),
+  server: serverUrl,
   origins,
   clientId,
   clientToken: token,
   accessToken: token,
+  invite: token,
   stateFile: z.string().nullable().default(null),
   protocol,
   access,
@@ -220,6 +205,12 @@ const serveSettings: { readonly [Name in keyof typeof serveSchema.shape]: Settin
     placeholder: "TOKEN",
     help: "registers agents (default: made for this run and printed once)",
     isSecret: always,
+  },
+  registerAgain: {
+    flag: "register-again",
+    variable: "CULVERT_REGISTER_AGAIN",
+    placeholder: "WHEN",
+    help: "whether the access token registers a known client id: never, moosicbox (while no agent of Culvert's came) or always (default moosicbox)",
   },
   adminPort: {
     flag: "admin-port",
@@ -297,6 +288,13 @@ const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]: Settin
     variable: "TUNNEL_ACCESS_TOKEN",
     placeholder: "TOKEN",
     help: "the server's, needed for the first registration only",
+    isSecret: always,
+  },
+  invite: {
+    flag: "invite",
+    variable: "CULVERT_INVITE",
+    placeholder: "TOKEN",
+    help: "registers this client id once, in place of the access token",
     isSecret: always,
   },
   stateFile: {

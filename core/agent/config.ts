@@ -20,6 +20,8 @@ export type AgentConfig = {
   readonly clientToken: string | null;
   /** The server's access token, needed to register only. */
   readonly accessToken: string | null;
+  /** What registers this client id once, in place of the access token. */
+  readonly invite: string | null;
   readonly protocol: "auto" | "native" | "moosicbox";
   /** Who may visit, as `Culvert-Access` says it: `token`, `public`, or `basic USER:HASH`. */
   readonly access: string;

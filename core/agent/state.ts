@@ -35,7 +35,7 @@ export type Life =
   | { readonly phase: "waiting" }
   /** Asking for a client token. */
   | { readonly phase: "registering"; readonly call: CallId }
-  /** Asking for a signature token. */
+  /** Asking for a signature token, for a server that takes no other. */
   | { readonly phase: "signing"; readonly call: CallId }
   | { readonly phase: "connecting"; readonly socket: SocketId }
   /** The socket is open and speaks the native protocol; its welcome is still to come. */
@@ -226,6 +226,10 @@ export type AgentState = {
   /** Deadline of the life's phase; disarmed while connected and when stopped. */
   readonly lifeTimer: Timer<TimerOwner>;
   clientToken: string | null;
+  /** The client token that the server refused, while there is no other. */
+  refusedToken: string | null;
+  /** Whether the server takes no client token in the handshake, as MoosicBox's own does not. */
+  showsSignature: boolean;
   /** Kept over reconnects; null when none was fetched, or the last one was refused. */
   signatureToken: string | null;
   /** Attempts in a row that led to no lasting tunnel. */
@@ -252,6 +256,8 @@ export function createState(config: AgentConfig): AgentState {
     exchanges: new IdTable(),
     lifeTimer: createTimer({ kind: "life" }),
     clientToken: config.clientToken,
+    refusedToken: null,
+    showsSignature: false,
     signatureToken: null,
     failures: 0,
     callsMade: 0,

@@ -52,3 +52,14 @@ function parseBasic(value: string): Shown["basic"] {
   if (text === null || colon < 0) return null;
   return { user: text.slice(0, colon), password: text.slice(colon + 1) };
 }
+
+/** What in any `Authorization` has the shape of a token of a tunnel server, Culvert's or MoosicBox's: a UUID in lower case. */
+export function tokensIn(headers: HeaderList): ReadonlySet<string> {
+  const tokens = new Set<string>();
+  for (const value of headerValues(headers, "authorization")) {
+    for (const [token] of value.matchAll(UUID)) tokens.add(token);
+  }
+  return tokens;
+}
+
+const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;

@@ -14,8 +14,7 @@ import type { ExchangeOutcome, FailureCode } from "../failure.ts";
 import type { HeaderList } from "../http/headers.ts";
 import type { ExchangeId } from "../ids.ts";
 import type { Hello } from "../wire/native.ts";
-import type { Access } from "./routing/access.ts";
-import type { Route } from "./routing/route.ts";
+import type { Route } from "./routing/shape.ts";
 
 /** How a carrier takes requests now: piece by piece as they come, whole, or not at this moment although its home is there. */
 export type Intake = "streamed" | "gathered" | "not_now";
@@ -25,8 +24,7 @@ export type OpenOrder = {
   readonly exchange: ExchangeId;
   readonly request: ExchangeOpened;
   readonly route: Route;
-  /** The mode that the door was opened under. */
-  readonly access: Access;
+  readonly passesAuthorization: boolean;
   /** The body, for a carrier that takes requests whole; null where there is none, and where it is streamed. */
   readonly payload: string | null;
 };

@@ -1,4 +1,5 @@
 import type { ServerLimits } from "../limits.ts";
+import type { RegisterAgain } from "../registry/credentials.ts";
 
 /** What a server is made with. */
 export type ServerConfig = {
@@ -6,8 +7,9 @@ export type ServerConfig = {
   readonly node: string;
   /** From `idBaseFrom`. */
   readonly idBase: number;
-  /** The operator's token, which registers client ids. */
+  /** The operator's token, which registers client ids; those that are registered as `registerAgain` says. */
   readonly accessToken: string;
+  readonly registerAgain: RegisterAgain;
   /** Origins that may read responses across sites; null lets any. */
   readonly corsOrigins: readonly string[] | null;
   /** Names below this one are homes: `CLIENT-ID.DOMAIN`, lower case, without a trailing dot. Null routes nothing by host. */

@@ -84,6 +84,7 @@ export class AgentProcess {
       clientId: settings.spec.clientId,
       clientToken: disk.clientToken,
       accessToken: settings.accessToken,
+      invite: null,
       protocol: settings.spec.protocol ?? "moosicbox",
       access: accessOf(settings.spec),
       origins: originsOf(settings.spec),

@@ -40,6 +40,8 @@ export class MoosicBoxAgent implements AgentProgram {
   readonly #home: Home;
   readonly #spec: HomeSpec;
   readonly #signature: string;
+  /** Of its processes, which are numbered. */
+  readonly #name: string;
   #host: SleepyHost | null = null;
   #socket: ClientSocket | null = null;
   #open = false;
@@ -52,12 +54,22 @@ export class MoosicBoxAgent implements AgentProgram {
   /** 0 before any. */
   #lastQuestion = 0;
 
-  constructor(world: World, dialler: Dialler, home: Home, spec: HomeSpec, signature: string) {
+  constructor(
+    world: World,
+    dialler: Dialler,
+    home: Home,
+    {
+      spec,
+      signature,
+      name = `moosicbox:${spec.clientId}`,
+    }: { readonly spec: HomeSpec; readonly signature: string; readonly name?: string },
+  ) {
     this.#world = world;
     this.#dialler = dialler;
     this.#home = home;
     this.#spec = spec;
     this.#signature = signature;
+    this.#name = name;
     this.boot();
   }
 
@@ -71,7 +83,7 @@ export class MoosicBoxAgent implements AgentProgram {
 
   boot(): void {
     if (this.#host !== null) return;
-    this.#host = new SleepyHost(this.#world, `moosicbox:${this.#spec.clientId}:${this.#boots++}`);
+    this.#host = new SleepyHost(this.#world, `${this.#name}:${this.#boots++}`);
     this.#world.trace?.started(this.#world.nowUs, this.#host.name, null);
     this.#firstLoss = true;
     this.#connect(this.#host);

@@ -9,13 +9,12 @@ import {
   type RegistryFault,
   type RegistryOperation,
   type RegistryOutcome,
-  type TokenKind,
 } from "../../core/registry.ts";
 import type { ConnectionEntry, RegistryChange } from "../record/registry-row.ts";
 import type { Random } from "../tools/random.ts";
 import { Clock } from "../world/clock.ts";
 import type { Agenda, World } from "../world/world.ts";
-import { TokenTable } from "./registry-tokens.ts";
+import { TokenTables } from "./token-tables.ts";
 
 /** What a fault does to one call. Each `null` or 0 leaves that point alone. */
 export type Interference = {
@@ -61,7 +60,8 @@ export class FakeRegistry {
   readonly interferers = new Set<Interferer>();
   readonly history: RegistryChange[] = [];
   readonly connections = new Map<string, ConnectionEntry>();
-  readonly tokens: TokenTable;
+  /** Credentials; a scenario's are there before the run. */
+  readonly tokens: TokenTables;
   /** Each row's value before its last change, for stale reads. */
   readonly #previous = new Map<string, ConnectionEntry | null>();
   readonly #world: World;
@@ -74,21 +74,13 @@ export class FakeRegistry {
     this.#world = world;
     this.#latencyUs = latencyUs;
     this.clock = new Clock(world.nowUs, EPOCH_US);
-    this.tokens = new TokenTable(world, () => this.nowUs);
+    const clocks = { nowUs: () => this.nowUs, worldUs: () => world.nowUs };
+    this.tokens = new TokenTables(clocks, () => this.#fence(), world.watch);
   }
 
   /** The registry's own time. */
   get nowUs(): number {
     return this.clock.read(this.#world.nowUs);
-  }
-
-  /** Puts a token there before the run. */
-  seed(
-    kind: TokenKind,
-    tokenHash: string,
-    { clientId, lifetimeMs }: { readonly clientId: string; readonly lifetimeMs: number | null },
-  ): void {
-    this.tokens.seed({ kind, tokenHash, clientId }, lifetimeMs);
   }
 
   call(node: string, operation: RegistryOperation, answer: (outcome: RegistryOutcome) => void): void {
@@ -177,29 +169,7 @@ export class FakeRegistry {
   }
 
   #commit(operation: RegistryOperation, interference: Interference | null): RegistryOutcome {
-    const isStale = interference?.readsStale === true;
-    const losesWrite = interference?.losesWrite === true;
     switch (operation.type) {
-      case "check_token": {
-        const entry = this.tokens.read(operation.kind, operation.tokenHash, isStale);
-        return {
-          type: "token_checked",
-          valid: entry?.clientId === operation.clientId,
-          fence: this.#fence(),
-        };
-      }
-      case "find_magic_token": {
-        const entry = this.tokens.read("magic", operation.tokenHash, isStale);
-        return { type: "magic_token_found", clientId: entry?.clientId ?? null };
-      }
-      case "insert_token":
-        if (!isStorable(operation.clientId)) return { type: "failed", fault: "refused" };
-        return this.tokens.insert(operation, losesWrite);
-      case "check_tokens":
-        return this.tokens.check(operation.tokens, isStale);
-      case "revoke_token":
-      case "revoke_client":
-        return this.tokens.revoke(operation, losesWrite);
       case "upsert_connection":
         return this.#upsert(operation, interference);
       case "delete_connection":
@@ -213,6 +183,14 @@ export class FakeRegistry {
         this.tokens.sweep(operation.keptMs);
         this.#sweep(interference);
         return { type: "swept" };
+      default:
+        for (const name of [
+          "clientId" in operation ? operation.clientId : "",
+          "name" in operation ? operation.name : "",
+        ]) {
+          if (!isStorable(name)) return { type: "failed", fault: "refused" };
+        }
+        return this.tokens.commit(operation, interference ?? {});
     }
   }
 

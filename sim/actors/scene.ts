@@ -14,9 +14,8 @@ import {
   clientTokenOf,
   expiredTokenOf,
   requestOf,
-  STRANGER,
-  signatureTokenOf,
   tokenOf,
+  tunnelSignatureOf,
   VisitIndex,
 } from "../scenario/request.ts";
 import {
@@ -27,7 +26,6 @@ import {
   type SocketOperation,
   type VisitOperation,
 } from "../scenario/scenario.ts";
-import { fakeSha256 } from "../tools/hash.ts";
 import type { World } from "../world/world.ts";
 import { type AgentProgram, CulvertAgent } from "./agent.ts";
 import { ClientConnection } from "./client-connection.ts";
@@ -36,12 +34,10 @@ import { Home } from "./home/home.ts";
 import { MoosicBoxAgent } from "./moosicbox-agent.ts";
 import { Node } from "./node.ts";
 import { FakeRegistry } from "./registry.ts";
+import { seedTokens } from "./seeded-tokens.ts";
 import type { SessionHold } from "./session-hold.ts";
 import { Visitor, type VisitorMood } from "./visitor.ts";
 import { VisitorSocket } from "./visitor-socket.ts";
-
-/** Longer than any fault sets the registry's clock back. */
-const EXPIRED_SINCE_MS = 24 * 3600 * 1000;
 
 /** A private network: a home, the program that keeps its tunnel, and the way to the server. */
 export class Site {
@@ -87,9 +83,10 @@ export class Scene {
     this.scenario = scenario;
     this.serverLimits = { ...serverLimits, ...scenario.serverLimits };
     this.registry = new FakeRegistry(world, scenario.registryLatencyUs);
-    this.#seedTokens();
+    seedTokens(this.registry.tokens, scenario);
     const settings = {
       accessToken: ACCESS_TOKEN,
+      registerAgain: scenario.registerAgain ?? ("moosicbox" as const),
       corsOrigins: scenario.corsOrigins ?? null,
       trustedProxies: scenario.trustedProxies ?? [],
       pathRouting: scenario.pathRouting ?? true,
@@ -143,6 +140,10 @@ export class Scene {
     const spec = change(own);
     const path = new Path(this.world, name, spec.path);
     const dialler: Dialler = { world: this.world, path, node: () => this.node(this.site(index).node) };
+    if (spec.agent === "moosicbox") {
+      const signature = tunnelSignatureOf(spec.clientId);
+      return new MoosicBoxAgent(this.world, dialler, home, { spec, signature, name });
+    }
     return new CulvertAgent(this.world, dialler, home, {
       name,
       spec,
@@ -205,7 +206,10 @@ export class Scene {
     const path = new Path(world, `home:${spec.clientId}`, spec.path);
     const dialler: Dialler = { world, path, node: () => this.node(this.site(index).node) };
     if (spec.agent === "moosicbox") {
-      const agent = new MoosicBoxAgent(world, dialler, home, spec, signatureTokenOf(spec.clientId));
+      const agent = new MoosicBoxAgent(world, dialler, home, {
+        spec,
+        signature: tunnelSignatureOf(spec.clientId),
+      });
       return new Site(spec, home, path, agent);
     }
     const agent = new CulvertAgent(world, dialler, home, {
@@ -277,17 +281,6 @@ export class Scene {
     };
     const token = tokenOf(this.scenario, operation.home, operation.credential);
     this.visitorSockets.push(new VisitorSocket(this.world, dialler, operation, site.spec.clientId, token));
-  }
-
-  #seedTokens(): void {
-    for (const clientId of [STRANGER, ...this.scenario.homes.map((home) => home.clientId)]) {
-      const valid = { clientId, lifetimeMs: null };
-      this.registry.seed("client_access", fakeSha256(clientTokenOf(clientId)), valid);
-      this.registry.seed("signature", fakeSha256(signatureTokenOf(clientId)), valid);
-      const expired = { clientId, lifetimeMs: -EXPIRED_SINCE_MS };
-      this.registry.seed("client_access", fakeSha256(expiredTokenOf(clientId)), expired);
-      this.registry.seed("signature", fakeSha256(expiredTokenOf(clientId)), expired);
-    }
   }
 }
 

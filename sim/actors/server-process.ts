@@ -2,11 +2,13 @@
  * One server process: the real state machine of `core/server.ts`, with its connections, and what the shipped registry
  * adapter does.
  */
+
 import type { EdgeLimits } from "../../core/edge/limits.ts";
 import type { ServerEffect } from "../../core/effects.ts";
 import type { ServerEvent } from "../../core/events.ts";
 import { ID_BASE_BYTES, idBaseFrom } from "../../core/ids.ts";
 import type { ServerLimits } from "../../core/limits.ts";
+import type { RegisterAgain } from "../../core/registry/credentials.ts";
 import {
   checkServer,
   createServer,
@@ -35,6 +37,7 @@ const PASSWORD_US_MAX = 500_000;
 
 export type ServerSettings = {
   readonly accessToken: string;
+  readonly registerAgain: RegisterAgain;
   readonly corsOrigins: readonly string[] | null;
   readonly trustedProxies: readonly string[];
   readonly pathRouting: boolean;
@@ -84,6 +87,7 @@ export class ServerProcess implements SteppedServer {
       node: name,
       idBase: this.#idBase,
       accessToken: settings.accessToken,
+      registerAgain: settings.registerAgain,
       corsOrigins: settings.corsOrigins,
       domain: DOMAIN,
       pathRouting: settings.pathRouting,

@@ -17,7 +17,9 @@ export function expectedStatuses(visit: Visit): readonly number[] | "home" {
     case "no_client_id":
       return [400, 401];
     case "register":
-      return credential === "access" ? [200] : [401];
+      // It is registered already: the setting says whether it is done again, and for whom.
+      if (credential !== "access") return [401];
+      return [200, 409];
     case "magic_token_use":
       return "home";
     case "odd":
@@ -71,6 +73,7 @@ const PATIENCE_FOR_HEAD_US = 4_000_000;
 const PATIENCE_FOR_PACKET_US = 9_000_000;
 
 function isValid(credential: string, endpoint: string): boolean {
+  if (credential === "visitor") return endpoint === "tunnel" || endpoint === "not_json";
   if (endpoint === "track" || endpoint === "validate_signature") return credential === "signature";
   return credential === "client" || credential === "bare";
 }

@@ -11,8 +11,9 @@ import type { Property } from "../record/checker.ts";
 import type { SteppedServer } from "../record/stepped.ts";
 import { ACCESS_TOKEN, accessOf, isPasswordOf } from "../scenario/request.ts";
 import type { HomeSpec } from "../scenario/scenario.ts";
+import { fakeSha256 } from "../tools/hash.ts";
 import { readNativeFrame } from "../wire/native.ts";
-import { neededCredential, signatureKey, tokenKey } from "./credential.ts";
+import { doorAsked, doorKey, doorsOf, isOpened, neededCredential, socketDoor } from "./credential.ts";
 import { GoneTokens } from "./gone-tokens.ts";
 import { ofEachProcess } from "./of-each-process.ts";
 
@@ -26,6 +27,8 @@ type Told = {
   readonly accepted: Map<string, number>;
   readonly magic: Map<string, string>;
   readonly gone: GoneTokens;
+  /** What was shown to register, and for which client id, where the registry took it. */
+  readonly registered: Set<string>;
   /** Tunnels whose row was written, and is theirs. */
   readonly claimed: Set<string>;
   failing: boolean;
@@ -84,6 +87,7 @@ function toldNothing(homes: readonly HomeSpec[]): Told {
     accepted: new Map(),
     gone: new GoneTokens(),
     magic: new Map(),
+    registered: new Set(),
     claimed: new Set(),
     failing: false,
     failedMs: Number.NEGATIVE_INFINITY,
@@ -100,8 +104,11 @@ function hear(
   const operation = told.operations.get(call);
   told.operations.delete(call);
   if (operation === undefined || outcome.type === "failed") return;
-  if (outcome.type === "token_checked" && outcome.valid && operation.type === "check_token")
-    told.accepted.set(tokenKey(operation.kind, operation.tokenHash, operation.clientId), nowMs);
+  const door = doorAsked(operation);
+  if (door !== null && isOpened(operation, outcome)) told.accepted.set(door, nowMs);
+  if (operation.type === "register_client" && outcome.type === "client_registered")
+    if (outcome.result === "registered")
+      told.registered.add(registrationKey(operation.shownHash, operation.clientId));
   if (
     outcome.type === "magic_token_found" &&
     operation.type === "find_magic_token" &&
@@ -116,9 +123,11 @@ function hear(
 function forget(told: Told, event: ServerEvent, nowMs: number): void {
   const { gone = [], expired = [] } = told.gone.hear(event, nowMs) ?? {};
   for (const { kind, tokenHash, clientId } of [...gone, ...expired]) {
-    if (kind === "signature" && !gone.some((token) => token.tokenHash === tokenHash)) continue;
     if (kind === "magic") told.magic.delete(tokenHash);
-    else told.accepted.delete(tokenKey(kind, tokenHash, clientId));
+    for (const door of doorsOf(kind)) {
+      if (door === "tunnel_signature" && !gone.some((token) => token.tokenHash === tokenHash)) continue;
+      told.accepted.delete(doorKey(door, tokenHash, clientId));
+    }
   }
 }
 
@@ -216,15 +225,22 @@ function wrongGrant(
   switch (needed.kind) {
     case "none":
       return null;
-    case "access":
-      return needed.token === ACCESS_TOKEN ? null : `lets ${name} in with a wrong access token`;
+    case "registration": {
+      const isOperator = needed.token === ACCESS_TOKEN;
+      const shownHash = isOperator ? null : fakeSha256(needed.token);
+      const isHead = exchange.opened.method === "HEAD";
+      if (isOperator && isHead) return null;
+      return told.registered.has(registrationKey(shownHash, needed.clientId))
+        ? null
+        : `registers for ${name}, whose token the registry never took`;
+    }
     case "magic": {
       const clientId = told.magic.get(needed.tokenHash);
       return clientId !== undefined ? null : `lets ${name} in with a magic token that nobody found`;
     }
     default: {
       const acceptedMs = told.accepted.get(
-        tokenKey(needed.kind === "home" ? "client_access" : needed.kind, needed.tokenHash, needed.clientId),
+        doorKey(needed.kind === "home" ? "visitor" : needed.kind, needed.tokenHash, needed.clientId),
       );
       if (acceptedMs === undefined) return `lets ${name} in with a token that the registry never accepted`;
       // A server's own endpoint has been at work since it let the request in, with the registry.
@@ -241,6 +257,10 @@ function wrongGrant(
   }
 }
 
+function registrationKey(shownHash: string | null, clientId: string): string {
+  return `${shownHash ?? "operator"} ${clientId}`;
+}
+
 function isPassword(shown: string, home: HomeSpec): boolean {
   const [, code = ""] = /^basic (.*)$/i.exec(shown) ?? [];
   return isPasswordOf(accessOf(home), atob(code));
@@ -249,7 +269,7 @@ function isPassword(shown: string, home: HomeSpec): boolean {
 function isSocketGranted(told: Told, id: SocketId, { ledger }: SteppedServer): boolean {
   const socket = ledger.sockets.get(id);
   if (socket === undefined) return true;
-  const acceptedMs = told.accepted.get(signatureKey(socket.target));
+  const acceptedMs = told.accepted.get(socketDoor(socket));
   if (acceptedMs === undefined || acceptedMs < socket.requestedMs) return false;
   return socket.kind === "visitor" || told.claimed.has(String(ledger.idBase + socket.id));
 }

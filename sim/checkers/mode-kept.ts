@@ -4,10 +4,11 @@
  */
 import type { SocketId } from "../../core/ids.ts";
 import type { LedgerExchange } from "../ledger/exchange.ts";
+import { parsedTarget } from "../ledger/place.ts";
 import type { Property } from "../record/checker.ts";
 import { isPasswordOf } from "../scenario/request.ts";
 import { headerOf } from "../tools/headers.ts";
-import { neededCredential, tokenKey } from "./credential.ts";
+import { doorAsked, doorKey, neededCredential } from "./credential.ts";
 import { ofEachProcess } from "./of-each-process.ts";
 
 /** What one process was told. */
@@ -28,7 +29,7 @@ export const modeKept: Property = {
         const { name, ledger } = process;
         const told = toldTo(process);
         if (event.type === "upgrade_requested" && ledger.sockets.get(event.socket)?.kind === "tunnel")
-          told.modes.set(event.socket, headerOf(event.headers, "culvert-access") ?? "token");
+          told.modes.set(event.socket, modeOf(event.target, event.headers));
         if (event.type === "socket_closed") told.modes.delete(event.socket);
         if (event.type === "registry_answered") {
           const question = told.questions.get(event.call);
@@ -39,9 +40,8 @@ export const modeKept: Property = {
         }
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
-          if (effect?.type !== "registry_call" || effect.operation.type !== "check_token") continue;
-          const { kind, tokenHash, clientId } = effect.operation;
-          told.questions.set(effect.call, tokenKey(kind, tokenHash, clientId));
+          const door = effect?.type === "registry_call" ? doorAsked(effect.operation) : null;
+          if (effect?.type === "registry_call" && door !== null) told.questions.set(effect.call, door);
         }
         for (const exchange of ledger.asked) {
           if (exchange.place.way === "query" || exchange.tunnel === null) continue;
@@ -55,12 +55,18 @@ export const modeKept: Property = {
   },
 };
 
+/** Who comes with a signature cannot say who may visit. */
+function modeOf(target: string, headers: readonly string[]): string {
+  if (parsedTarget(target).query.has("signature")) return "token";
+  return headerOf(headers, "culvert-access") ?? "token";
+}
+
 /** What the mode asks for and the visitor did not show; null where he may come in. */
 function wrongUnder(mode: string, { opened, place }: LedgerExchange, { valid }: Told): string | null {
   const needed = neededCredential(opened, place);
   if (mode === "public" || needed.kind !== "home") return null;
   if (mode === "token")
-    return valid.has(tokenKey("client_access", needed.tokenHash, needed.clientId)) ? null : "a token";
+    return valid.has(doorKey("visitor", needed.tokenHash, needed.clientId)) ? null : "a token";
   const [, code = ""] = /^basic (.*)$/i.exec(needed.shown) ?? [];
   return isPasswordOf(mode, atob(code)) ? null : "a password";
 }

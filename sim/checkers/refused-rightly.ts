@@ -4,6 +4,7 @@
  */
 import type { ServerEffect } from "../../core/effects.ts";
 import type { ServerEvent } from "../../core/events.ts";
+import type { RegistryOutcome } from "../../core/registry.ts";
 import type { LedgerSocket } from "../ledger/socket.ts";
 import type { Property } from "../record/checker.ts";
 import type { Setting } from "../record/setting.ts";
@@ -85,10 +86,8 @@ function isCause(
   switch (cause) {
     case "unauthorized":
       if (event.type === "upgrade_requested")
-        return isForeignPage(event.headers, scenario) || !/[?&]signature=[^&]/i.test(socket.target);
-      return (
-        event.type === "registry_answered" && event.outcome.type === "token_checked" && !event.outcome.valid
-      );
+        return isForeignPage(event.headers, scenario) || !showsToken(socket);
+      return event.type === "registry_answered" && isRefusal(event.outcome, socket);
     case "revoked":
       return event.type === "registry_answered" && event.outcome.type === "tokens_checked";
     case "draining":
@@ -101,6 +100,16 @@ function isCause(
       // A handshake that cannot be understood, and calls to the registry that nobody outside can count.
       return event.type === "upgrade_requested";
   }
+}
+
+function showsToken({ target, headers }: LedgerSocket): boolean {
+  return /[?&]signature=[^&]/i.test(target) || headerOf(headers, "authorization") !== undefined;
+}
+
+function isRefusal(outcome: RegistryOutcome, { kind }: LedgerSocket): boolean {
+  if (outcome.type === "token_checked") return !outcome.valid;
+  if (outcome.type !== "signature_used") return false;
+  return !outcome.valid || (kind === "tunnel" && outcome.hasCulvertAgent);
 }
 
 /** A page of an origin that may not read answers is not let in either. */

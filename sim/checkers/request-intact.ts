@@ -79,7 +79,7 @@ function alteredInHead(head: SeenRequestHead, { opened, place }: LedgerExchange)
 /** What a home surely gets: no field of one hop, of the server's door, or about who the visitor is. */
 function isEndToEnd(name: string): boolean {
   if (isForwardingField(name)) return false;
-  return !HOP_FIELDS.has(name) && !name.includes("authorization") && !name.startsWith("culvert-");
+  return !HOP_FIELDS.has(name) && !name.includes("authorization") && !/^culvert[-_]/.test(name);
 }
 
 const HOP_FIELDS: ReadonlySet<string> = new Set([

@@ -13,7 +13,7 @@ import type { Property } from "../record/checker.ts";
 import type { SteppedServer } from "../record/stepped.ts";
 import type { HomeSpec } from "../scenario/scenario.ts";
 import { KIND, readGreeting } from "../wire/native.ts";
-import { neededCredential, signatureKey, tokenKey } from "./credential.ts";
+import { doorsOf, neededCredential, socketToken, type TokenDoor, tokenKey } from "./credential.ts";
 import { GoneTokens } from "./gone-tokens.ts";
 import { ofEachProcess } from "./of-each-process.ts";
 
@@ -62,7 +62,7 @@ export const revoked: Property = {
           const former = seen.sessions.get(carrier.clientId);
           if (welcome.resumed && former?.isGone === true)
             violate("safety", `${name} resumes the session of ${carrier.clientId}, whose token was revoked`);
-          seen.sessions.set(carrier.clientId, { key: signatureKey(carrier.target), isGone: false });
+          seen.sessions.set(carrier.clientId, { key: keyOf(socketToken(carrier)), isGone: false });
         }
         const told = seen.told.hear(event, nowMs);
         if (told !== null) {
@@ -108,15 +108,16 @@ type Use = { readonly key: string; readonly name: string };
 /** Sockets and requests that were let in by one of these tokens, and are not over. */
 function usesOf(keys: ReadonlySet<string>, ledger: Ledger, homes: readonly HomeSpec[]): Use[] {
   const uses: Use[] = [];
-  for (const { id, kind, phase, target } of ledger.sockets.values()) {
+  for (const socket of ledger.sockets.values()) {
+    const { id, kind, phase } = socket;
     if (phase !== "open") continue;
-    const key = signatureKey(target);
+    const key = keyOf(socketToken(socket));
     if (keys.has(key)) uses.push({ key, name: `${kind === "tunnel" ? "tunnel" : "visitor socket"} ${id}` });
   }
   for (const exchange of ledger.exchanges.values()) {
     if (!isServed(exchange)) continue;
-    const key = exchangeKey(exchange, homes);
-    if (key !== null && keys.has(key)) uses.push({ key, name: `exchange ${exchange.id}` });
+    for (const key of exchangeKeys(exchange, homes))
+      if (keys.has(key)) uses.push({ key, name: `exchange ${exchange.id}` });
   }
   return uses;
 }
@@ -128,26 +129,34 @@ function isServed({ phase, endedWhole, unflushedBytes, isCut, opened }: LedgerEx
   return endedWhole && unflushedBytes > 0 && !isCut && !opened.upgrade;
 }
 
-/** Null where no token of the registry lets it in. */
-function exchangeKey({ opened, place }: LedgerExchange, homes: readonly HomeSpec[]): string | null {
+/** Of all tokens that it may be: it does not say which kind it shows. Empty where none of the registry lets it in. */
+function exchangeKeys({ opened, place }: LedgerExchange, homes: readonly HomeSpec[]): string[] {
   const needed = neededCredential(opened, place);
   switch (needed.kind) {
     case "none":
-    case "access":
-      return null;
+    case "registration":
+      return [];
     case "magic":
-      return magicKey(needed.tokenHash);
+      return [magicKey(needed.tokenHash)];
     case "home": {
       const home = homes.find(({ clientId }) => clientId === needed.clientId);
-      return home?.access === undefined ? tokenKey("client_access", needed.tokenHash, needed.clientId) : null;
+      return home?.access === undefined ? keysAt("visitor", needed) : [];
     }
     default:
-      return tokenKey(needed.kind, needed.tokenHash, needed.clientId);
+      return keysAt(needed.kind, needed);
   }
 }
 
-function keyOf({ kind, tokenHash, clientId }: HeldToken): string {
-  return kind === "magic" ? magicKey(tokenHash) : tokenKey(kind, tokenHash, clientId);
+function keysAt(door: TokenDoor, { tokenHash, clientId }: Omit<HeldToken, "kind">): string[] {
+  const kinds = (["client_access", "visitor", "signature"] as const).filter((kind) =>
+    doorsOf(kind).includes(door),
+  );
+  return kinds.map((kind) => tokenKey({ kind, tokenHash, clientId }));
+}
+
+/** A magic token does not say whose it is. */
+function keyOf(token: HeldToken): string {
+  return token.kind === "magic" ? magicKey(token.tokenHash) : tokenKey(token);
 }
 
 function magicKey(tokenHash: string): string {

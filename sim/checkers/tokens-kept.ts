@@ -3,6 +3,7 @@
  * none is stored but for who asks for it: a HEAD does not. One that is made with another token is stored only with that one's.
  */
 import type { ServerEffect } from "../../core/effects.ts";
+import type { RegistryOutcome } from "../../core/registry.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { parsedTarget } from "../ledger/place.ts";
 import type { Property } from "../record/checker.ts";
@@ -14,7 +15,11 @@ const TOKEN = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/;
 const NOTHING = new Uint8Array(0);
 
 type Operation = Extract<ServerEffect, { readonly type: "registry_call" }>["operation"];
-type InsertToken = Extract<Operation, { readonly type: "insert_token" }>;
+/** Those that store a token which is then shown. */
+type InsertToken = Extract<
+  Operation,
+  { readonly type: "insert_token" | "register_client" | "insert_visitor_token" }
+>;
 
 export const tokensKept: Property = {
   name: "tokens_kept",
@@ -26,18 +31,18 @@ export const tokensKept: Property = {
     return {
       sees: ["registry_answered", "registry_call", "respond"],
       serverStep: ({ name, ledger }, event, effects, count) => {
-        if (event.type === "registry_answered" && event.outcome.type === "token_inserted") {
+        if (event.type === "registry_answered" && isStored(event.outcome)) {
           const operation = asked.get(`${name} ${event.call}`);
           if (operation !== undefined) stored.add(`${operation.tokenHash} ${operation.clientId}`);
         }
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
           if (effect?.type === "registry_call") {
-            if (effect.operation.type !== "insert_token") continue;
+            if (!isInsert(effect.operation)) continue;
             asked.set(`${name} ${effect.call}`, effect.operation);
             if (!isAskedFor(ledger)) violate("safety", `${name} stores a token that nobody asked for`);
             // Its maker may have been revoked since it let the request in.
-            if (effect.operation.kind !== "client_access" && effect.operation.by === undefined)
+            if (effect.operation.type === "insert_token" && effect.operation.by === undefined)
               violate("safety", `${name} stores a token whoever made it`);
           }
           if (effect?.type !== "respond" || effect.status >= 400) continue;
@@ -54,6 +59,17 @@ export const tokensKept: Property = {
     };
   },
 };
+
+function isInsert(operation: Operation): operation is InsertToken {
+  const { type } = operation;
+  return type === "insert_token" || type === "register_client" || type === "insert_visitor_token";
+}
+
+function isStored(outcome: RegistryOutcome): boolean {
+  if (outcome.type === "client_registered") return outcome.result === "registered";
+  if (outcome.type === "visitor_token_inserted") return outcome.result === "inserted";
+  return outcome.type === "token_inserted";
+}
 
 /** One that was given up later in the same step had asked still when its token was to be stored. */
 function isAskedFor({ exchanges, steps }: Ledger): boolean {

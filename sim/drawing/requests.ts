@@ -104,6 +104,8 @@ function drawCredential(random: Random, endpoint: Endpoint): Credential {
         : random.chance(1, 5)
           ? "bare"
           : "client";
+  const isVisit = endpoint === "tunnel" || endpoint === "not_json";
+  if (isVisit && random.stream("visitor token").chance(1, 4)) return "visitor";
   return random.weighted<Credential>([
     [20, right],
     [1, "none"],

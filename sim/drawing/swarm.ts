@@ -40,6 +40,8 @@ export function scenarioOf(seed: Seed, kinds: readonly FaultKind[] = faultKinds)
   const homes = drawHomes(random.stream("homes"), nodes, calm);
   const pathRouting = !random.stream("path routing").chance(1, 8);
   const operations = drawOperations(random.stream("operations"), { homes, faultyMs, calm, pathRouting });
+  const targets = { homes, operations, nodes, faultyMs };
+  const faults = drawFaults(random.stream("faults"), mixture, kinds, targets);
   return {
     name: `seed ${formatSeed(seed)}`,
     seed,
@@ -57,8 +59,26 @@ export function scenarioOf(seed: Seed, kinds: readonly FaultKind[] = faultKinds)
     ...(pathRouting ? {} : { pathRouting }),
     homes,
     operations,
-    faults: drawFaults(random.stream("faults"), mixture, kinds, { homes, operations, nodes, faultyMs }),
+    faults,
+    ...drawRegisterAgain(random.stream("register again"), homes, faults),
   };
+}
+
+/** Where an agent has to register a client id that another agent may have come with, the operator has to let it. */
+function drawRegisterAgain(
+  random: Random,
+  homes: readonly HomeSpec[],
+  faults: readonly Fault[],
+): Pick<Scenario, "registerAgain"> {
+  const mustRegister = homes.some(({ registers, misfit }) => registers || misfit === "expired_client");
+  const hasTwins = faults.some(({ kind }) => kind.endsWith("twin"));
+  if (mustRegister) return hasTwins ? { registerAgain: "always" } : {};
+  const drawn = random.weighted([
+    [4, null],
+    [1, "never"],
+    [1, "always"],
+  ] as const);
+  return drawn === null ? {} : { registerAgain: drawn };
 }
 
 export function mixtureOf(seed: Seed): Mixture {

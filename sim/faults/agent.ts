@@ -183,6 +183,8 @@ export const agentFaults: readonly FaultKind[] = [
   {
     name: "agent_has_an_unlike_twin",
     target: "home",
+    // Where an agent of Culvert's own was, MoosicBox's comes in no more.
+    suits: ({ agent, heals }) => agent === "culvert" || !heals,
     lastsMs: [1_000, 15_000],
     draw: (random) => ({ alone: random.below(2), afterMs: random.between(1, 3_000) }),
     begin: (context) => {

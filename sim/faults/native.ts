@@ -1,7 +1,7 @@
 /** What can go wrong with tunnels of the native protocol, frame by frame, and with the sessions that outlive them. */
 import { ClientSocket } from "../actors/dial.ts";
 import type { Direction, FilteredLink } from "../network/path.ts";
-import { signatureTokenOf } from "../scenario/request.ts";
+import { clientTokenOf } from "../scenario/request.ts";
 import { isNative } from "../scenario/scenario.ts";
 import type { Random } from "../tools/random.ts";
 import { bytesFrame, controlFrame, type SocketFrame, voidFrame } from "../wire/frame.ts";
@@ -241,7 +241,7 @@ function sendVisitorsAway({ scene, fault, agenda, random }: FaultContext, within
   }
 }
 
-/** Somebody who has the home's signature token, and a ticket that was shown on its tunnel some time ago. */
+/** Somebody who has the home's client token, and a ticket that was shown on its tunnel some time ago. */
 function replayTicket(context: FaultContext): () => void {
   const { site, scene, world, agenda } = context;
   const tickets: string[] = [];
@@ -268,8 +268,11 @@ function replayTicket(context: FaultContext): () => void {
     const socket: ClientSocket = new ClientSocket(
       { world, path: site.path, node: () => scene.node(site.node) },
       {
-        target: `/ws?clientId=${clientId}&sender=true&signature=${signatureTokenOf(clientId)}`,
-        headers: ["host", "tunnel.example", "sec-websocket-protocol", "culvert.1"],
+        target: `/ws?clientId=${clientId}&sender=true`,
+        headers: [
+          ...["host", "tunnel.example", "sec-websocket-protocol", "culvert.1"],
+          ...["authorization", `Bearer ${clientTokenOf(clientId)}`],
+        ],
         order: "fifo",
         host: attentive,
         handler: {

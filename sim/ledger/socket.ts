@@ -10,6 +10,7 @@ export type LedgerSocket = {
   readonly kind: "tunnel" | "visitor";
   readonly clientId: string;
   readonly target: string;
+  readonly headers: readonly string[];
   readonly requestedMs: number;
   /** How long the process had slept by then. */
   readonly sleptMs: number;
@@ -75,6 +76,7 @@ export function socketOf(
       clientId !== "" && query.get("sender") === "true" && isUnderstood(event.headers) ? "tunnel" : "visitor",
     clientId,
     target: event.target,
+    headers: event.headers,
     requestedMs: nowMs,
     sleptMs,
     phase: "asking",

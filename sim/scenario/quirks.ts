@@ -31,6 +31,8 @@ export type RequestQuirk =
   | "long_header"
   /** It shows the home's service a login of the kind that is bound to its connection. */
   | "bound_login"
+  /** It has fields that only Culvert itself may set. */
+  | "speaks_as_culvert"
   /** It says that it comes by way of proxies. */
   | "forwarded"
   /** It comes over a connection that was there before the server began to drain. */
@@ -48,6 +50,7 @@ export const TUNNEL_QUIRKS = [
   "origin",
   "if_range",
   "kept_connection",
+  "speaks_as_culvert",
 ] as const satisfies readonly RequestQuirk[];
 
 /** The origin of pages that may read answers, where a run allows one only. */
@@ -94,6 +97,8 @@ export function withQuirk(head: RequestHead, quirk: RequestQuirk): RequestHead {
       return { ...head, headers: [...headers, AGENTS_FIELD, "by the visitor"] };
     case "long_header":
       return { ...head, headers: [...headers, "x-long", "l".repeat(LONG_HEADER_CHARACTERS)] };
+    case "speaks_as_culvert":
+      return { ...head, headers: [...headers, ...CULVERTS_FIELDS] };
     case "empty_body":
     case "forwarded":
     case "bound_login":
@@ -107,6 +112,7 @@ export function withQuirk(head: RequestHead, quirk: RequestQuirk): RequestHead {
 
 /** As the visitor spells it; agents that set it spell it otherwise. */
 export const AGENTS_FIELD = "x-set";
+const CULVERTS_FIELDS = ["Culvert-Access", "public", "culvert_client_id", "other", "CULVERT-Fence", "9"];
 /** As much as the shipped server takes of a head, nearly. */
 const LONG_HEADER_CHARACTERS = 12_000;
 

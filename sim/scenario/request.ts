@@ -23,6 +23,28 @@ export function signatureTokenOf(clientId: string): string {
   return tokenNamed(`signature:${clientId}`);
 }
 
+/** What its agent made for visitors. */
+export function visitorTokenOf(clientId: string): string {
+  return tokenNamed(`visitor:${clientId}`);
+}
+
+/** Of each home. */
+export const SPARE_SIGNATURES = 3;
+
+/** A signature that nobody has used yet; each number is another one. */
+export function spareSignatureOf(clientId: string, number: number): string {
+  return tokenNamed(`spare:${number}:${clientId}`);
+}
+
+export function inviteOf(clientId: string): string {
+  return tokenNamed(`invite:${clientId}`);
+}
+
+/** A model agent's own, which opens no media. */
+export function tunnelSignatureOf(clientId: string): string {
+  return tokenNamed(`tunnel:${clientId}`);
+}
+
 export function expiredTokenOf(clientId: string): string {
   return tokenNamed(`expired:${clientId}`);
 }
@@ -39,6 +61,8 @@ export function tokenOf(scenario: Scenario, home: number, credential: Credential
     case "client":
     case "bare":
       return clientTokenOf(clientId);
+    case "visitor":
+      return visitorTokenOf(clientId);
     case "signature":
       return signatureTokenOf(clientId);
     case "access":
@@ -126,7 +150,8 @@ function shownBy({ request }: VisitOperation, home: HomeSpec | undefined, token:
   if (token === "" || request.credential === "signature") return "";
   if (request.credential === "bare") return token;
   if (request.way === undefined || home?.access !== "basic") return `Bearer ${token}`;
-  const password = request.credential === "client" ? passwordOf(home.clientId) : token;
+  const isKnown = request.credential === "client" || request.credential === "visitor";
+  const password = isKnown ? passwordOf(home.clientId) : token;
   return `Basic ${btoa(`${VISITOR_NAME}:${password}`)}`;
 }
 

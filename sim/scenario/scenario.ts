@@ -4,8 +4,10 @@
  * Operations and faults have ids of their own and draw from streams named by them, so any of them can be taken out
  * and the rest still does what it did.
  */
+
 import type { EdgeLimits } from "../../core/edge/limits.ts";
 import type { AgentLimits, ServerLimits } from "../../core/limits.ts";
+import type { RegisterAgain } from "../../core/registry/credentials.ts";
 import type { Seed } from "../tools/random.ts";
 import type { AnswerQuirk } from "./answers.ts";
 import type { Delivery } from "./deliveries.ts";
@@ -37,6 +39,8 @@ export type Scenario = {
   readonly trustedProxies?: readonly string[];
   /** Whether paths below `/t/` are homes'; they are where left out. */
   readonly pathRouting?: false;
+  /** When the operator's token registers a client id again: as shipped, where left out. */
+  readonly registerAgain?: Exclude<RegisterAgain, "moosicbox">;
   readonly homes: readonly HomeSpec[];
   readonly operations: readonly Operation[];
   readonly faults: readonly Fault[];
@@ -175,6 +179,8 @@ export type Credential =
   | "client"
   /** The token without a scheme, as deployed agents send it. */
   | "bare"
+  /** The visitor token of the home. */
+  | "visitor"
   | "signature"
   | "access"
   | "none"

@@ -222,12 +222,65 @@ describe("culvert agent", () => {
   });
 });
 
+describe("culvert token", () => {
+  const token = (...args: string[]) => start(["token", ...args, "--state", join(folder, "agent.json")]);
+
+  test("makes a token for visitors, lists it without its text, and revokes it", async () => {
+    const server = serve({}, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
+    const url = await server.printed(/listening on (.*)/);
+    await agent(url, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN }).printed(/^connected as home$/m);
+    const made = token("create", "--name", "my phone", "--expires", "12h");
+    expect(await made.ended).toBe(0);
+    const visitorToken = made.stdout.trim();
+    const headers = { authorization: `Bearer ${visitorToken}` };
+    expect(await (await fetch(`${url}/x?clientId=home`, { headers })).text()).toBe("hello /x?clientId=home");
+    const again = token("create", "--name", "my phone");
+    expect(await again.ended).toBe(1);
+    expect(again.stderr).toBe("culvert: the server answered 409: The home has a token of that name.\n");
+    const listed = token("list");
+    expect(await listed.ended).toBe(0);
+    expect(listed.stdout).toMatch(/^ +NAME +MADE +EXPIRES\n +my phone +\d{4}-\S+Z +\d{4}-\S+Z\n$/);
+    expect(await token("revoke", "--name", "my phone").ended).toBe(0);
+    const gone = token("revoke", "--name", "my phone");
+    expect(await gone.ended).toBe(1);
+    expect(gone.stderr).toContain("no token of that name");
+  });
+
+  test.each([
+    [["token"], "token takes create, list or revoke"],
+    [["token", "create"], "--name"],
+    [["token", "create", "--name", "a", "--expires", "soon"], "--expires must be a time such as 90d"],
+    [["token", "list", "--state", "/nowhere/agent.json"], "has no client token"],
+    [["invite"], "--client-id"],
+  ])("ends %j with one clear line", async (args, line) => {
+    const command = start(args);
+    expect(await command.ended).toBe(1);
+    expect(command.stderr).toMatch(/^culvert: [^\n]+\n$/);
+    expect(command.stderr).toContain(line);
+  });
+});
+
+describe("culvert invite", () => {
+  test("prints what registers that client id once, beside a server that runs", async () => {
+    const database = `sqlite:${join(folder, "culvert.db")}`;
+    const server = serve({ database }, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
+    const url = await server.printed(/listening on (.*)/);
+    const command = start(["invite", "--client-id", "home", "--database", database]);
+    expect(await command.ended).toBe(0);
+    const running = agent(url, { CULVERT_INVITE: command.stdout.trim() });
+    await running.printed(/^connected as home$/m);
+    expect(running.stdout + running.stderr).not.toContain(command.stdout.trim());
+  });
+});
+
 describe("culvert", () => {
   test.each([
     [["--version"], /^\d+\.\d+\.\d+\n$/],
     [["--help"], /culvert serve/],
     [["serve", "--help"], /--admin-port PORT +ADMIN_PORT/],
     [["agent", "--help"], /--client-id ID +CULVERT_CLIENT_ID/],
+    [["token", "create", "--help"], /--expires TIME/],
+    [["invite", "--help"], /--client-id ID/],
   ])("answers %j on stdout and exits 0", async (args, expected) => {
     const command = start(args);
     expect(await command.ended).toBe(0);

@@ -1,6 +1,6 @@
 /** The tunnel itself, with each of its two protocols. */
 import { join } from "node:path";
-import { query, registerClient, type StartedProtocol, startAgent, startServer } from "../demo/culvert.ts";
+import { clientTokenIn, query, type StartedProtocol, startAgent, startServer } from "../demo/culvert.ts";
 import type { Contender, Place, Running } from "./contenders.ts";
 
 export const culvertNative = culvertWith("native");
@@ -20,6 +20,7 @@ export async function startCulvert(
   { originUrl, folder, link, adminPort = 0 }: Place & { readonly adminPort?: number },
 ): Promise<Running> {
   const clientId = "bench";
+  const stateFile = join(folder, "agent.json");
   const server = await startServer({ adminPort });
   try {
     const agent = await startAgent({
@@ -27,10 +28,10 @@ export async function startCulvert(
       serverUrl: await link(server.url),
       to: originUrl,
       clientId,
-      stateFile: join(folder, "agent.json"),
+      stateFile,
       protocol,
     });
-    const token = await registerClient(server, clientId);
+    const token = clientTokenIn(stateFile);
     return {
       target: (path) => ({
         url: `${server.url}${path}${path.includes("?") ? "&" : "?"}${query({ clientId })}`,

@@ -4,6 +4,7 @@
  * The access token travels in the environment, because a command line is readable by every user of a machine.
  */
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { type Child, type ChildOptions, startChild } from "./child.ts";
 
@@ -80,6 +81,13 @@ export function startAgent(options: AgentOptions): Promise<Child> {
     readyPrefix: "connected as",
   });
   return Promise.race([agent, serverEnded]);
+}
+
+/** The client token that an agent keeps in its state file. */
+export function clientTokenIn(stateFile: string): string {
+  const { clientToken }: { readonly clientToken: unknown } = JSON.parse(readFileSync(stateFile, "utf8"));
+  if (typeof clientToken !== "string") throw new Error(`${stateFile} has no client token yet`);
+  return clientToken;
 }
 
 /** A new access token of a client; those that it has already stay valid. */

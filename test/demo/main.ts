@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { startTcpRelay } from "../helpers/tcp-relay.ts";
 import { check } from "./check.ts";
 import { Cleanup } from "./cleanup.ts";
-import { query, registerClient, signatureToken, startAgent, startServer } from "./culvert.ts";
+import { clientTokenIn, query, signatureToken, startAgent, startServer } from "./culvert.ts";
 import { type Home, type HomeFile, startHome } from "./home.ts";
 import { startPlayer } from "./player.ts";
 import { composeTune, TITLE } from "./tune.ts";
@@ -128,7 +128,7 @@ async function start(): Promise<Demo> {
   cleanup.add(() => agent.stop());
   say("agent", `connected as ${CLIENT_ID}`);
 
-  const clientToken = await registerClient(server, CLIENT_ID);
+  const clientToken = clientTokenIn(stateFile);
   const signature = await signatureToken(server.url, CLIENT_ID, clientToken);
   return {
     home,

@@ -5,7 +5,7 @@ import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { expect, onTestFinished, test } from "vitest";
-import { registerClient, startAgent, startServer } from "../demo/culvert.ts";
+import { clientTokenIn, startAgent, startServer } from "../demo/culvert.ts";
 import { bodyOf, MIB, sha256Of } from "../helpers/bodies.ts";
 import { startOrigin } from "../helpers/origin.ts";
 import { temporaryFolder, visitorsOf } from "../helpers/tunnel.ts";
@@ -32,7 +32,7 @@ test("T11: with one of fifty downloads stalled the others come whole, both proce
   const stateFile = join(temporaryFolder(), "agent.json");
   const agent = await startAgent({ server, to: origin.url, clientId: "home", stateFile, protocol: "native" });
   onTestFinished(() => agent.stop());
-  const clientToken = await registerClient(server, "home");
+  const clientToken = clientTokenIn(stateFile);
   const visitors = visitorsOf(server, "home", clientToken);
   const download = (path: string) =>
     open(server.url + visitors.target(path), { headers: { authorization: `Bearer ${clientToken}` } });

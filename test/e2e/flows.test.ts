@@ -1,12 +1,14 @@
 /** The three flows of DESIGN.md over real sockets, with Culvert's agent and with one as MoosicBox deploys it. */
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { join } from "node:path";
 import { createGunzip } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { RawClient } from "../adapters/raw-client.ts";
 import { MoosicBoxAgent, startHome } from "../helpers/moosicbox-agent.ts";
+import { startOrigin } from "../helpers/origin.ts";
 import { packetText } from "../helpers/packet-bytes.ts";
-import { startServer, startTunnel, visitorsOf } from "../helpers/tunnel.ts";
+import { startAgent, startServer, startTunnel, temporaryFolder, visitorsOf } from "../helpers/tunnel.ts";
 import { open, problemCode, read } from "../helpers/visitor.ts";
 
 const MIB = 1024 * 1024;
@@ -63,15 +65,15 @@ describe("connection", () => {
   });
 
   test("Culvert's own agent gives way to a newer one and stays away", async () => {
-    const tunnel = await startTunnel((_request, response) => response.end("older"));
-    const newer = await MoosicBoxAgent.connect(tunnel.server, "home", tunnel.clientToken);
+    const stateFile = join(temporaryFolder(), "agent.json");
+    const tunnel = await startTunnel((_request, response) => response.end("older"), { agent: { stateFile } });
+    const origin = await startOrigin((_request, response) => response.end("newer"));
+    await startAgent(tunnel.server, origin.url, { stateFile });
     const line = await tunnel.agent.log.line("trying again", {
       cause: "another agent runs with this client id",
     });
     expect(line.inMs).toBeGreaterThanOrEqual(15_000);
-    const found = tunnel.ask("/x");
-    newer.reply(await newer.request(), { body: "newer" });
-    expect((await found).body.toString()).toBe("newer");
+    expect((await tunnel.ask("/x")).body.toString()).toBe("newer");
   });
 });
 

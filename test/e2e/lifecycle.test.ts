@@ -6,12 +6,13 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type Child, startChild } from "../demo/child.ts";
-import { registerClient, startAgent as startAgentProcess } from "../demo/culvert.ts";
+import { clientTokenIn, startAgent as startAgentProcess } from "../demo/culvert.ts";
 import { MoosicBoxAgent } from "../helpers/moosicbox-agent.ts";
 import { type OriginListener, startOrigin } from "../helpers/origin.ts";
 import { connect } from "../helpers/raw-http.ts";
 import {
   ACCESS_TOKEN,
+  registerAt,
   startAgent,
   startServer,
   startTunnel,
@@ -71,7 +72,7 @@ describe("an agent that is killed", () => {
     const options = { server, to: origin.url, clientId: "home", stateFile, protocol: "moosicbox" } as const;
     const first = await startAgentProcess(options);
     onTestFinished(() => first.stop());
-    const clientToken = await registerClient(server, "home");
+    const clientToken = clientTokenIn(stateFile);
     const visitors = visitorsOf({ url }, "home", clientToken);
     const curl = startCurl(url + visitors.target("/endless"), clientToken);
     await curl.begun;
@@ -97,7 +98,7 @@ describe("a server that is killed", () => {
       const database = join(temporaryFolder(), "culvert.db");
       const first = await startServerProcess(database);
       const agent = await startAgent(first, origin.url, { limits: { retryMs: 200, retryDownMs: 200 } });
-      const clientToken = await registerClient({ url: first.url, accessToken: ACCESS_TOKEN }, "home");
+      const clientToken = await registerAt(first.url, "home");
       const visitors = visitorsOf(first, "home", clientToken);
       const curl = startCurl(first.url + visitors.target("/endless"), clientToken);
       await curl.begun;
@@ -134,7 +135,7 @@ describe("a server that is killed", () => {
     const agent = await startAgent(first, "http://127.0.0.1:1", {
       limits: { retryDownMs: 200, retryMs: 200 },
     });
-    const clientToken = await registerClient({ url: first.url, accessToken: ACCESS_TOKEN }, "home");
+    const clientToken = await registerAt(first.url, "home");
     await kill(first.child);
     await agent.running.stop();
     expect(rows(database)).toHaveLength(1);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { expect, onTestFinished, test } from "vitest";
 import { serverLimits } from "../../core/limits.ts";
-import { registerClient, startAgent, startServer } from "../demo/culvert.ts";
+import { clientTokenIn, startAgent, startServer } from "../demo/culvert.ts";
 import { startOrigin } from "../helpers/origin.ts";
 import { type Protocol, type Status, startTunnel, temporaryFolder, visitorsOf } from "../helpers/tunnel.ts";
 import { open } from "../helpers/visitor.ts";
@@ -50,7 +50,7 @@ async function startHome(protocol: Protocol) {
   const stateFile = join(temporaryFolder(), "agent.json");
   const agent = await startAgent({ server, to: origin.url, clientId: "home", stateFile, protocol });
   onTestFinished(() => agent.stop());
-  const clientToken = await registerClient(server, "home");
+  const clientToken = clientTokenIn(stateFile);
   const visitors = visitorsOf(server, "home", clientToken);
   return {
     peaks: () => ({ server: peakBytes(server.child.pid), agent: peakBytes(agent.pid) }),

@@ -1,11 +1,19 @@
 /** The native protocol over a network that hands over bytes in odd pieces, and under two agents of one name. */
 import { once } from "node:events";
 import net from "node:net";
+import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startOrigin } from "../helpers/origin.ts";
 import { settled } from "../helpers/passage.ts";
-import { type Server, startAgent, startServer, startTunnel, visitorsOf } from "../helpers/tunnel.ts";
+import {
+  type Server,
+  startAgent,
+  startServer,
+  startTunnel,
+  temporaryFolder,
+  visitorsOf,
+} from "../helpers/tunnel.ts";
 
 describe("a wire", () => {
   test.each([
@@ -49,14 +57,15 @@ describe("two agents of one client id", () => {
   ] as const)(
     "T16: through the %s protocol, the newer has the home, the older is told superseded and stays away",
     async (protocol, sessions) => {
+      const stateFile = join(temporaryFolder(), "agent.json");
       const older = await startTunnel((_request, response) => response.write("older"), {
-        agent: { protocol },
+        agent: { protocol, stateFile },
       });
       const { server } = older;
       const lost = older.ask("/x");
       await older.origin.asked(1);
       const origin = await startOrigin((_request, response) => response.end("newer"));
-      await startAgent(server, origin.url, { protocol });
+      await startAgent(server, origin.url, { protocol, stateFile });
       const line = await older.agent.log.line("trying again", {
         cause: "another agent runs with this client id",
       });

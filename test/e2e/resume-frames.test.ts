@@ -160,10 +160,13 @@ class FrameAgent {
 
   /** Says hello and waits for the welcome. */
   static async connect(server: Server, clientId: string, ticket: string | null): Promise<FrameAgent> {
-    const signature = await server.sign(clientId, await server.register(clientId));
-    const parameters = query({ clientId, sender: "true", signature });
+    const clientToken = await server.register(clientId);
+    const parameters = query({ clientId, sender: "true" });
     const url = `${server.url.replace("http:", "ws:")}/ws?${parameters}`;
-    const socket = new WebSocket(url, NATIVE_PROTOCOL, { perMessageDeflate: false });
+    const socket = new WebSocket(url, NATIVE_PROTOCOL, {
+      perMessageDeflate: false,
+      headers: { authorization: `Bearer ${clientToken}` },
+    });
     onTestFinished(() => socket.terminate());
     const frames: Buffer[] = [];
     const watch = new Watch();

@@ -5,7 +5,6 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { registerClient } from "../demo/culvert.ts";
 import { portOf, startOrigin } from "../helpers/origin.ts";
 import {
   isHealthy,
@@ -15,7 +14,7 @@ import {
   startServerProgram,
   untilTrue,
 } from "../helpers/program.ts";
-import { ACCESS_TOKEN, startAgent, temporaryFolder, visitorsOf } from "../helpers/tunnel.ts";
+import { registerAt, startAgent, temporaryFolder, visitorsOf } from "../helpers/tunnel.ts";
 import { open } from "../helpers/visitor.ts";
 
 const STOPPING = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
@@ -51,7 +50,7 @@ describe("a server", () => {
     const origin = await startOrigin((_request, response) => response.write("the beginning"));
     const server = await startServerProgram();
     await startAgent(server, origin.url);
-    const clientToken = await registerClient({ url: server.url, accessToken: ACCESS_TOKEN }, "home");
+    const clientToken = await registerAt(server.url, "home");
     const { target } = visitorsOf(server, "home", clientToken);
     const headers = { authorization: `Bearer ${clientToken}` };
     const response = await open(server.url + target("/endless"), { headers });

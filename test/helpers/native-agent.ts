@@ -35,7 +35,7 @@ import {
   type Welcome,
 } from "../../core/wire/native.ts";
 import type { NativeRequestHead } from "../../core/wire/native-head.ts";
-import { SIGNATURE, type TestServer } from "./test-server.ts";
+import { CLIENT_TOKEN, type TestServer, tokenOf } from "./test-server.ts";
 import type { SocketOrder, TestSocket } from "./test-socket.ts";
 
 /** One request as the agent got it. */
@@ -94,9 +94,11 @@ export class NativeAgent {
   /** Opens a tunnel without a hello. */
   open(protocols = NATIVE_PROTOCOL): TestSocket {
     const { server, clientId } = this;
-    server.grant("signature", SIGNATURE, clientId);
-    const target = `/ws?clientId=${encodeURIComponent(clientId)}&sender=true&signature=${SIGNATURE}`;
-    const headers = ["sec-websocket-protocol", protocols, ...this.#access];
+    const token = tokenOf(CLIENT_TOKEN, clientId);
+    server.grant("client_access", token, clientId);
+    const target = `/ws?clientId=${encodeURIComponent(clientId)}&sender=true`;
+    const shown = ["authorization", `Bearer ${token}`];
+    const headers = [...shown, "sec-websocket-protocol", protocols, ...this.#access];
     this.#inbox = [];
     this.deaf = false;
     this.mute = false;

@@ -48,6 +48,7 @@ export class TestAgent {
       clientId: "home",
       clientToken,
       accessToken: ACCESS_TOKEN,
+      invite: null,
       protocol: "moosicbox",
       access: "token",
       origins: [{ prefix: "/", authority: "origin.test" }],

@@ -7,11 +7,13 @@ import { once } from "node:events";
 import { createServer, request, type ServerResponse } from "node:http";
 import { describe, expect, onTestFinished, test } from "vitest";
 import WebSocket, { WebSocketServer } from "ws";
-import { query } from "../demo/culvert.ts";
+import { createInvite } from "../../adapters/registry/invite.ts";
+import { readInviteConfig } from "../../adapters/settings/credentials.ts";
+import { query, registerClient } from "../demo/culvert.ts";
 import { MoosicBoxAgent } from "./moosicbox-agent.ts";
 import { portOf } from "./origin.ts";
 import { type Server, startAgent, startServer, temporaryFolder, visitorsOf } from "./tunnel.ts";
-import { open, problemCode, read } from "./visitor.ts";
+import { ask, open, problemCode, read } from "./visitor.ts";
 import { Watch } from "./watch.ts";
 import { WireAgent } from "./wire-agent.ts";
 
@@ -20,7 +22,12 @@ export type RevocableDatabase = { readonly url: string; run(sql: string): Promis
 
 const LIMITS = { leaseMs: 4_000, leaseRenewMs: 300, registryCallMs: 300 };
 
-const TOKEN_TABLES = ["client_access_tokens", "signature_tokens", "magic_tokens"] as const;
+const TOKEN_TABLES = [
+  "client_access_tokens",
+  "culvert_visitor_tokens",
+  "signature_tokens",
+  "magic_tokens",
+] as const;
 
 /** `nodes` is how many servers one database may have. */
 export function revocationSuite(name: string, nodes: number, make: () => Promise<RevocableDatabase>): void {
@@ -31,26 +38,31 @@ export function revocationSuite(name: string, nodes: number, make: () => Promise
   };
 
   describe(`revocation: ${name}`, () => {
-    test("of a visitor's token ends all that it let in, and nobody else's", async () => {
-      const { database, server } = await begin();
-      const home = await startHome(server);
-      const [guest, owner] = [await server.register("home"), await server.register("home")];
-      const his = await useAll(server, guest, home);
-      const others = await useAll(server, owner, home);
-      await deleteToken(database, guest);
-      expect(await his.outcome()).toEqual({
-        download: "cut",
-        events: "cut",
-        upload: [401, "revoked"],
-        socket: [1008, "The token was revoked."],
-      });
-      await home.left(4);
-      const visitor = visitorsOf(server, "home", guest);
-      expect((await visitor.ask("/song")).status).toBe(401);
-      expect((await visitorsOf(server, "home", owner).ask("/song")).body.toString()).toBe("served");
-      expect(others.isOver()).toBe(false);
-      expect((await server.status()).tunnels).toBe(1);
-    });
+    test.each(["visitor token", "client token"])(
+      "of a visitor's %s ends all that it let in, and nobody else's",
+      async (kind) => {
+        const { database, server } = await begin();
+        const home = await startHome(server);
+        const owner = await server.register("home");
+        const isVisitors = kind === "visitor token";
+        const guest = isVisitors ? await visitorToken(server, owner) : await server.register("home");
+        const his = await useAll(server, guest, home);
+        const others = await useAll(server, owner, home);
+        await deleteToken(database, isVisitors ? "culvert_visitor_tokens" : "client_access_tokens", guest);
+        expect(await his.outcome()).toEqual({
+          download: "cut",
+          events: "cut",
+          upload: [401, "revoked"],
+          socket: [1008, "The token was revoked."],
+        });
+        await home.left(4);
+        const visitor = visitorsOf(server, "home", guest);
+        expect((await visitor.ask("/song")).status).toBe(401);
+        expect((await visitorsOf(server, "home", owner).ask("/song")).body.toString()).toBe("served");
+        expect(others.isOver()).toBe(false);
+        expect((await server.status()).tunnels).toBe(1);
+      },
+    );
 
     test("of a home ends its tunnel and all that ran through it, and its agent serves nothing more", async () => {
       const { database, server } = await begin();
@@ -68,7 +80,7 @@ export function revocationSuite(name: string, nodes: number, make: () => Promise
       // It has no other token than the one that was deleted.
       await expect(home.agent.running.ended).rejects.toThrow("the server refused the client token");
       const { length } = home.requests;
-      const next = await server.register("home");
+      const next = await letIn(database, server);
       expect((await visitorsOf(server, "home", next).ask("/song")).status).toBe(424);
       expect(home.requests).toHaveLength(length);
       expect(await server.status()).toMatchObject({ tunnels: 0, sessions: 0 });
@@ -86,7 +98,8 @@ export function revocationSuite(name: string, nodes: number, make: () => Promise
       await expect(
         WireAgent.connect(server, "home", { ticket, clientToken: agent.clientToken }),
       ).rejects.toThrow();
-      const again = await WireAgent.connect(server, "home", { ticket });
+      const clientToken = await letIn(database, server);
+      const again = await WireAgent.connect(server, "home", { ticket, clientToken });
       expect(await again.welcome()).toMatchObject({ resumed: false });
       expect(again.frames.filter((frame) => frame.exchange === exchange)).toEqual([]);
     });
@@ -100,7 +113,8 @@ export function revocationSuite(name: string, nodes: number, make: () => Promise
       expect((await server.status()).sessions).toBe(1);
       await deleteAll(database, "home");
       await server.log.line("session lost");
-      const again = await WireAgent.connect(server, "home", { ticket });
+      const clientToken = await letIn(database, server);
+      const again = await WireAgent.connect(server, "home", { ticket, clientToken });
       expect(await again.welcome()).toMatchObject({ resumed: false });
     });
 
@@ -121,7 +135,7 @@ export function revocationSuite(name: string, nodes: number, make: () => Promise
       expect(await agent.closed).toEqual({ code: 1008, reason: "revoked" });
       expect((await asked).status).toBeGreaterThanOrEqual(401);
       const { length } = agent.frames;
-      const next = await server.register("home");
+      const next = await letIn(database, server);
       expect((await visitorsOf(server, "home", next).ask("/song")).status).toBe(424);
       expect(agent.frames).toHaveLength(length);
     });
@@ -166,8 +180,29 @@ export function revocationSuite(name: string, nodes: number, make: () => Promise
   });
 }
 
-async function deleteToken({ run }: RevocableDatabase, token: string): Promise<void> {
-  await run(`DELETE FROM client_access_tokens WHERE token_hash = '${hash(token)}'`);
+async function deleteToken(
+  { run }: RevocableDatabase,
+  table: (typeof TOKEN_TABLES)[number],
+  token: string,
+): Promise<void> {
+  await run(`DELETE FROM ${table} WHERE token_hash = '${hash(token)}'`);
+}
+
+/** The operator lets the home in again, which has no token any more. */
+async function letIn({ url }: RevocableDatabase, server: Server): Promise<string> {
+  const invite = await createInvite(readInviteConfig(["--client-id=home", `--database=${url}`], {}));
+  return registerClient({ url: server.url, accessToken: invite }, "home");
+}
+
+async function visitorToken(server: Server, clientToken: string): Promise<string> {
+  const { body } = await ask(
+    `${server.url}/auth/visitor-tokens?${query({ clientId: "home", name: "guest" })}`,
+    {
+      method: "POST",
+      headers: { authorization: `Bearer ${clientToken}` },
+    },
+  );
+  return JSON.parse(body.toString()).token;
 }
 
 async function deleteAll({ run }: RevocableDatabase, clientId: string): Promise<void> {

@@ -1,12 +1,13 @@
 /** A registry in memory that does what its port promises, or fails as it is told to. */
+
 import type {
   ConnectionRow,
-  HeldToken,
   RegistryFault,
   RegistryOperation,
   RegistryOutcome,
   TokenHash,
 } from "../../core/registry.ts";
+import { type TokenKind, TokenTables } from "../../sim/actors/token-tables.ts";
 
 export type RegistryMode =
   | "answers"
@@ -22,10 +23,7 @@ export class TestRegistry {
   mode: RegistryMode = "answers";
   /** Modes of single operations, which win over `mode`. */
   readonly modes = new Map<RegistryOperation["type"], RegistryMode>();
-  readonly tokens = new Set<string>();
-  /** Names of tokens that are there and good no longer. */
-  readonly expired = new Set<string>();
-  readonly magicTokens = new Map<TokenHash, string>();
+  readonly #tables = new TokenTables({ nowUs: () => 0, worldUs: () => 0 }, () => this.clock++);
   readonly rows = new Map<string, Row>();
   /** Every operation that was asked for, in order. */
   readonly asked: RegistryOperation[] = [];
@@ -49,12 +47,29 @@ export class TestRegistry {
     this.held.push(call);
   }
 
-  grant(kind: "client_access" | "signature", tokenHash: TokenHash, clientId: string): void {
-    this.tokens.add(`${kind} ${tokenHash} ${clientId}`);
+  grant(kind: TokenKind, tokenHash: TokenHash, clientId: string): void {
+    this.#tables.seed(kind, tokenHash, { clientId, lifetimeMs: null, name: tokenHash });
   }
 
-  revoke(kind: "client_access" | "signature", tokenHash: TokenHash, clientId: string): void {
-    this.tokens.delete(`${kind} ${tokenHash} ${clientId}`);
+  revoke(kind: TokenKind, tokenHash: TokenHash): void {
+    this.#tables.remove(kind, tokenHash);
+  }
+
+  /** It is there, and good no longer. */
+  expire(kind: TokenKind, tokenHash: TokenHash, clientId: string): void {
+    this.revoke(kind, tokenHash);
+    this.#tables.seed(kind, tokenHash, { clientId, lifetimeMs: -1 });
+  }
+
+  /** Of all that are there, as `KIND HASH CLIENT-ID`. */
+  get tokens(): string[] {
+    return this.#tables.all().map(({ kind, tokenHash, clientId }) => `${kind} ${tokenHash} ${clientId}`);
+  }
+
+  /** Whose magic token it is. */
+  magicOwner(tokenHash: TokenHash): string | null {
+    const found = this.#tables.commit({ type: "find_magic_token", tokenHash });
+    return found.type === "magic_token_found" ? found.clientId : null;
   }
 
   /** How often an operation was asked for. */
@@ -65,29 +80,6 @@ export class TestRegistry {
   /** Carries out the operation, whoever waits for it. */
   carryOut(operation: RegistryOperation): RegistryOutcome {
     switch (operation.type) {
-      case "check_token": {
-        const { kind, tokenHash, clientId } = operation;
-        const valid = this.tokens.has(`${kind} ${tokenHash} ${clientId}`);
-        return { type: "token_checked", valid, fence: this.clock++ };
-      }
-      case "find_magic_token":
-        return {
-          type: "magic_token_found",
-          clientId: this.magicTokens.get(operation.tokenHash) ?? null,
-        };
-      case "check_tokens":
-        return this.#check(operation.tokens);
-      case "insert_token":
-        if (operation.by !== undefined) {
-          const maker = { ...operation, kind: "client_access", tokenHash: operation.by } as const;
-          if (!this.#has(maker)) return { type: "token_inserted", allowed: false };
-        }
-        if (operation.kind === "magic") this.magicTokens.set(operation.tokenHash, operation.clientId);
-        else this.grant(operation.kind, operation.tokenHash, operation.clientId);
-        return { type: "token_inserted", allowed: true };
-      case "revoke_token":
-      case "revoke_client":
-        throw new Error("no server asks for this");
       case "upsert_connection": {
         const { clientId, tunnel, node, fence } = operation;
         const current = (this.rows.get(clientId)?.fence ?? 0) <= fence;
@@ -103,6 +95,8 @@ export class TestRegistry {
         return { type: "leases_renewed", rows: this.#rowsOf(operation.node) };
       case "sweep":
         return { type: "swept" };
+      default:
+        return this.#tables.commit(operation);
     }
   }
 
@@ -111,23 +105,6 @@ export class TestRegistry {
     if (mode === "commits_and_fails") this.carryOut(operation);
     const fault = mode === "unavailable" || mode === "refused" ? mode : "unknown";
     return { type: "failed", fault };
-  }
-
-  #check(tokens: readonly HeldToken[]): RegistryOutcome {
-    const places = [...tokens.keys()];
-    const at = (place: number) => tokens[place] as HeldToken;
-    const isExpired = (place: number) =>
-      this.expired.has(`${at(place).kind} ${at(place).tokenHash} ${at(place).clientId}`);
-    return {
-      type: "tokens_checked",
-      gone: places.filter((place) => !this.#has(at(place)) && !isExpired(place)),
-      expired: places.filter(isExpired),
-    };
-  }
-
-  #has({ kind, tokenHash, clientId }: HeldToken): boolean {
-    if (kind === "magic") return this.magicTokens.get(tokenHash) === clientId;
-    return this.tokens.has(`${kind} ${tokenHash} ${clientId}`);
   }
 
   #rowsOf(node: string): ConnectionRow[] {

@@ -19,13 +19,22 @@ import {
   serverDeadlineMs,
   stepServer,
 } from "../../core/server.ts";
+import type { TokenKind } from "../../sim/actors/token-tables.ts";
 import { TestRegistry } from "./test-registry.ts";
 import { type SocketOrder, TestSocket } from "./test-socket.ts";
 import { Visit, type VisitOptions } from "./test-visit.ts";
 
 export const ACCESS_TOKEN = "secret-access";
 export const CLIENT_TOKEN = "secret-client";
+/** Of a tunnel. */
 export const SIGNATURE = "secret-signature";
+/** Of a visitor. */
+export const MEDIA_SIGNATURE = "secret-media";
+
+/** A registry has a token once, so each home has its own. */
+export function tokenOf(token: string, clientId: string): string {
+  return clientId === "home" ? token : `${token}-${encodeURIComponent(clientId)}`;
+}
 
 export type RequestOptions = VisitOptions & {
   readonly method?: string;
@@ -63,6 +72,7 @@ export class TestServer {
       node: "node-1",
       idBase: 1_000_000,
       accessToken: ACCESS_TOKEN,
+      registerAgain: "moosicbox",
       corsOrigins: null,
       domain: null,
       pathRouting: false,
@@ -161,12 +171,13 @@ export class TestServer {
   /** A request with a good token for a home's service. */
   visit(options: RequestOptions & { readonly clientId?: string; readonly blocking?: boolean } = {}): Visit {
     const clientId = options.clientId ?? "home";
-    this.grant("client_access", CLIENT_TOKEN, clientId);
+    const token = tokenOf(CLIENT_TOKEN, clientId);
+    this.grant("client_access", token, clientId);
     const mode = options.blocking === true ? ["culvert-response", "blocking"] : [];
     return this.open({
       ...options,
       target: options.target ?? `/music?clientId=${encodeURIComponent(clientId)}`,
-      headers: ["authorization", `Bearer ${CLIENT_TOKEN}`, ...mode, ...(options.headers ?? [])],
+      headers: ["authorization", `Bearer ${token}`, ...mode, ...(options.headers ?? [])],
     });
   }
 
@@ -185,24 +196,34 @@ export class TestServer {
     return socket;
   }
 
-  /** An agent with a good token; `reacts` false leaves its handshake to the test. */
-  tunnel(clientId = "home", reacts = true): TestSocket {
-    this.grant("signature", SIGNATURE, clientId);
+  /** A Culvert agent with a good token; `reacts` false leaves its handshake to the test. */
+  tunnel(clientId = "home", reacts = true, headers: HeaderList = []): TestSocket {
+    const token = tokenOf(CLIENT_TOKEN, clientId);
+    this.grant("client_access", token, clientId);
+    const shown = ["authorization", `Bearer ${token}`, ...headers];
+    return this.upgrade(`/ws?clientId=${encodeURIComponent(clientId)}&sender=true`, shown, reacts);
+  }
+
+  /** As MoosicBox's agents come. */
+  signedTunnel(clientId = "home", headers: HeaderList = []): TestSocket {
+    const token = tokenOf(SIGNATURE, clientId);
+    this.grant("signature", token, clientId);
     const client = encodeURIComponent(clientId);
-    return this.upgrade(`/ws?clientId=${client}&sender=true&signature=${SIGNATURE}`, [], reacts);
+    return this.upgrade(`/ws?clientId=${client}&sender=true&signature=${token}`, headers);
   }
 
   visitorSocket(clientId = "home", reacts = true): TestSocket {
-    this.grant("signature", SIGNATURE, clientId);
-    return this.upgrade(`/ws?clientId=${encodeURIComponent(clientId)}&signature=${SIGNATURE}`, [], reacts);
+    const token = tokenOf(MEDIA_SIGNATURE, clientId);
+    this.grant("signature", token, clientId);
+    return this.upgrade(`/ws?clientId=${encodeURIComponent(clientId)}&signature=${token}`, [], reacts);
   }
 
-  grant(kind: "client_access" | "signature", token: string, clientId: string): void {
+  grant(kind: TokenKind, token: string, clientId: string): void {
     this.registry.grant(kind, sha256(token), clientId);
   }
 
-  revoke(kind: "client_access" | "signature", token: string, clientId: string): void {
-    this.registry.revoke(kind, sha256(token), clientId);
+  revoke(kind: TokenKind, token: string): void {
+    this.registry.revoke(kind, sha256(token));
   }
 
   drain(): void {

@@ -34,8 +34,12 @@ export const AWKWARD_NAMES = [
 
 /** Part of a suite that gives each test an empty registry. */
 export function tokenContract(call: (operation: RegistryOperation) => Promise<RegistryOutcome>): void {
-  const insert = (kind: TokenKind, token: string, clientId: string, lifetimeMs: number | null) =>
-    call({ type: "insert_token", kind, tokenHash: hash(token), clientId, lifetimeMs });
+  const insert = (
+    kind: Exclude<TokenKind, "visitor">,
+    token: string,
+    clientId: string,
+    lifetimeMs: number | null,
+  ) => call({ type: "insert_token", kind, tokenHash: hash(token), clientId, lifetimeMs });
   const findMagic = (token: string) => call({ type: "find_magic_token", tokenHash: hash(token) });
   const isThere = async (kind: "client_access" | "signature", token: string, clientId = "home") => {
     const outcome = await call({ type: "check_token", kind, tokenHash: hash(token), clientId });
@@ -153,7 +157,7 @@ export function tokenContract(call: (operation: RegistryOperation) => Promise<Re
     });
 
     test("lets a token make nothing more", async () => {
-      const make = (kind: TokenKind, token: string, by: string, clientId = "home") =>
+      const make = (kind: "signature" | "magic", token: string, by: string, clientId = "home") =>
         call({
           type: "insert_token",
           kind,

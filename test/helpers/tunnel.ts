@@ -12,7 +12,7 @@ import { type RunningServer, startServer as runServer } from "../../adapters/ser
 import { readAgentConfig, readServeConfig } from "../../adapters/settings/settings.ts";
 import { StartupError } from "../../adapters/startup-error.ts";
 import type { AgentLimits, ServerLimits } from "../../core/limits.ts";
-import { query, registerClient, signatureToken } from "../demo/culvert.ts";
+import { clientTokenIn, query, registerClient, signatureToken } from "../demo/culvert.ts";
 import { type Origin, type OriginListener, startOrigin } from "./origin.ts";
 import { type Answer, type AskOptions, ask } from "./visitor.ts";
 import { Watch } from "./watch.ts";
@@ -40,7 +40,7 @@ export type Server = {
   readonly url: string;
   readonly log: Log;
   readonly running: RunningServer;
-  /** A new client token. */
+  /** A new client token: with one that the test or an agent of it has, else with the operator's token. */
   register(clientId: string): Promise<string>;
   /** A new signature token. */
   sign(clientId: string, clientToken: string): Promise<string>;
@@ -76,7 +76,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     url,
     log,
     running,
-    register: (clientId) => registerClient({ url, accessToken: ACCESS_TOKEN }, clientId),
+    register: (clientId) => registerAt(url, clientId),
     sign: (clientId, clientToken) => signatureToken(url, clientId, clientToken),
     status: async () => {
       const answer = await ask(`http://127.0.0.1:${running.adminPort}/status.json`);
@@ -123,6 +123,25 @@ export type AgentOptions = {
 
 export type Agent = { readonly clientId: string; readonly log: Log; readonly running: RunningAgent };
 
+/** By client id: where the agents of the running test keep their tokens. */
+const agentFiles = new Map<string, string>();
+
+/** The client tokens that `registerAt` got, by server and client id. */
+const registered = new Map<string, string>();
+
+/** As `register` of the server at that URL. */
+export async function registerAt(url: string, clientId: string): Promise<string> {
+  const file = agentFiles.get(clientId);
+  const key = `${url} ${clientId}`;
+  const own = file === undefined ? registered.get(key) : clientTokenIn(file);
+  const token = await registerClient({ url, accessToken: own ?? ACCESS_TOKEN }, clientId);
+  registered.set(key, token);
+  onTestFinished(() => {
+    registered.delete(key);
+  });
+  return token;
+}
+
 /** An agent that holds its tunnel. */
 export async function startAgent(
   server: Pick<Server, "url">,
@@ -145,6 +164,10 @@ export async function startAgent(
   const log = new Log();
   const limits = { ...config.limits, drainMs: DRAIN_MS, ...options.limits };
   const stateFile = options.stateFile ?? join(temporaryFolder(), "agent.json");
+  agentFiles.set(clientId, stateFile);
+  onTestFinished(() => {
+    agentFiles.delete(clientId);
+  });
   const running = runAgent({ ...config, limits, stateFile }, createLogger("debug", log));
   running.ended.catch((error: unknown) => log.fail(error));
   // One that gave up tells the test so by `ended`.

@@ -71,11 +71,8 @@ export class WireAgent {
     { ticket = null, clientToken }: { readonly ticket?: string | null; readonly clientToken?: string } = {},
   ): Promise<WireAgent> {
     const token = clientToken ?? (await server.register(clientId));
-    const signature = await server.sign(clientId, token);
-    const agent = new WireAgent(
-      `ws://127.0.0.1:${server.port}/ws?${query({ clientId, sender: "true", signature })}`,
-      token,
-    );
+    const url = `ws://127.0.0.1:${server.port}/ws?${query({ clientId, sender: "true" })}`;
+    const agent = new WireAgent(url, token);
     await new Promise((resolve, reject) => {
       agent.socket.once("open", resolve);
       agent.socket.once("error", reject);
@@ -90,7 +87,7 @@ export class WireAgent {
     this.clientToken = clientToken;
     this.socket = new WebSocket(url, ["culvert.1"], {
       perMessageDeflate: false,
-      headers: { "culvert-access": "public" },
+      headers: { authorization: `Bearer ${clientToken}`, "culvert-access": "public" },
     });
     onTestFinished(() => this.socket.terminate());
     this.socket.on("message", (data: Buffer) => {

@@ -2,9 +2,10 @@
 
 import { openMysqlRegistry } from "../../adapters/registry/mysql.ts";
 import type { Registry } from "../../adapters/registry/registry.ts";
+import { credentialContract } from "../helpers/credential-contract.ts";
 import { registryContract } from "../helpers/registry-contract.ts";
 import { createDatabase, type Database } from "./database.ts";
-import { makeMoosicBoxTables, TABLES } from "./moosicbox-database.ts";
+import { CULVERT_TABLES, makeMoosicBoxTables, TABLES } from "./moosicbox-database.ts";
 
 /** One database for all tests of a suite, emptied before each. */
 function emptied(prepare: (database: Database) => Promise<void>): () => Promise<Registry> {
@@ -15,7 +16,7 @@ function emptied(prepare: (database: Database) => Promise<void>): () => Promise<
       await prepare(database);
     }
     const registry = await openMysqlRegistry(database.settings(), () => {});
-    for (const table of TABLES) await database.query(`DELETE FROM ${table}`);
+    for (const table of [...TABLES, ...CULVERT_TABLES]) await database.query(`DELETE FROM ${table}`);
     return registry;
   };
 }
@@ -28,4 +29,9 @@ registryContract(
 registryContract(
   "MySQL with tables of MoosicBox, case-insensitive and padded",
   emptied((database) => makeMoosicBoxTables(database, "utf8mb4 COLLATE utf8mb4_general_ci")),
+);
+
+credentialContract(
+  "MySQL",
+  emptied(async () => {}),
 );

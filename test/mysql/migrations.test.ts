@@ -10,7 +10,7 @@ import { StartupError } from "../../adapters/startup-error.ts";
 import type { RegistryOperation } from "../../core/registry.ts";
 import { callRegistry } from "../helpers/registry-contract.ts";
 import { ACCOUNT, createDatabase, type Database, isOurs, openRegistry, readServerFile } from "./database.ts";
-import { MoosicBoxServer, makeMoosicBoxTables, TABLES } from "./moosicbox-database.ts";
+import { CULVERT_TABLES, MoosicBoxServer, makeMoosicBoxTables, TABLES } from "./moosicbox-database.ts";
 import { Relay } from "./relay.ts";
 
 const HOUR_MS = 3_600_000;
@@ -207,7 +207,7 @@ describe("the schema", () => {
     const { reports } = await openRegistry(database);
     expect(reports).toContainEqual({ type: "waiting", cause: "another node brings its schema up to date" });
     expect(await database.query("SELECT version, holder FROM culvert_schema")).toMatchObject([
-      { version: 2, holder: null },
+      { version: 3, holder: null },
     ]);
   });
 
@@ -228,7 +228,7 @@ describe("the schema", () => {
     await database.query("UPDATE culvert_schema SET version = 999");
     await expect(openMysqlRegistry(database.settings(), noReport)).rejects.toThrow(
       new StartupError(
-        "the database has schema version 999, this version of culvert knows 2; start the newer culvert",
+        "the database has schema version 999, this version of culvert knows 3; start the newer culvert",
       ),
     );
   });
@@ -240,7 +240,7 @@ describe("the schema", () => {
     await openRegistry(database);
     expect((await database.query("SHOW CREATE TABLE songs"))[0]).toEqual(before);
     const tables = (await database.query("SHOW TABLES")).map((row) => Object.values(row)[0]);
-    expect(tables.sort()).toEqual([...TABLES, "culvert_schema", "songs"].sort());
+    expect(tables.sort()).toEqual([...TABLES, ...CULVERT_TABLES, "culvert_schema", "songs"].sort());
   });
 });
 

@@ -4,6 +4,9 @@ import type { Database } from "./database.ts";
 
 export const TABLES = ["connections", "signature_tokens", "client_access_tokens", "magic_tokens"] as const;
 
+/** What Culvert adds to them. */
+export const CULVERT_TABLES = ["culvert_homes", "culvert_visitor_tokens", "culvert_invites"] as const;
+
 /** The DDL of protocol-moosicbox.md, in a character set of the operator's choice. */
 export async function makeMoosicBoxTables(database: Database, characterSet: string): Promise<void> {
   const times = "created DATETIME NOT NULL DEFAULT NOW(), updated DATETIME NOT NULL DEFAULT NOW()";

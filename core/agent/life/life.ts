@@ -3,8 +3,8 @@
  *
  *   waiting -> registering -> signing -> connecting -> (greeting ->) connected -> draining -> closing -> stopped
  *
- * `begin` takes the first step that is still missing: without a client token it registers, without a signature token it
- * fetches one, else it connects. Whatever fails leads back to `waiting`, with longer and longer waits. A token that the
+ * `begin` takes the first step that is still missing: without a client token it registers, else it connects with that. A
+ * server that does not take it, MoosicBox's own, takes a signature, which is fetched first. Whatever fails leads back to `waiting`, with longer and longer waits. A token that the
  * server refuses is dropped before that, which makes the next attempt fetch it anew; where that cannot help a person is
  * needed, and the agent stops and says so.
  *
@@ -17,6 +17,7 @@
 import { assert } from "../../assert.ts";
 import type { AgentEffect } from "../../effects.ts";
 import { failureOf } from "../../failure.ts";
+import type { HeaderList } from "../../http/headers.ts";
 import type { CallId, SocketId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import { below } from "../../prng.ts";
@@ -25,7 +26,6 @@ import { encodeHello, NATIVE_PROTOCOL } from "../../wire/native.ts";
 import { beginDraining, isDone } from "../carriers.ts";
 import { createMoosicBoxTunnel } from "../moosicbox/backpressure.ts";
 import { type AgentState, type Life, type Tunnel, tunnelOf } from "../state.ts";
-import { isVersionRefusal, refusalReason } from "./refusal.ts";
 import {
   abandonTunnel,
   giveUpRunning,
@@ -47,7 +47,8 @@ const REASON_LENGTH_MAX = 120;
 
 const NOT_NATIVE = `the server does not speak ${NATIVE_PROTOCOL}: use --protocol auto`;
 
-export const ACCESS_TOKEN_SETTING = "--access-token or TUNNEL_ACCESS_TOKEN";
+export const REGISTER_SETTINGS =
+  "set --access-token or TUNNEL_ACCESS_TOKEN to the server's own, or --invite or CULVERT_INVITE to an invite";
 
 /** The deadline of the current phase has passed. */
 export function onLifeDeadline(state: AgentState, out: Outbox<AgentEffect>): void {
@@ -117,22 +118,6 @@ export function enterConnected(state: AgentState, tunnel: Tunnel, out: Outbox<Ag
   const { protocol, resumed } = tunnel;
   const { clientId } = state.config;
   out.push({ type: "report", report: { type: "connected", clientId, protocol, resumed } });
-}
-
-export function onSocketRefused(
-  state: AgentState,
-  socket: SocketId,
-  status: number,
-  body: string,
-  out: Outbox<AgentEffect>,
-): void {
-  const { life } = state;
-  if (life.phase !== "connecting" || life.socket !== socket) return;
-  const reason = refusalReason(state, body);
-  const cause = `the server refused the handshake with ${status}${reason === null ? "" : `: ${reason}`}`;
-  if (status === 401) state.signatureToken = null;
-  if (isVersionRefusal(status, reason)) stop(state, cause, out);
-  else retry(state, "answers", cause, out);
 }
 
 export function onSocketClosed(
@@ -217,18 +202,18 @@ export function settleDrain(state: AgentState, out: Outbox<AgentEffect>): void {
 
 /** Takes the first step that is still missing. */
 export function begin(state: AgentState, out: Outbox<AgentEffect>): void {
-  const { limits, accessToken, clientId, access, protocol } = state.config;
+  const { limits, accessToken, invite, clientId } = state.config;
   const client = encodeURIComponent(clientId.toWellFormed());
   if (state.clientToken === null) {
-    if (accessToken === null) {
-      stop(state, `this agent is not registered yet: set ${ACCESS_TOKEN_SETTING}`, out);
+    const token = invite ?? accessToken;
+    if (token === null) {
+      stop(state, `this agent is not registered yet: ${REGISTER_SETTINGS}`, out);
       return;
     }
     const call = nextCall(state);
     enter(state, { phase: "registering", call }, limits.apiCallMs);
-    const target = `/auth/register-client?clientId=${client}`;
-    out.push({ type: "api_call", call, target, token: accessToken });
-  } else if (state.signatureToken === null) {
+    out.push({ type: "api_call", call, target: `/auth/register-client?clientId=${client}`, token });
+  } else if (state.showsSignature && state.signatureToken === null) {
     const call = nextCall(state);
     enter(state, { phase: "signing", call }, limits.apiCallMs);
     const target = `/auth/signature-token?clientId=${client}`;
@@ -236,12 +221,24 @@ export function begin(state: AgentState, out: Outbox<AgentEffect>): void {
   } else {
     const socket = ++state.socketsMade as SocketId;
     enter(state, { phase: "connecting", socket }, limits.connectMs);
-    const signature = encodeURIComponent(state.signatureToken.toWellFormed());
-    const target = `/ws?clientId=${client}&sender=true&signature=${signature}`;
-    const headers = access === "token" ? [] : ["culvert-access", access];
-    const protocols = protocol === "moosicbox" ? [] : [NATIVE_PROTOCOL];
-    out.push({ type: "socket_connect", socket, target, headers, protocols });
+    out.push({ type: "socket_connect", socket, ...handshakeOf(state, client, state.clientToken) });
   }
+}
+
+/** In a field the token stands in no log of a proxy, and is shown to a server that knows what it is for. */
+function handshakeOf(
+  { config, signatureToken }: AgentState,
+  client: string,
+  clientToken: string,
+): { readonly target: string; readonly headers: HeaderList; readonly protocols: readonly string[] } {
+  const protocols = config.protocol === "moosicbox" ? [] : [NATIVE_PROTOCOL];
+  const target = `/ws?clientId=${client}&sender=true`;
+  if (signatureToken !== null) {
+    const signature = encodeURIComponent(signatureToken.toWellFormed());
+    return { target: `${target}&signature=${signature}`, headers: [], protocols };
+  }
+  const access = config.access === "token" ? [] : ["culvert-access", config.access];
+  return { target, headers: ["authorization", `Bearer ${clientToken}`, ...access], protocols };
 }
 
 /** Asks for the session that there was, or for a new one. */

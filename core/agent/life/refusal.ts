@@ -1,4 +1,5 @@
 /** What a server says about a handshake that it refuses, made fit for a log line. */
+import type { FailureCode } from "../../failure.ts";
 import { parseJson } from "../../wire/json.ts";
 import type { AgentState } from "../state.ts";
 
@@ -13,7 +14,7 @@ export function refusalReason(state: AgentState, body: string): string | null {
   if (typeof problem !== "object" || problem === null || !("detail" in problem)) return null;
   const { detail } = problem;
   if (typeof detail !== "string") return null;
-  for (const secret of [state.signatureToken, state.clientToken, state.config.accessToken]) {
+  for (const secret of secretsOf(state)) {
     if (
       secret !== null &&
       (detail.includes(secret) || detail.includes(encodeURIComponent(secret.toWellFormed())))
@@ -23,6 +24,25 @@ export function refusalReason(state: AgentState, body: string): string | null {
   const reason = detail.replace(NOT_PRINTABLE, "").slice(0, REASON_LENGTH_MAX);
   return reason === "" ? null : reason;
 }
+
+function secretsOf({
+  signatureToken,
+  clientToken,
+  refusedToken,
+  config,
+}: AgentState): readonly (string | null)[] {
+  return [signatureToken, clientToken, refusedToken, config.accessToken, config.invite];
+}
+
+/** Whether a Culvert server says that the token is not good: MoosicBox's own, and whoever stands in the way, say it otherwise. */
+export function isOwnRefusal(body: string): boolean {
+  const problem = parseJson(body);
+  return (
+    typeof problem === "object" && problem !== null && "code" in problem && problem.code === UNAUTHORIZED
+  );
+}
+
+const UNAUTHORIZED: FailureCode = "unauthorized";
 
 /** Whether the server refused every version that it was offered: asking again does not help, another version may. */
 export function isVersionRefusal(status: number, reason: string | null): boolean {

@@ -1,11 +1,13 @@
-/** The server's answers to the calls for tokens: the two steps of the way to a tunnel that come before the handshake. */
+/** What the server says of the agent's tokens: its answers to the calls for them, and to a handshake that shows one. */
 import type { AgentEffect } from "../../effects.ts";
+import { failureOf } from "../../failure.ts";
 import { validHeader } from "../../http/headers.ts";
-import type { CallId } from "../../ids.ts";
+import type { CallId, SocketId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import { parseJson } from "../../wire/json.ts";
 import type { AgentState } from "../state.ts";
-import { ACCESS_TOKEN_SETTING, begin, retry, stop } from "./life.ts";
+import { begin, REGISTER_SETTINGS, retry, stop } from "./life.ts";
+import { isOwnRefusal, isVersionRefusal, refusalReason } from "./refusal.ts";
 
 export function onApiAnswered(
   state: AgentState,
@@ -17,8 +19,12 @@ export function onApiAnswered(
   const phase = phaseOfCall(state, call);
   if (phase === null) return;
   if (status === 401) {
-    if (phase === "registering") onAccessTokenRefused(state, out);
+    if (phase === "registering") onRegistrationRefused(state, out);
     else onClientTokenRefused(state, out);
+    return;
+  }
+  if (status === failureOf("already_registered").status && phase === "registering") {
+    onAlreadyRegistered(state, out);
     return;
   }
   const token = status === 200 ? readToken(body) : null;
@@ -30,6 +36,7 @@ export function onApiAnswered(
   if (phase === "registering") {
     const { clientId } = state.config;
     state.clientToken = token;
+    state.refusedToken = null;
     out.push({ type: "state_save", clientId, clientToken: token });
     out.push({ type: "report", report: { type: "registered", clientId } });
   } else {
@@ -42,17 +49,71 @@ export function onApiFailed(state: AgentState, call: CallId, reason: string, out
   if (phaseOfCall(state, call) !== null) retry(state, "silent", reason, out);
 }
 
-function onAccessTokenRefused(state: AgentState, out: Outbox<AgentEffect>): void {
-  stop(state, `the server refused the access token: set ${ACCESS_TOKEN_SETTING} to the server's own`, out);
+export function onSocketRefused(
+  state: AgentState,
+  socket: SocketId,
+  status: number,
+  body: string,
+  out: Outbox<AgentEffect>,
+): void {
+  const { life } = state;
+  if (life.phase !== "connecting" || life.socket !== socket) return;
+  const reason = refusalReason(state, body);
+  const cause = `the server refused the handshake with ${status}${reason === null ? "" : `: ${reason}`}`;
+  if (isVersionRefusal(status, reason)) {
+    stop(state, cause, out);
+    return;
+  }
+  if (status === 401) {
+    // A signature that has expired, or one that a server does not take which took it as nobody else was there.
+    const showedSignature = state.signatureToken !== null;
+    state.signatureToken = null;
+    if (!showedSignature && isOwnRefusal(body)) {
+      onClientTokenRefused(state, out);
+      return;
+    }
+    state.showsSignature = !showedSignature && mayShowSignature(state);
+  }
+  retry(state, "answers", cause, out);
+}
+
+/** Who opens the home to others would find it closed: a signature cannot say who may visit. */
+function mayShowSignature({ config }: AgentState): boolean {
+  return config.protocol !== "native" && config.access === "token";
+}
+
+function onRegistrationRefused(state: AgentState, out: Outbox<AgentEffect>): void {
+  const { invite } = state.config;
+  const cause =
+    invite === null
+      ? "the server refused the access token"
+      : "the server refused the invite, which is good once";
+  stop(state, `${cause}: ${REGISTER_SETTINGS}`, out);
 }
 
 /** The client token was revoked, or the server's database is another one. */
 function onClientTokenRefused(state: AgentState, out: Outbox<AgentEffect>): void {
+  state.refusedToken = state.clientToken;
   state.clientToken = null;
   const cause = "the server refused the client token";
-  if (state.config.accessToken !== null) retry(state, "answers", cause, out);
-  else stop(state, `${cause}: set ${ACCESS_TOKEN_SETTING} to register this agent anew`, out);
+  const { accessToken, invite } = state.config;
+  if (accessToken !== null || invite !== null) retry(state, "answers", cause, out);
+  else stop(state, `${cause}: to register this agent anew, ${REGISTER_SETTINGS}`, out);
 }
+
+/** The operator's token does not register it again. Its own may have been refused by mistake, and is good for another try. */
+function onAlreadyRegistered(state: AgentState, out: Outbox<AgentEffect>): void {
+  const cause = `the client id is registered already: ${NEEDS_INVITE}`;
+  if (state.refusedToken === null) {
+    stop(state, cause, out);
+    return;
+  }
+  state.clientToken = state.refusedToken;
+  state.refusedToken = null;
+  retry(state, "answers", cause, out);
+}
+
+const NEEDS_INVITE = "start its agent with an invite, which the server's operator makes (culvert invite)";
 
 /** What the call is for; null where nobody waits for it any more. */
 function phaseOfCall(state: AgentState, call: CallId): "registering" | "signing" | null {

@@ -38,7 +38,8 @@ export function onSocketChecked(
   out: Outbox<ServerEffect>,
 ): void {
   if (result.type === "failed") return acceptToClose(state, socket, result.cause, out);
-  if (result.type !== "token_checked" || !result.valid) {
+  assert(result.type === "token_checked" || result.type === "signature_used", "another question is answered");
+  if (!result.valid || isShutOut(socket, result)) {
     distrust(state, key);
     countGuess(state, socket.address);
     return refuseSocket(socket, "unauthorized", undefined, out);
@@ -51,6 +52,11 @@ export function onSocketChecked(
   socket.fence = result.fence;
   enterSocketPhase(socket, "claiming");
   claimRow(state, socket, out);
+}
+
+/** Whoever has seen a link with a signature would be the home. Only where no agent knows better is one good for that. */
+function isShutOut(socket: Socket, result: CallResult): boolean {
+  return socket.kind === "tunnel" && result.type === "signature_used" && result.hasCulvertAgent;
 }
 
 /** The row is written, or could not be. */

@@ -18,9 +18,12 @@ import { homeHeaders } from "../routing/route.ts";
 import type { ServerState } from "../state/server.ts";
 
 /** What the home is told: end-to-end fields in their order, without what was meant for this server, and who asks. */
-export function requestHeaders(state: ServerState, { request, route, access }: OpenOrder): HeaderList {
+export function requestHeaders(
+  state: ServerState,
+  { request, route, passesAuthorization }: OpenOrder,
+): HeaderList {
   const { prefix } = route.forward;
-  const own = withTargetsHost(request.target, homeHeaders(route, access, request.headers));
+  const own = withTargetsHost(request.target, homeHeaders(request.headers, passesAuthorization));
   const headers = prefix === "" ? own : intoHome(own, visitorSite(request, state, prefix));
   const passed = forwardHeaders({ target: request.target, headers, peer: request.peer }, state, prefix);
   if (request.upgrade) return upgradeFields(passed);

@@ -8,7 +8,6 @@ import type { ServerEffect } from "../../effects.ts";
 import type { Outbox } from "../../outbox.ts";
 import type { HeldToken } from "../../registry.ts";
 import { callRegistry } from "../registry/calls.ts";
-import { trustKey } from "../registry/trust.ts";
 import type { Exchange } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
 import type { Socket } from "../state/tunnels.ts";
@@ -48,5 +47,5 @@ function tokensInUse(state: ServerState): readonly HeldToken[] {
 
 /** Different for different tokens. */
 export function tokenName({ kind, tokenHash, clientId }: HeldToken): string {
-  return trustKey(kind, tokenHash, clientId);
+  return `${kind} ${tokenHash} ${clientId}`;
 }

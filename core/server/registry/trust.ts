@@ -3,12 +3,13 @@
  * `tokenTrustMs` it still opens the door when the registry cannot be asked. Refused tokens are never remembered, so that a
  * flood of bad ones grows nothing and a token works as soon as it is registered.
  */
-import type { HeldToken, TokenHash, TokenKind } from "../../registry.ts";
+import type { HeldToken, TokenHash } from "../../registry.ts";
+import type { TokenDoor } from "../routing/shape.ts";
 import type { ServerState } from "../state/server.ts";
 
-/** `handshake`: a signature that let a socket in, which opens nothing else without being looked up. */
-export function trustKey(kind: TokenKind | "handshake", tokenHash: TokenHash, clientId: string): string {
-  return `${kind} ${tokenHash} ${clientId}`;
+/** A token that opened one door opens no other without being looked up. `handshake`: it let a socket in. */
+export function trustKey(door: TokenDoor | "handshake", tokenHash: TokenHash, clientId: string): string {
+  return `${door} ${tokenHash} ${clientId}`;
 }
 
 export function isTrusted(state: ServerState, key: string, withinMs: number): boolean {
@@ -33,8 +34,17 @@ export function distrust(state: ServerState, key: string): void {
   state.trusted.delete(key);
 }
 
-/** Forgets every trust in the token: it was revoked. */
-export function forgetToken(state: ServerState, { kind, tokenHash, clientId }: HeldToken): void {
-  distrust(state, trustKey(kind, tokenHash, clientId));
-  distrust(state, trustKey("handshake", tokenHash, clientId));
+/** What is trusted; null for a password, and for what is unknown. */
+export function trustedToken(state: ServerState, key: string): HeldToken | null {
+  return state.trusted.get(key)?.token ?? null;
 }
+
+/** Forgets every trust in the token, at whichever door: it was revoked. */
+export function forgetToken(state: ServerState, { kind, tokenHash, clientId }: HeldToken): void {
+  for (const door of DOORS) {
+    const key = trustKey(door, tokenHash, clientId);
+    if (trustedToken(state, key)?.kind === kind) distrust(state, key);
+  }
+}
+
+const DOORS = ["agent", "visitor", "media", "signature", "handshake"] as const;

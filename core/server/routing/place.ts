@@ -47,6 +47,11 @@ export function placeOf(
 
 /** Any text is plain data as a client id, as long as the registry can keep it and a log line can show it. */
 export function isClientId(text: string): boolean {
+  return isStorableName(text);
+}
+
+/** Whether it is a name that the registry can keep: of a home, or of one of its tokens. */
+export function isStorableName(text: string): boolean {
   if (text === "" || codePoints(text) > CLIENT_ID_LENGTH_MAX) return false;
   return !CONTROL_CHARACTER.test(text) && text.isWellFormed();
 }

@@ -6,12 +6,13 @@ import { corsHeaders } from "../../http/cors.ts";
 import { headerValue } from "../../http/headers.ts";
 import { IdTable } from "../../id-table.ts";
 import type { Outbox } from "../../outbox.ts";
+import type { RegistryOperation, TokenHash, TokenKind } from "../../registry.ts";
 import { createTimer } from "../../timers.ts";
 import { NATIVE_PROTOCOL } from "../../wire/native.ts";
 import { callRegistry } from "../registry/calls.ts";
 import { hasRoomAtDoor, mayGuess, strangerOf } from "../registry/strangers.ts";
 import { isTrusted, trustKey } from "../registry/trust.ts";
-import { type SocketRoute, socketRouteOf } from "../routing/route.ts";
+import { type SocketRoute, socketRouteOf } from "../routing/socket-route.ts";
 import type { ServerState } from "../state/server.ts";
 import type { SocketPhase, Tunnel, VisitorSocket } from "../state/tunnels.ts";
 import { refuseSocket } from "./socket.ts";
@@ -49,7 +50,7 @@ export function onUpgradeRequested(
     if (unknown) return refuseSocket(socket, "bad_request", UNKNOWN_VERSION, out);
   }
   const tokenHash = state.config.sha256(route.token);
-  socket.token = { kind: "signature", tokenHash, clientId };
+  socket.token = { kind: kindShown(route), tokenHash, clientId };
   const key = trustKey("handshake", tokenHash, clientId);
   const { address } = socket;
   // What was accepted lately is nobody's guess.
@@ -59,13 +60,29 @@ export function onUpgradeRequested(
     return refuseSocket(socket, "limit_address", undefined, out);
   const asked = callRegistry(
     state,
-    { type: "check_token", kind: "signature", tokenHash, clientId },
+    questionAt(route, tokenHash),
     { type: "authorize_socket", socket: socket.id, key },
     limits.registryTunnelMs,
     out,
     isStranger ? address : null,
   );
   if (!asked) refuseSocket(socket, "limit_registry_calls", undefined, out);
+}
+
+/** Visitors' sockets and MoosicBox's agents come with signatures, Culvert's own agents with their client token. */
+function kindShown(route: SocketRoute): TokenKind {
+  return route.type === "tunnel" && route.shownAs === "client_token" ? "client_access" : "signature";
+}
+
+/** Of a tunnel the answer also tells its fence. */
+function questionAt(
+  route: Extract<SocketRoute, { readonly type: "tunnel" | "visitor" }>,
+  tokenHash: TokenHash,
+): RegistryOperation {
+  const { clientId } = route;
+  if (route.type === "visitor") return { type: "use_signature", use: "media", tokenHash, clientId };
+  if (route.shownAs === "client_token") return { type: "check_agent", tokenHash, clientId };
+  return { type: "use_signature", use: "tunnel", tokenHash, clientId };
 }
 
 function createTunnel(

@@ -7,7 +7,7 @@ import type { CheckId, ExchangeId } from "../../ids.ts";
 import type { HeldToken } from "../../registry.ts";
 import type { Timer } from "../../timers.ts";
 import type { Access } from "../routing/access.ts";
-import type { Route } from "../routing/route.ts";
+import type { Route } from "../routing/shape.ts";
 import type { TimerOwner } from "./timers.ts";
 import type { Carried } from "./tunnels.ts";
 
@@ -31,6 +31,8 @@ export type Exchange = {
   check: CheckId | null;
   /** What let it in, or is looked up for that; null where no token of the registry did. */
   token: HeldToken | null;
+  /** Whether the visitor's `Authorization` is the home's: null while that is not known. */
+  passesAuthorization: boolean | null;
   /** What brings it to its home, from the request on its way until the home owes nothing more; null where nothing does. */
   carried: Carried | null;
   /** Whether the request body was asked for. */

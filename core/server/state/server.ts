@@ -3,11 +3,12 @@ import type { ExchangeOutcome } from "../../failure.ts";
 import type { IpBlock } from "../../http/ip.ts";
 import type { IdTable } from "../../id-table.ts";
 import type { CallId, CheckId, ExchangeId, SocketId } from "../../ids.ts";
-import type { HeldToken, RegistryOperation } from "../../registry.ts";
+import type { HeldToken, RegistryOperation, TokenHash } from "../../registry.ts";
 import type { Tally } from "../../tally.ts";
 import type { Timer, Timers } from "../../timers.ts";
 import type { ServerConfig } from "../config.ts";
 import type { Access } from "../routing/access.ts";
+import type { TokenDoor } from "../routing/shape.ts";
 import type { Exchange } from "./exchange.ts";
 import type { TimerOwner } from "./timers.ts";
 import type { Socket, TunnelSession } from "./tunnels.ts";
@@ -41,9 +42,18 @@ export type AddressRecord = {
 };
 
 /** What an answer of the registry is for. */
+/** What a visitor shows, and where: what it is has yet to be said by the registry. */
+export type ShownToken = {
+  readonly door: TokenDoor;
+  readonly tokenHash: TokenHash;
+  readonly clientId: string;
+};
+
 export type CallPurpose =
   /** `key` is the trust that a good answer earns. */
-  | { readonly type: "authorize_exchange"; readonly exchange: ExchangeId; readonly key: string }
+  | { readonly type: "authorize_exchange"; readonly exchange: ExchangeId; readonly shown: ShownToken }
+  /** Whether what it shows the home is a token of this server's. */
+  | { readonly type: "know_authorization"; readonly exchange: ExchangeId; readonly shown: ShownToken }
   | { readonly type: "find_home"; readonly exchange: ExchangeId }
   /** `token` is shown to the visitor once it is stored; null shows success only. */
   | { readonly type: "issue_token"; readonly exchange: ExchangeId; readonly token: string | null }

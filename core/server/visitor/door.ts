@@ -2,18 +2,18 @@
  * Who may come in. Nothing is answered and nothing is forwarded before the token is known to be good; a registry that fails
  * opens no door, except to a token that it accepted itself less than `tokenTrustMs` ago.
  */
-import { assert } from "../../assert.ts";
 import type { ServerEffect } from "../../effects.ts";
 import { preflight } from "../../http/cors.ts";
 import type { Outbox } from "../../outbox.ts";
+import type { HeldToken, RegistryOperation } from "../../registry.ts";
 import { accessOf } from "../owner/homes.ts";
 import { type CallResult, callRegistry } from "../registry/calls.ts";
 import { countGuess, hasRoomAtDoor, mayGuess } from "../registry/strangers.ts";
-import { distrust, isTrusted, trust, trustKey } from "../registry/trust.ts";
+import { distrust, isTrusted, trust, trustedToken, trustKey } from "../registry/trust.ts";
 import { isSalted, TOKEN_ACCESS } from "../routing/access.ts";
-import type { Credential } from "../routing/route.ts";
+import type { Credential, TokenCredential } from "../routing/shape.ts";
 import type { Exchange } from "../state/exchange.ts";
-import type { ServerState } from "../state/server.ts";
+import type { ServerState, ShownToken } from "../state/server.ts";
 import { serveRoute } from "./endpoints.ts";
 import { addressOf, endExchange, failExchange } from "./exchange.ts";
 import { challenge, checkPassword } from "./passwords.ts";
@@ -47,13 +47,12 @@ function checkCredential(
   switch (credential.type) {
     case "none":
       return serveRoute(state, exchange, out);
-    case "access_token":
-      return checkSecret(state, exchange, credential.token, state.accessTokenHash, {}, out);
+    case "registration":
+      return checkRegistration(state, exchange, credential.token, out);
     case "home_access":
       return checkAccess(state, exchange, credential, out);
-    case "client_access":
-    case "signature":
-      return checkToken(state, exchange, credential.type, credential, out);
+    default:
+      return checkToken(state, exchange, credential, out);
   }
 }
 
@@ -74,7 +73,7 @@ function checkAccess(
     case "public":
       return serveRoute(state, exchange, out);
     case "token":
-      return checkToken(state, exchange, "client_access", { clientId, token: bearer }, out);
+      return checkToken(state, exchange, { type: "visitor", clientId, token: bearer }, out);
     case "basic": {
       if (isSalted(access.hash)) return checkPassword(state, exchange, basic, access, out);
       const shown = basic === null ? null : `${basic.user}:${basic.password}`;
@@ -100,21 +99,39 @@ function checkSecret(
   failExchange(state, exchange, "unauthorized", out, extra);
 }
 
+/**
+ * The operator's token is known by its hash. Whether anything else registers this client id is for the registry to say, in the
+ * same call that does it: an invite is good once.
+ */
+function checkRegistration(
+  state: ServerState,
+  exchange: Exchange,
+  shown: string | null,
+  out: Outbox<ServerEffect>,
+): void {
+  if (shown === null) return failExchange(state, exchange, "unauthorized", out);
+  if (state.config.sha256(shown) === state.accessTokenHash) return serveRoute(state, exchange, out);
+  const address = addressOf(state, exchange);
+  if (!mayGuess(state, address)) return failExchange(state, exchange, "limit_guesses", out);
+  if (!hasRoomAtDoor(state, address)) return failExchange(state, exchange, "limit_address", out);
+  // Nothing is to be made, so nothing is used up.
+  if (exchange.request.method === "HEAD") return failExchange(state, exchange, "unauthorized", out);
+  serveRoute(state, exchange, out);
+}
+
 function checkToken(
   state: ServerState,
   exchange: Exchange,
-  kind: "client_access" | "signature",
-  { clientId, token }: { readonly clientId: string; readonly token: string | null },
+  { type: door, clientId, token }: TokenCredential,
   out: Outbox<ServerEffect>,
 ): void {
   if (token === null) return failExchange(state, exchange, "unauthorized", out);
-  const tokenHash = state.config.sha256(token);
-  const { limits } = state.config;
-  const key = trustKey(kind, tokenHash, clientId);
-  exchange.token = { kind, tokenHash, clientId };
+  const { limits, sha256 } = state.config;
+  const shown: ShownToken = { door, tokenHash: sha256(token), clientId };
+  const key = trustKey(door, shown.tokenHash, clientId);
   const trusted = isTrusted(state, key, limits.tokenTrustMs);
   if (isTrusted(state, key, limits.tokenFreshMs) || (trusted && state.registryUp === false)) {
-    return serveRoute(state, exchange, out);
+    return serveTrusted(state, exchange, key, out);
   }
   const address = addressOf(state, exchange);
   // What was accepted lately is nobody's guess.
@@ -122,8 +139,8 @@ function checkToken(
   if (!trusted && !hasRoomAtDoor(state, address)) return failExchange(state, exchange, "limit_address", out);
   const asked = callRegistry(
     state,
-    { type: "check_token", kind, tokenHash, clientId },
-    { type: "authorize_exchange", exchange: exchange.id, key },
+    questionAt(shown),
+    { type: "authorize_exchange", exchange: exchange.id, shown },
     // A trusted token need not wait for a registry that fails.
     trusted ? 0 : limits.registryVisitorMs,
     out,
@@ -132,20 +149,57 @@ function checkToken(
   if (!asked) failExchange(state, exchange, "limit_registry_calls", out);
 }
 
+function questionAt({ door, tokenHash, clientId }: ShownToken): RegistryOperation {
+  switch (door) {
+    case "agent":
+      return { type: "check_token", kind: "client_access", tokenHash, clientId };
+    case "visitor":
+      return { type: "check_visitor", tokenHash, clientId };
+    case "media":
+      return { type: "use_signature", use: "media", tokenHash, clientId };
+    case "signature":
+      return { type: "check_token", kind: "signature", tokenHash, clientId };
+  }
+}
+
+/** What the registry found to be good; null where that is nothing. Two kinds of tokens open a home to visitors. */
+function goodToken({ door, tokenHash, clientId }: ShownToken, result: CallResult): HeldToken | null {
+  const held = (kind: HeldToken["kind"]) => ({ kind, tokenHash, clientId });
+  switch (result.type) {
+    case "token_checked":
+      return result.valid ? held(door === "agent" ? "client_access" : "signature") : null;
+    case "visitor_checked":
+      return result.kind === null ? null : held(result.kind);
+    case "signature_used":
+      return result.valid ? held("signature") : null;
+    default:
+      return null;
+  }
+}
+
+/** By a token that the registry accepted a moment ago. */
+function serveTrusted(state: ServerState, exchange: Exchange, key: string, out: Outbox<ServerEffect>): void {
+  exchange.token = trustedToken(state, key);
+  serveRoute(state, exchange, out);
+}
+
 /** The registry's word on an exchange's token. */
 export function onExchangeChecked(
   state: ServerState,
   exchange: Exchange,
-  key: string,
+  shown: ShownToken,
   result: CallResult,
   out: Outbox<ServerEffect>,
 ): void {
-  if (result.type === "token_checked" && result.valid) {
-    assert(exchange.token !== null, "a request was let in that showed nothing");
-    trust(state, key, exchange.token);
+  const token = goodToken(shown, result);
+  const { door, tokenHash, clientId } = shown;
+  const key = trustKey(door, tokenHash, clientId);
+  if (token !== null) {
+    exchange.token = token;
+    trust(state, key, token);
     serveRoute(state, exchange, out);
   } else if (result.type === "failed") {
-    if (isTrusted(state, key, state.config.limits.tokenTrustMs)) serveRoute(state, exchange, out);
+    if (isTrusted(state, key, state.config.limits.tokenTrustMs)) serveTrusted(state, exchange, key, out);
     else failExchange(state, exchange, result.cause, out);
   } else {
     distrust(state, key);

@@ -64,6 +64,7 @@ export function createExchange(state: ServerState, request: ExchangeOpened): Exc
     access: null,
     check: null,
     token: null,
+    passesAuthorization: null,
     carried: null,
     requestAsked: false,
     requestPaused: false,

@@ -13,7 +13,7 @@ import type { Outbox } from "../../outbox.ts";
 import type { Refusal } from "../carrier.ts";
 import { carriedBytes, gatheredBody, intakeOf, obey, openOn, takesMore } from "../carriers.ts";
 import { liveTunnel } from "../owner/homes.ts";
-import { stillOpens, TOKEN_ACCESS } from "../routing/access.ts";
+import { stillOpens } from "../routing/access.ts";
 import type { Exchange } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
 import type { Carried, Tunnel } from "../state/tunnels.ts";
@@ -167,8 +167,9 @@ function open(
     failExchange(state, exchange, "limit_address", out);
     return null;
   }
-  const access = exchange.access ?? TOKEN_ACCESS;
-  const opened = openOn(state, tunnel, { exchange: exchange.id, request, route, access, payload }, out);
+  const passesAuthorization = exchange.passesAuthorization === true;
+  const order = { exchange: exchange.id, request, route, passesAuthorization, payload };
+  const opened = openOn(state, tunnel, order, out);
   if ("code" in opened) {
     refuse(state, exchange, opened, out);
     return null;

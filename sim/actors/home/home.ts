@@ -4,7 +4,7 @@ import { Path } from "../../network/path.ts";
 import type { HomeCall } from "../../record/home-call.ts";
 import type { Recorder } from "../../record/recorder.ts";
 import { AGENTS_FIELD, LIST_HEADERS } from "../../scenario/quirks.ts";
-import { bodyOf } from "../../scenario/request.ts";
+import { bodyOf, clientTokenOf, visitorTokenOf } from "../../scenario/request.ts";
 import type { HomeSpec, PathSettings, VisitOperation } from "../../scenario/scenario.ts";
 import type { World } from "../../world/world.ts";
 import { Answer, CONNECT_US, isSame } from "./answer.ts";
@@ -83,6 +83,7 @@ export class Home implements HomeCondition {
       atUs: this.#world.nowUs,
       bodyIntact: visit === null || !isWhole || (request.body ?? "") === (bodyOf(visit) ?? ""),
       headersIntact: visit === null || request.headers === null || areIntact(visit, request.headers),
+      told: request.headers === null ? null : toldBy(request.headers, this.clientId),
       end: null,
       silent: true,
     };
@@ -126,6 +127,17 @@ export class Home implements HomeCondition {
       },
     };
   }
+}
+
+/** What of the fields says too much. */
+function toldBy(headers: readonly string[], clientId: string): NonNullable<HomeCall["told"]> {
+  const tokens = [clientTokenOf(clientId), visitorTokenOf(clientId)];
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    const name = (headers[index] ?? "").toLowerCase().replaceAll("_", "-");
+    if (name.startsWith("culvert-")) return "a word of Culvert's";
+    if (tokens.some((token) => headers[index + 1]?.includes(token))) return "a token of its own";
+  }
+  return "nothing";
 }
 
 /** Whether fields that no hop may touch came in their order and spelling. */

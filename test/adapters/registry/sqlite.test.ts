@@ -8,9 +8,11 @@ import { openSqliteRegistry } from "../../../adapters/registry/sqlite.ts";
 import { migrate } from "../../../adapters/registry/sqlite-migrations.ts";
 import { StartupError } from "../../../adapters/startup-error.ts";
 import type { RegistryOperation } from "../../../core/registry.ts";
+import { credentialContract } from "../../helpers/credential-contract.ts";
 import { callRegistry, registryContract } from "../../helpers/registry-contract.ts";
 
 registryContract("SQLite in memory", () => openSqliteRegistry(":memory:"));
+credentialContract("SQLite in memory", () => openSqliteRegistry(":memory:"));
 
 describe("a registry in a file", () => {
   let folder: string;
@@ -156,14 +158,21 @@ describe("a registry in a file", () => {
     await callRegistry(registry, { ...upsert("home", "t1", 10), access: "public" });
     await registry.close();
     const database = openRaw();
-    database.exec("ALTER TABLE connections DROP COLUMN access; PRAGMA user_version = 1");
+    database.exec(`
+      ALTER TABLE connections DROP COLUMN access;
+      ALTER TABLE signature_tokens DROP COLUMN kind;
+      DROP INDEX culvert_client;
+      DROP TABLE culvert_homes;
+      DROP TABLE culvert_visitor_tokens;
+      DROP TABLE culvert_invites;
+      PRAGMA user_version = 1`);
     openRegistry();
     openRegistry();
     expect(database.prepare("SELECT tunnel_ws_id, access FROM connections").get()).toEqual({
       tunnel_ws_id: "t1",
       access: "token",
     });
-    expect(database.prepare("PRAGMA user_version").get()).toEqual({ user_version: 2 });
+    expect(database.prepare("PRAGMA user_version").get()).toEqual({ user_version: 3 });
   });
 
   test("undoes a migration that fails half-way, so that the next start can take it again (D09)", () => {

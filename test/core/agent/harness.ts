@@ -22,6 +22,7 @@ export const config: AgentConfig = {
   clientId: "home 1",
   clientToken: "client-token",
   accessToken: "access-token",
+  invite: null,
   protocol: "moosicbox",
   access: "token",
   origins: [{ prefix: "/", authority: "origin.test" }],

@@ -11,9 +11,17 @@ import { all, config, Harness } from "./harness.ts";
 const states: Record<string, () => Harness> = {
   "waiting for the first tick": () => new Harness({ clientToken: null }),
   registering: () => ticked(new Harness({ clientToken: null })),
-  signing: () => ticked(new Harness()),
-  connecting: () => {
+  "registering with a token that was refused": () => {
     const harness = ticked(new Harness());
+    const { socket } = harness;
+    harness.step({ type: "socket_refused", socket, status: 401, body: '{"code":"unauthorized"}' });
+    harness.advanceToDeadline();
+    return harness;
+  },
+  signing: () => signing(),
+  connecting: () => ticked(new Harness()),
+  "connecting with a signature": () => {
+    const harness = signing();
     harness.answer(200, '{"token":"s"}');
     return harness;
   },
@@ -44,6 +52,13 @@ const states: Record<string, () => Harness> = {
 
 function ticked(harness: Harness): Harness {
   harness.step({ type: "tick" });
+  return harness;
+}
+
+function signing(): Harness {
+  const harness = ticked(new Harness());
+  harness.step({ type: "socket_refused", socket: harness.socket, status: 401, body: "" });
+  harness.advanceToDeadline();
   return harness;
 }
 
@@ -93,6 +108,7 @@ function eventsIn(harness: Harness): AgentEvent[] {
     events.push(
       { type: "socket_opened", socket, protocol: null },
       { type: "socket_refused", socket, status: 401, body: "" },
+      { type: "socket_refused", socket, status: 401, body: '{"code":"unauthorized"}' },
       { type: "socket_refused", socket, status: 503, body: "" },
       ...texts.map((text) => ({ type: "socket_text", socket, text }) as const),
       { type: "socket_bytes", socket, bytes: new Uint8Array(20) },
@@ -107,6 +123,7 @@ function eventsIn(harness: Harness): AgentEvent[] {
       { type: "api_answered", call, status: 200, body: '{"token":"t"}' },
       { type: "api_answered", call, status: 200, body: "?" },
       { type: "api_answered", call, status: 401, body: "" },
+      { type: "api_answered", call, status: 409, body: "" },
       { type: "api_answered", call, status: 500, body: "" },
       { type: "api_failed", call, reason: "reset" },
     );

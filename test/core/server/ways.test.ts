@@ -13,9 +13,7 @@ const ORIGIN = ["Origin", "https://player.example"];
 function serverWith(access?: string) {
   const server = new TestServer({}, { domain: "example.com", pathRouting: true });
   server.grant("signature", SIGNATURE, "home");
-  server.grant("client_access", CLIENT_TOKEN, "home");
-  const target = `/ws?clientId=home&sender=true&signature=${SIGNATURE}`;
-  const tunnel = server.upgrade(target, access === undefined ? [] : ["Culvert-Access", access]);
+  const tunnel = server.tunnel("home", true, access === undefined ? [] : ["Culvert-Access", access]);
   expect(tunnel.isOpen).toBe(true);
   return { server, tunnel };
 }
@@ -114,16 +112,14 @@ describe("a home with a password", () => {
 describe("an access mode", () => {
   it("is that of the home's newest tunnel", () => {
     const { server, tunnel } = serverWith("public");
-    const target = `/ws?clientId=home&sender=true&signature=${SIGNATURE}`;
-    server.upgrade(target, ["Culvert-Access", "token"]);
+    server.tunnel("home", true, ["Culvert-Access", "token"]);
     expect(tunnel.isOpen).toBe(false);
     expect(server.open({ target: "/a", headers: HOME }).status).toBe(401);
   });
 
   it("A12 that nobody knows refuses the tunnel", () => {
     const { server } = serverWith();
-    const target = `/ws?clientId=home&sender=true&signature=${SIGNATURE}`;
-    expect(server.upgrade(target, ["Culvert-Access", "all"]).refusal).toMatchObject({ status: 400 });
+    expect(server.tunnel("home", true, ["Culvert-Access", "all"]).refusal).toMatchObject({ status: 400 });
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { RegistryOperation, RegistryOutcome } from "../../../core/registry.ts";
 import { FakeRegistry, type Interference } from "../../../sim/actors/registry.ts";
 import { World } from "../../../sim/world/world.ts";
+import { credentialContract } from "../../helpers/credential-contract.ts";
 import { registryContract } from "../../helpers/registry-contract.ts";
 
 const SECOND = 1_000_000;
@@ -44,17 +45,19 @@ const upsert = (tunnel: string, fence: number): RegistryOperation => ({
 });
 const renew: RegistryOperation = { type: "renew_leases", node: "node", leaseMs: 1_000 };
 
-registryContract("the simulator's fake", () => {
+function fakeOfItsOwn() {
   const world = new World({ seed: { high: 0, low: 1 } });
   const fake = new FakeRegistry(world, 1_000);
   return {
-    call: (operation, answer) => {
+    call: (operation: RegistryOperation, answer: (outcome: RegistryOutcome) => void) => {
       fake.call("node", operation, answer);
       world.runUntil(world.nowUs + 2_000);
     },
     close: () => {},
   };
-});
+}
+registryContract("the simulator's fake", fakeOfItsOwn);
+credentialContract("the simulator's fake", fakeOfItsOwn);
 
 describe("faults of the registry", () => {
   test("an error before the commit leaves no change", () => {

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ServerEffect } from "../../../core/effects.ts";
 import { granted } from "../../../sim/checkers/granted.ts";
-import { fakeSha256 } from "../../../sim/tools/hash.ts";
 import {
   aborts,
   answered,
@@ -20,7 +19,7 @@ import {
   tunnel,
   upgrade,
 } from "./steps.ts";
-import { bearer, check, checked, TOKEN } from "./tokens.ts";
+import { bearer, check, checked, TOKEN, used } from "./tokens.ts";
 
 describe("granted", () => {
   const signed = `&sender=true&signature=${TOKEN}`;
@@ -37,8 +36,8 @@ describe("granted", () => {
   const accept: ServerEffect = { type: "upgrade_accept", socket: tunnel, protocol: null };
   const isOpen = { type: "socket_opened", socket: tunnel, nonce: new Uint8Array(16) } as const;
   const home: ServerStep[] = [
-    [0, upgrade(tunnel, signed), check(90, "signature")],
-    [0, checked(90, true), claims],
+    [0, upgrade(tunnel, signed), check(90, "tunnel")],
+    [0, used(90, true), claims],
     [0, claimed, accept],
     [0, isOpen],
   ];
@@ -52,7 +51,12 @@ describe("granted", () => {
         [4, isOpen, ping],
       ],
     ],
-    ["not claimed", 1, [...home.slice(0, 1), [2, checked(90, true), accept], [4, isOpen, ping]]],
+    [
+      "checked, where the agent is Culvert's own,",
+      1,
+      [...home.slice(0, 1), [0, used(90, true, true), claims], [0, claimed, accept], [4, isOpen, ping]],
+    ],
+    ["not claimed", 1, [...home.slice(0, 1), [2, used(90, true), accept], [4, isOpen, ping]]],
   ])("a tunnel that was %s: %i violations", (_name, violations, steps) => {
     expect(judge(granted, steps)).toBe(violations);
   });
@@ -85,7 +89,7 @@ describe("granted", () => {
     [
       "of another home",
       1,
-      [...home, [3, elsewhere, check(1, "client_access", "home1")], [4, checked(1, true), asks()]],
+      [...home, [3, elsewhere, check(1, "visitor", "home1")], [4, checked(1, true), asks()]],
     ],
   ])("a token %s: %i violations", (_name, violations, steps) => {
     expect(judge(granted, steps, { limits: { tokenFreshMs: 10, tokenTrustMs: 100 } })).toBe(violations);
@@ -100,14 +104,10 @@ describe("granted, where two things happen in one step or one comes late", () =>
   } as const;
 
   const home: ServerStep[] = [
+    [0, upgrade(tunnel, `&sender=true&signature=${TOKEN}`), check(90, "tunnel")],
     [
       0,
-      upgrade(tunnel, `&sender=true&signature=${TOKEN}`),
-      calls(90, { type: "check_token", kind: "signature", tokenHash: fakeSha256(TOKEN), clientId: "home0" }),
-    ],
-    [
-      0,
-      checked(90, true),
+      used(90, true),
       calls(91, {
         type: "upsert_connection",
         clientId: "home0",
@@ -148,7 +148,7 @@ describe("granted, where two things happen in one step or one comes late", () =>
     const target = "/auth/signature-token?clientId=home0";
     const found = (acceptedMs: number, openedMs: number) =>
       new Shows(granted, { limits }).server([
-        [1, opened(undefined, bearer), check(1)],
+        [1, opened(undefined, bearer), check(1, "agent")],
         [acceptedMs, checked(1, true)],
         [acceptedMs, closed(false)],
         [openedMs, opened(target, bearer, "POST")],

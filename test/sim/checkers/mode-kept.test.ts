@@ -41,7 +41,7 @@ describe("mode_kept", () => {
   test("lets a token in that the registry knows", () => {
     const shows = new Shows(modeKept).server([...opens(socket, "token"), [2, visits]]);
     const tokenHash = fakeSha256("right");
-    const asksFor = calls(7, { type: "check_token", kind: "client_access", tokenHash, clientId: "home0" });
+    const asksFor = calls(7, { type: "check_visitor", tokenHash, clientId: "home0" });
     const valid = answered(7, { type: "token_checked", valid: true, fence: 1 });
     expect(
       shows.server([

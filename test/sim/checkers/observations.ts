@@ -42,6 +42,7 @@ export function callOf(operation: VisitOperation): HomeCall {
     atUs: 0,
     bodyIntact: true,
     headersIntact: true,
+    told: null,
     end: null,
     connection: null,
     silent: true,

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { ServerEffect } from "../../../core/effects.ts";
 import { refusedRightly } from "../../../sim/checkers/refused-rightly.ts";
 import { type Case, calls, ID_BASE, judge, type ServerStep, tick, tunnel, upgrade } from "./steps.ts";
-import { check, checked } from "./tokens.ts";
+import { check, used } from "./tokens.ts";
 
 describe("refused_rightly", () => {
   const refused = (cause: "superseded" | "unauthorized" | "draining" | "limit_tunnels"): ServerEffect => ({
@@ -19,7 +19,7 @@ describe("refused_rightly", () => {
       leaseMs: 1,
       access: "token",
     });
-  const asking: ServerStep[] = [[1, upgrade(tunnel, "&sender=true&signature=s"), check(1, "signature")]];
+  const asking: ServerStep[] = [[1, upgrade(tunnel, "&sender=true&signature=s"), check(1, "tunnel")]];
   test.each<Case>([
     [
       "superseded by a newer one",
@@ -31,8 +31,13 @@ describe("refused_rightly", () => {
       1,
       [...asking, [2, tick, claim(1, 5), claim(7, 4)], [3, tick, refused("superseded")]],
     ],
-    ["refused for its token", 0, [...asking, [2, checked(1, false), refused("unauthorized")]]],
-    ["refused for a token that is good", 1, [...asking, [2, checked(1, true), refused("unauthorized")]]],
+    ["refused for its token", 0, [...asking, [2, used(1, false), refused("unauthorized")]]],
+    ["refused for a token that is good", 1, [...asking, [2, used(1, true), refused("unauthorized")]]],
+    [
+      "refused for a signature where the agent is Culvert's own",
+      0,
+      [...asking, [2, used(1, true, true), refused("unauthorized")]],
+    ],
     ["refused for want of a token", 0, [[1, upgrade(tunnel), refused("unauthorized")]]],
     [
       "told of a drain",

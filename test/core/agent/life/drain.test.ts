@@ -102,6 +102,8 @@ describe("a drain", () => {
     "while signing": (harness) => {
       harness.step({ type: "tick" });
       harness.answer(200, '{"token":"t"}');
+      harness.step({ type: "socket_refused", socket: harness.socket, status: 401, body: "" });
+      harness.advance(0);
     },
     "while waiting": (harness) => {
       harness.step({ type: "tick" });
@@ -119,7 +121,6 @@ describe("a drain", () => {
   it("stops at once while connecting, and cuts the handshake", () => {
     const harness = new Harness();
     harness.step({ type: "tick" });
-    harness.answer(200, '{"token":"t"}');
     const { socket } = harness;
     expect(drain(harness).slice(1)).toEqual([
       { type: "socket_terminate", socket },

@@ -21,8 +21,15 @@ function failHandshake(harness: Harness): number {
   return waitMs(harness);
 }
 
+/** As Culvert's own server says it. */
+const UNAUTHORIZED = '{"code":"unauthorized"}';
+
+function refuse(harness: Harness, status: number, body: string) {
+  return harness.step({ type: "socket_refused", socket: harness.socket, status, body });
+}
+
 describe("the way to a tunnel", () => {
-  it("registers, saves the client token, fetches a signature token and connects", () => {
+  it("registers, saves the client token and connects with it, in no target", () => {
     const harness = new Harness({ clientToken: null });
     const register = only(harness.step({ type: "tick" }), "api_call");
     expect(register).toMatchObject({
@@ -31,28 +38,31 @@ describe("the way to a tunnel", () => {
     });
     const registered = harness.answer(200, '{"token":"client/1"}');
     expect(only(registered, "state_save")).toMatchObject({ clientId: "home 1", clientToken: "client/1" });
-    expect(only(registered, "api_call")).toMatchObject({
-      target: "/auth/signature-token?clientId=home%201",
-      token: "client/1",
-    });
-    const signed = harness.answer(200, '{"token":"s&/1"}');
-    const connect = only(signed, "socket_connect");
-    expect(connect.target).toBe("/ws?clientId=home%201&sender=true&signature=s%26%2F1");
+    const connect = only(registered, "socket_connect");
+    expect(connect.target).toBe("/ws?clientId=home%201&sender=true");
+    expect(connect.headers).toEqual(["authorization", "Bearer client/1"]);
     expect(reports(harness.step({ type: "socket_opened", socket: connect.socket, protocol: null }))).toEqual([
       "connected",
     ]);
   });
 
+  it("shows an invite, where it has one, in place of the access token", () => {
+    const harness = new Harness({ clientToken: null, accessToken: null, invite: "invite-token" });
+    expect(only(harness.step({ type: "tick" }), "api_call").token).toBe("invite-token");
+    expect(only(harness.answer(401, ""), "stopped").failure).toContain("refused the invite");
+  });
+
   it("does not register when it has a client token", () => {
     const harness = new Harness({ accessToken: null });
-    expect(only(harness.step({ type: "tick" }), "api_call").target).toContain("signature-token");
+    expect(all(harness.step({ type: "tick" }), "api_call")).toEqual([]);
+    expect(harness.phase).toBe("connecting");
   });
 
   it("stops and tells what to set when it can neither register nor has a client token", () => {
     const harness = new Harness({ clientToken: null, accessToken: null });
     const { failure } = only(harness.step({ type: "tick" }), "stopped");
-    expect(failure).toContain("--access-token");
-    expect(failure).toContain("TUNNEL_ACCESS_TOKEN");
+    for (const setting of ["--access-token", "TUNNEL_ACCESS_TOKEN", "--invite"])
+      expect(failure).toContain(setting);
   });
 
   it("stops when the server refuses the access token", () => {
@@ -61,37 +71,34 @@ describe("the way to a tunnel", () => {
     expect(only(harness.answer(401, ""), "stopped").failure).toContain("refused the access token");
   });
 
-  it("keeps the signature token over a reconnect", () => {
-    const harness = new Harness();
-    harness.connect();
-    harness.advance(agentLimits.retryResetMs);
-    harness.lose();
-    expect(only(harness.advance(0), "socket_connect").target).toContain("signature=signing-token");
-  });
-
-  it("fetches a fresh signature token when the handshake is refused with 401", () => {
-    const harness = new Harness();
-    harness.connect();
-    harness.advance(agentLimits.retryResetMs);
-    harness.lose();
-    harness.advance(0);
-    harness.step({ type: "socket_refused", socket: harness.socket, status: 401, body: "" });
-    const again = harness.advance(agentLimits.retryMs);
-    expect(only(again, "api_call").target).toContain("signature-token");
+  it("stops and says what it needs when its client id is registered already", () => {
+    const harness = new Harness({ clientToken: null });
+    harness.step({ type: "tick" });
+    expect(only(harness.answer(409, ""), "stopped").failure).toContain("an invite");
   });
 
   it("registers anew when the server refuses the client token", () => {
     const harness = new Harness();
     harness.step({ type: "tick" });
-    harness.answer(401, "");
+    refuse(harness, 401, UNAUTHORIZED);
     expect(only(harness.advance(0), "api_call").target).toContain("register-client");
     expect(only(harness.answer(200, '{"token":"new"}'), "state_save").clientToken).toBe("new");
+  });
+
+  it("tries its client token again when the server refused it and does not register the client id again", () => {
+    const harness = new Harness();
+    harness.step({ type: "tick" });
+    refuse(harness, 401, UNAUTHORIZED);
+    harness.advance(0);
+    expect(reports(harness.answer(409, ""))).toEqual(["retrying"]);
+    const { headers } = only(harness.advance(agentLimits.retryMs), "socket_connect");
+    expect(headers).toEqual(["authorization", "Bearer client-token"]);
   });
 
   it("stops with a clear failure when a refused client token cannot be replaced", () => {
     const harness = new Harness({ accessToken: null });
     harness.step({ type: "tick" });
-    expect(only(harness.answer(401, ""), "stopped").failure).toContain("refused the client token");
+    expect(only(refuse(harness, 401, UNAUTHORIZED), "stopped").failure).toContain("refused the client token");
   });
 
   it.each([
@@ -105,15 +112,15 @@ describe("the way to a tunnel", () => {
     [503, ""],
     [302, ""],
   ])("tries again after the answer %i %s", (status, body) => {
-    const harness = new Harness();
+    const harness = new Harness({ clientToken: null });
     harness.step({ type: "tick" });
     expect(reports(harness.answer(status, body))).toEqual(["retrying"]);
-    expect(harness.state.signatureToken).toBeNull();
+    expect(harness.state.clientToken).toBeNull();
     harness.connect();
   });
 
   it("treats an API call without an answer as failed and ignores the late answer", () => {
-    const harness = new Harness();
+    const harness = new Harness({ clientToken: null });
     harness.step({ type: "tick" });
     const late = harness.call;
     expect(reports(harness.advance(agentLimits.apiCallMs))).toContain("retrying");
@@ -125,7 +132,6 @@ describe("the way to a tunnel", () => {
   it("terminates a handshake that takes too long and ignores what it still reports", () => {
     const harness = new Harness();
     harness.step({ type: "tick" });
-    harness.answer(200, '{"token":"s"}');
     const slow = harness.socket;
     expect(only(harness.advance(agentLimits.connectMs), "socket_terminate").socket).toBe(slow);
     expect(harness.step({ type: "socket_opened", socket: slow, protocol: null })).toEqual([]);
@@ -136,13 +142,66 @@ describe("the way to a tunnel", () => {
   it("never names a token in a report or a failure", () => {
     const harness = new Harness();
     harness.step({ type: "tick" });
-    harness.answer(503, "client-token");
+    refuse(harness, 503, '{"detail":"client-token"}');
     harness.connect();
     harness.lose();
     harness.advance(60_000);
     const told = JSON.stringify(all(harness.effects, "report"));
     expect(told).not.toMatch(/client-token|signing-token|access-token/);
   });
+});
+
+describe("the way to a tunnel of a server that takes no client token, as MoosicBox's own", () => {
+  /** That server has refused the client token. */
+  function refused(config: ConstructorParameters<typeof Harness>[0] = {}): Harness {
+    const harness = new Harness(config);
+    harness.step({ type: "tick" });
+    refuse(harness, 401, "Unauthorized");
+    return harness;
+  }
+
+  function signed(): Harness {
+    const harness = refused();
+    harness.advance(0);
+    harness.answer(200, '{"token":"s&/1"}');
+    return harness;
+  }
+
+  it("goes by a signature, which it fetches with the client token", () => {
+    const harness = refused();
+    expect(only(harness.advance(0), "api_call")).toMatchObject({
+      target: "/auth/signature-token?clientId=home%201",
+      token: "client-token",
+    });
+    const connect = only(harness.answer(200, '{"token":"s&/1"}'), "socket_connect");
+    expect(connect.target).toBe("/ws?clientId=home%201&sender=true&signature=s%26%2F1");
+    expect(connect.headers).toEqual([]);
+  });
+
+  it("keeps the signature over a reconnect", () => {
+    const harness = signed();
+    harness.connect();
+    harness.advance(agentLimits.retryResetMs);
+    harness.lose();
+    expect(only(harness.advance(0), "socket_connect").target).toContain("signature=s%26%2F1");
+  });
+
+  it("fetches a fresh one where it was refused, if the client token is not taken now", () => {
+    const harness = signed();
+    refuse(harness, 401, "Unauthorized");
+    expect(only(harness.advance(agentLimits.retryMs), "socket_connect").target).not.toContain("signature");
+    refuse(harness, 401, "Unauthorized");
+    expect(only(harness.advance(agentLimits.retryMs), "api_call").target).toContain("signature-token");
+  });
+
+  it.each([{ protocol: "native" }, { access: "public" }] as const)(
+    "does not, where a signature could not do what it is set up for: %j",
+    (config) => {
+      const harness = refused(config);
+      expect(all(harness.advance(0), "api_call")).toEqual([]);
+      expect(harness.phase).toBe("connecting");
+    },
+  );
 });
 
 describe("the backoff", () => {

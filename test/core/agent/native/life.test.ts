@@ -18,7 +18,6 @@ function connected(config: ConstructorParameters<typeof NativeServer>[0] = {}): 
 function connecting(config: ConstructorParameters<typeof Harness>[0] = {}): Harness {
   const harness = new Harness({ protocol: "auto", ...config });
   harness.step({ type: "tick" });
-  harness.answer(200, '{"token":"signature"}');
   return harness;
 }
 
@@ -37,7 +36,10 @@ describe("negotiation", () => {
     ["public", ["culvert-access", "public"]],
     ["basic user:00ff", ["culvert-access", "basic user:00ff"]],
   ])("declares who may visit, where that is not the default: %s", (access, headers) => {
-    expect(only(connecting({ access }).effects, "socket_connect").headers).toEqual(headers);
+    expect(only(connecting({ access }).effects, "socket_connect").headers).toEqual([
+      ...["authorization", "Bearer client-token"],
+      ...headers,
+    ]);
   });
 
   it("T18 speaks the MoosicBox protocol where the server chose nothing", () => {
@@ -96,11 +98,10 @@ describe("negotiation", () => {
     [400, "<html>culvert.1</html>", ""],
     [503, '{"detail":"busy"}', ": busy"],
     [503, '{"detail":5}', ""],
-    [400, '{"detail":"no route for /ws?signature=s-secret culvert.1"}', ""],
+    [400, '{"detail":"no route for /ws with client-token culvert.1"}', ""],
   ])("tries again after any other refusal, and says why: %i %s", (status, body, reason) => {
     const harness = new Harness({ protocol: "auto" });
     harness.step({ type: "tick" });
-    harness.answer(200, '{"token":"s-secret"}');
     const effects = harness.step({ type: "socket_refused", socket: harness.socket, status, body });
     const report = only(effects, "report").report;
     expect(report).toMatchObject({

@@ -92,7 +92,7 @@ describe("a server that drains", () => {
     expect(server.isDrained).toBe(true);
   });
 
-  it.each(["check_token", "upsert_connection"] as const)(
+  it.each(["check_agent", "upsert_connection"] as const)(
     "refuses a tunnel whose %s is under way",
     (operation) => {
       const server = new TestServer();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { serverLimits } from "../../../../core/limits.ts";
-import { SIGNATURE, sha256, TestServer } from "../../../helpers/test-server.ts";
+import { CLIENT_TOKEN, SIGNATURE, sha256, TestServer } from "../../../helpers/test-server.ts";
 
 const { registryCallMs, registryRetryMs, registryTunnelMs, handshakeMs, leaseRenewMs } = serverLimits;
 
@@ -10,9 +10,8 @@ describe("the way in of a tunnel", () => {
     server.registry.mode = "holds";
     const tunnel = server.tunnel();
     expect(server.registry.held[0]?.operation).toEqual({
-      type: "check_token",
-      kind: "signature",
-      tokenHash: sha256(SIGNATURE),
+      type: "check_agent",
+      tokenHash: sha256(CLIENT_TOKEN),
       clientId: "home",
     });
     server.registry.held[0]?.answer();
@@ -134,7 +133,7 @@ describe("the way in while the registry fails", () => {
     expect(server.reports).toContainEqual({ type: "registry_recovered" });
   });
 
-  it.each(["check_token", "upsert_connection"] as const)(
+  it.each(["check_agent", "upsert_connection"] as const)(
     "accepts and closes with 1013 when %s fails for too long",
     (operation) => {
       const server = new TestServer();
@@ -225,9 +224,9 @@ describe("the way in while the registry fails", () => {
     server.registry.mode = "unavailable";
     const tunnel = server.tunnel();
     tunnel.lose();
-    const asked = server.registry.count("check_token");
+    const asked = server.registry.count("check_agent");
     server.advance(registryTunnelMs);
-    expect(server.registry.count("check_token")).toBe(asked);
+    expect(server.registry.count("check_agent")).toBe(asked);
   });
 });
 

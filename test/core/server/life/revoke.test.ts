@@ -5,22 +5,40 @@ import { closeFrame } from "../../../../core/http/websocket-frames.ts";
 import { serverLimits } from "../../../../core/limits.ts";
 import { NativeAgent } from "../../../helpers/native-agent.ts";
 import { bytesOf } from "../../../helpers/pair.ts";
-import { CLIENT_TOKEN, SIGNATURE, sha256, TestServer } from "../../../helpers/test-server.ts";
+import {
+  CLIENT_TOKEN,
+  MEDIA_SIGNATURE,
+  type RequestOptions,
+  SIGNATURE,
+  sha256,
+  TestServer,
+} from "../../../helpers/test-server.ts";
+import type { Visit } from "../../../helpers/test-visit.ts";
 
 /** From one renewal of leases to the next, when all that is in use is asked about. */
 const ROUND_MS = serverLimits.leaseRenewMs;
+
+const GUEST_TOKEN = "secret-guest";
+const BY_GUEST = ["authorization", `Bearer ${GUEST_TOKEN}`];
 
 function connected(limits = {}) {
   const server = new TestServer(limits);
   return { server, agent: new NativeAgent(server).connect() };
 }
 
-function revokeSignature(server: TestServer): void {
-  server.revoke("signature", SIGNATURE, "home");
+/** A visitor with a token of his own. */
+function guest(server: TestServer, options: RequestOptions = {}): Visit {
+  server.grant("visitor", GUEST_TOKEN, "home");
+  const headers = [...BY_GUEST, ...(options.headers ?? [])];
+  return server.open({ target: "/music?clientId=home", ...options, headers });
 }
 
-function revokeClient(server: TestServer): void {
-  server.revoke("client_access", CLIENT_TOKEN, "home");
+function revokeAgent(server: TestServer): void {
+  server.revoke("client_access", CLIENT_TOKEN);
+}
+
+function revokeGuest(server: TestServer): void {
+  server.revoke("visitor", GUEST_TOKEN);
 }
 
 function checks(server: TestServer) {
@@ -30,8 +48,8 @@ function checks(server: TestServer) {
 describe("a renewal of leases", () => {
   it("asks about every token in use, each once, in one call", () => {
     const { server, agent } = connected();
-    server.visit();
-    server.visit();
+    guest(server);
+    guest(server);
     server.visitorSocket();
     agent.answer(200, [], "whole");
     server.idle(ROUND_MS);
@@ -39,8 +57,9 @@ describe("a renewal of leases", () => {
       {
         type: "check_tokens",
         tokens: [
-          { kind: "signature", tokenHash: sha256(SIGNATURE), clientId: "home" },
           { kind: "client_access", tokenHash: sha256(CLIENT_TOKEN), clientId: "home" },
+          { kind: "signature", tokenHash: sha256(MEDIA_SIGNATURE), clientId: "home" },
+          { kind: "visitor", tokenHash: sha256(GUEST_TOKEN), clientId: "home" },
         ],
       },
     ]);
@@ -54,11 +73,11 @@ describe("a renewal of leases", () => {
 
   it("asks about the token of an agent that is away, and about one that was good a moment ago", () => {
     const { server, agent } = connected();
-    server.visit().leave();
+    guest(server).leave();
     server.idle(ROUND_MS - 1_000);
     agent.lose();
     server.advance(1_000);
-    expect(checks(server)).toMatchObject([{ tokens: [{ kind: "signature" }, { kind: "client_access" }] }]);
+    expect(checks(server)).toMatchObject([{ tokens: [{ kind: "client_access" }, { kind: "visitor" }] }]);
   });
 
   it("asks no more about what nobody uses and nobody trusts", () => {
@@ -74,7 +93,7 @@ describe("a renewal of leases", () => {
     const server = new TestServer({ registryCallsMax: 1 });
     new NativeAgent(server).connect();
     server.registry.mode = "holds";
-    server.visit();
+    guest(server);
     server.idle(ROUND_MS);
     expect(checks(server)).toHaveLength(1);
   });
@@ -83,14 +102,14 @@ describe("a renewal of leases", () => {
 describe("the bound", () => {
   it("is 20 seconds after the deletion, although the database takes as long as it may for each answer", () => {
     const { server, agent } = connected();
-    const visit = server.visit();
+    const visit = guest(server);
     server.registry.modes.set("check_tokens", "holds");
     server.idle(ROUND_MS);
     // It looked a moment too early.
     server.registry.held[0]?.answer();
     const deletedMs = server.nowMs;
-    revokeSignature(server);
-    revokeClient(server);
+    revokeAgent(server);
+    revokeGuest(server);
     server.idle(ROUND_MS);
     server.idle(serverLimits.registryCallMs - 1);
     expect(agent.socket?.isOpen).toBe(true);
@@ -105,15 +124,15 @@ describe("the bound", () => {
 describe("the tunnel of a token that is deleted", () => {
   it("is closed with 1008 at the next renewal, and carries nothing more", () => {
     const { server, agent } = connected();
-    const waiting = server.visit();
-    const answering = server.visit();
+    const waiting = guest(server);
+    const answering = guest(server);
     agent.head(200, ["x-a", "1"]);
-    revokeSignature(server);
+    revokeAgent(server);
     server.idle(ROUND_MS);
     expect(agent.socket?.closed).toEqual({ code: 1008, reason: "revoked" });
     expect(waiting).toMatchObject({ status: 502, code: "agent_lost" });
     expect(answering.end).toBe("cut");
-    expect(server.visit()).toMatchObject({ status: 424 });
+    expect(guest(server)).toMatchObject({ status: 424 });
     expect(server.reports).toContainEqual(
       expect.objectContaining({ type: "tunnel_ended", cause: "revoked", code: 1008 }),
     );
@@ -122,9 +141,9 @@ describe("the tunnel of a token that is deleted", () => {
 
   it("of MoosicBox's protocol is closed as well, and its row goes", () => {
     const server = new TestServer();
-    const tunnel = server.tunnel();
-    const visit = server.visit();
-    revokeSignature(server);
+    const tunnel = server.signedTunnel();
+    const visit = guest(server);
+    server.revoke("signature", SIGNATURE);
     server.idle(ROUND_MS);
     expect(tunnel.closed).toEqual({ code: 1008, reason: "revoked" });
     expect(visit).toMatchObject({ status: 502, code: "agent_lost" });
@@ -136,12 +155,12 @@ describe("the tunnel of a token that is deleted", () => {
     "leaves no ticket to an agent %s, whoever lets it in again",
     (how) => {
       const { server, agent } = connected({ graceMs: 2 * ROUND_MS });
-      const visit = server.visit();
+      const visit = guest(server);
       if (how === "that is away") {
         server.idle(ROUND_MS - 1_000);
         agent.lose();
       }
-      revokeSignature(server);
+      revokeAgent(server);
       server.idle(ROUND_MS);
       expect(visit).toMatchObject({ status: 502, code: "agent_lost" });
       expect(server.state.sessions.size).toBe(0);
@@ -158,7 +177,7 @@ describe("the tunnel of a token that is deleted", () => {
     const second = server.tunnel();
     const third = server.tunnel();
     expect([first.closed?.code, second.isOpen, third.isOpen]).toEqual([4001, true, true]);
-    revokeSignature(server);
+    revokeAgent(server);
     server.idle(ROUND_MS);
     expect([second.closed?.code, third.closed?.code]).toEqual([1008, 1008]);
     expect(server.reports.filter(({ type }) => type === "tunnel_accepted")).toHaveLength(3);
@@ -168,13 +187,14 @@ describe("the tunnel of a token that is deleted", () => {
   it("gives way to one that stands by whose own token is good", () => {
     const server = new TestServer();
     server.tunnel();
-    server.grant("signature", "secret-other", "home");
-    const other = server.upgrade("/ws?clientId=home&sender=true&signature=secret-other");
+    server.grant("client_access", "secret-other", "home");
+    const shown = ["authorization", "Bearer secret-other"];
+    const other = server.upgrade("/ws?clientId=home&sender=true", shown);
     server.tunnel();
-    revokeSignature(server);
+    revokeAgent(server);
     server.idle(ROUND_MS);
     expect(other.isOpen).toBe(true);
-    server.visit();
+    guest(server);
     expect(other.requests).toHaveLength(1);
     server.expectEmpty();
   });
@@ -185,7 +205,8 @@ describe("the tunnel of a token that is deleted", () => {
     server.advance(ROUND_MS - 1);
     const claiming = server.tunnel();
     const accepting = server.visitorSocket("home", false);
-    revokeSignature(server);
+    revokeAgent(server);
+    server.revoke("signature", MEDIA_SIGNATURE);
     server.advance(1);
     expect(claiming.refusal).toMatchObject({ status: 401, code: "revoked" });
     expect(server.registry.count("delete_connection")).toBe(1);
@@ -203,7 +224,7 @@ describe("the tunnel of a token that is deleted", () => {
   it("leaves the tunnels of others alone", () => {
     const { server, agent } = connected();
     const other = new NativeAgent(server, { clientId: "other" }).connect();
-    revokeSignature(server);
+    revokeAgent(server);
     server.idle(ROUND_MS);
     expect(agent.socket?.isOpen).toBe(false);
     expect(other.socket?.isOpen).toBe(true);
@@ -214,13 +235,13 @@ describe("the tunnel of a token that is deleted", () => {
 describe("the requests of a token that is deleted", () => {
   it("end at the next renewal, with a problem or a cut, and their home is told", () => {
     const { server, agent } = connected();
-    const unanswered = server.visit();
-    const upload = server.visit({ method: "POST", streams: true });
+    const unanswered = guest(server);
+    const upload = guest(server, { method: "POST", streams: true });
     upload.sendBody(bytesOf(1_000));
-    const download = server.visit();
+    const download = guest(server);
     agent.head(200, ["x-a", "1"]);
     agent.body(bytesOf(1_000));
-    revokeClient(server);
+    revokeGuest(server);
     server.idle(ROUND_MS);
     expect(unanswered).toMatchObject({ status: 401, code: "revoked" });
     expect(unanswered.header("www-authenticate")).toBe("Bearer");
@@ -234,10 +255,10 @@ describe("the requests of a token that is deleted", () => {
 
   it("get nothing more of what waits for a slow visitor, although their answer is complete", () => {
     const { server, agent } = connected();
-    const visit = server.visit({ takes: false });
+    const visit = guest(server, { takes: false });
     agent.answer(200, [], bytesOf(50_000));
     expect(visit.unflushedBytes).toBe(50_000);
-    revokeClient(server);
+    revokeGuest(server);
     server.idle(ROUND_MS);
     expect(visit.end).toBe("cut");
     expect(server.outcomes("revoked")).toBe(1);
@@ -258,14 +279,14 @@ describe("the requests of a token that is deleted", () => {
     const { server, agent } = connected();
     const asked = ["Upgrade", "websocket", "Connection", "Upgrade"];
     const open = () => {
-      const visit = server.visit({ upgrade: true, headers: [...asked, "Sec-WebSocket-Key", "x"] });
+      const visit = guest(server, { upgrade: true, headers: [...asked, "Sec-WebSocket-Key", "x"] });
       agent.head(101, [...asked, "Sec-WebSocket-Accept", webSocketAccept("x")]);
       return visit;
     };
     const between = open();
     const inside = open();
     agent.body(new Uint8Array([0x81, 5, 1]));
-    revokeClient(server);
+    revokeGuest(server);
     server.idle(ROUND_MS);
     expect(between.body).toEqual(closeFrame(1008, "The token was revoked."));
     expect(between.end).toBe("clean");
@@ -278,8 +299,8 @@ describe("the requests of a token that is deleted", () => {
     const { server, agent } = connected({ waitMs: 2 * ROUND_MS });
     server.idle(ROUND_MS - 1_000);
     agent.lose();
-    const visit = server.visit();
-    revokeClient(server);
+    const visit = guest(server);
+    revokeGuest(server);
     server.advance(1_000);
     expect(visit).toMatchObject({ status: 401, code: "revoked" });
     server.expectEmpty();
@@ -287,9 +308,9 @@ describe("the requests of a token that is deleted", () => {
 
   it("of a magic token end as well", () => {
     const { server } = connected();
-    server.registry.magicTokens.set(sha256("secret-magic"), "home");
+    server.grant("magic", "secret-magic", "home");
     const visit = server.open({ target: "/auth/magic-token?magicToken=secret-magic" });
-    server.registry.magicTokens.delete(sha256("secret-magic"));
+    server.revoke("magic", "secret-magic");
     server.idle(ROUND_MS);
     expect(visit).toMatchObject({ status: 401, code: "revoked" });
     server.expectEmpty();
@@ -298,17 +319,16 @@ describe("the requests of a token that is deleted", () => {
   it("are let in no more by trust, although the registry is away from then on", () => {
     const { server, agent } = connected();
     server.idle(ROUND_MS - 1_000);
-    server.visit();
+    guest(server);
     agent.answer(200, [], "whole");
-    revokeClient(server);
+    revokeGuest(server);
     server.idle(1_000);
     server.registry.mode = "unavailable";
-    const headers = ["authorization", `Bearer ${CLIENT_TOKEN}`];
-    const visit = server.open({ target: "/music?clientId=home", headers });
+    const visit = server.open({ target: "/music?clientId=home", headers: BY_GUEST });
     server.idle(serverLimits.registryVisitorMs);
     expect(visit).toMatchObject({ status: 503, code: "registry_down" });
     server.registry.mode = "answers";
-    expect(server.open({ target: "/music?clientId=home", headers })).toMatchObject({ status: 401 });
+    expect(server.open({ target: "/music?clientId=home", headers: BY_GUEST })).toMatchObject({ status: 401 });
     server.expectEmpty();
   });
 });
@@ -319,7 +339,7 @@ describe("a visitor socket", () => {
     const tunnel = server.tunnel();
     server.grant("signature", "secret-visitor", "home");
     const visitor = server.upgrade("/ws?clientId=home&signature=secret-visitor");
-    server.revoke("signature", "secret-visitor", "home");
+    server.revoke("signature", "secret-visitor");
     server.idle(ROUND_MS);
     expect(visitor.closed).toEqual({ code: 1008, reason: "revoked" });
     expect(tunnel.isOpen).toBe(true);
@@ -328,43 +348,68 @@ describe("a visitor socket", () => {
 });
 
 describe("a token that makes another one", () => {
-  it.each(["/auth/signature-token?clientId=home", "/auth/magic-token?clientId=home&magicToken=secret-magic"])(
-    "makes nothing any more where it was deleted, although it is trusted still: %s",
-    (target) => {
-      const { server, agent } = connected();
-      server.visit();
-      agent.answer(200, [], "whole");
-      revokeClient(server);
-      const headers = ["authorization", `Bearer ${CLIENT_TOKEN}`];
-      expect(server.open({ method: "POST", target, headers })).toMatchObject({ status: 401 });
-      expect([...server.registry.tokens]).toEqual([`signature ${sha256(SIGNATURE)} home`]);
-      expect(server.registry.magicTokens.size).toBe(0);
-      // It is known for what it is.
-      expect(server.open({ target: "/music?clientId=home", headers })).toMatchObject({ status: 401 });
-      server.expectEmpty();
-    },
-  );
+  it.each([
+    "/auth/signature-token?clientId=home",
+    "/auth/magic-token?clientId=home&magicToken=secret-magic",
+    "/auth/visitor-tokens?clientId=home&name=phone",
+    "/auth/register-client?clientId=home",
+  ])("makes nothing any more where it was deleted, although it is trusted still: %s", (target) => {
+    const { server, agent } = connected();
+    const headers = ["authorization", `Bearer ${CLIENT_TOKEN}`];
+    server.open({ target: "/music?clientId=home", headers });
+    agent.answer(200, [], "whole");
+    expect(server.open({ method: "GET", target: "/auth/visitor-tokens?clientId=home", headers }).status).toBe(
+      200,
+    );
+    revokeAgent(server);
+    expect(server.open({ method: "POST", target, headers })).toMatchObject({ status: 401 });
+    expect(server.registry.tokens).toEqual([]);
+    server.idle(ROUND_MS);
+    server.expectEmpty();
+  });
+
+  it("is known for what it is as soon as it makes nothing", () => {
+    const { server, agent } = connected();
+    const headers = ["authorization", `Bearer ${CLIENT_TOKEN}`];
+    server.open({ target: "/music?clientId=home", headers });
+    agent.answer(200, [], "whole");
+    server.open({ method: "GET", target: "/auth/visitor-tokens?clientId=home", headers });
+    revokeAgent(server);
+    const target = "/auth/signature-token?clientId=home";
+    expect(server.open({ method: "POST", target, headers })).toMatchObject({ status: 401 });
+    expect(server.open({ target: "/music?clientId=home", headers })).toMatchObject({ status: 401 });
+    server.expectEmpty();
+  });
 });
 
 describe("an expired token", () => {
   it("ends requests and visitor sockets, and leaves a tunnel that its signature opened", () => {
-    const { server, agent } = connected();
+    const server = new TestServer();
+    const tunnel = server.signedTunnel();
     const visitor = server.visitorSocket();
-    const visit = server.visit();
+    const visit = guest(server);
     for (const [kind, token] of [
-      ["client_access", CLIENT_TOKEN],
+      ["visitor", GUEST_TOKEN],
       ["signature", SIGNATURE],
+      ["signature", MEDIA_SIGNATURE],
     ] as const) {
-      server.revoke(kind, token, "home");
-      server.registry.expired.add(`${kind} ${sha256(token)} home`);
+      server.registry.expire(kind, sha256(token), "home");
     }
     server.idle(ROUND_MS);
     expect(visit).toMatchObject({ status: 401, code: "revoked" });
     expect(visitor.closed?.code).toBe(1008);
-    expect(agent.socket?.isOpen).toBe(true);
-    server.registry.expired.clear();
+    expect(tunnel.isOpen).toBe(true);
+    server.revoke("signature", SIGNATURE);
     server.idle(ROUND_MS);
-    expect(agent.socket?.closed?.code).toBe(1008);
+    expect(tunnel.closed?.code).toBe(1008);
+    server.expectEmpty();
+  });
+
+  it("ends a tunnel that it opened as a client token", () => {
+    const { server, agent } = connected();
+    server.registry.expire("client_access", sha256(CLIENT_TOKEN), "home");
+    server.idle(ROUND_MS);
+    expect(agent.socket?.closed).toEqual({ code: 1008, reason: "revoked" });
     server.expectEmpty();
   });
 });
@@ -374,10 +419,10 @@ describe("a registry that cannot be asked", () => {
     "leaves what was let in where it is (%s), and what is revoked ends as soon as it answers",
     (mode) => {
       const { server, agent } = connected();
-      const visit = server.visit();
+      const visit = guest(server);
       server.registry.mode = mode;
-      revokeSignature(server);
-      revokeClient(server);
+      revokeAgent(server);
+      revokeGuest(server);
       server.idle(3 * ROUND_MS);
       expect(agent.socket?.isOpen).toBe(true);
       expect(visit.end).toBe("none");
@@ -394,11 +439,11 @@ describe("a registry that cannot be asked", () => {
   it("changes nothing by an answer that comes when it was given up", () => {
     const { server, agent } = connected();
     server.registry.modes.set("check_tokens", "holds");
-    revokeSignature(server);
+    revokeAgent(server);
     server.idle(ROUND_MS);
     const late = server.registry.held[0];
     server.idle(serverLimits.registryCallMs);
-    server.grant("signature", SIGNATURE, "home");
+    server.grant("client_access", CLIENT_TOKEN, "home");
     server.registry.modes.delete("check_tokens");
     late?.answer();
     server.idle(ROUND_MS);
@@ -409,7 +454,7 @@ describe("a registry that cannot be asked", () => {
   it("refuses the check as such: nothing ends, and it is asked again at the next renewal", () => {
     const { server, agent } = connected();
     server.registry.modes.set("check_tokens", "refused");
-    revokeSignature(server);
+    revokeAgent(server);
     server.idle(2 * ROUND_MS);
     expect(checks(server)).toHaveLength(2);
     expect(agent.socket?.isOpen).toBe(true);

@@ -126,7 +126,7 @@ describe("the newest tunnel of a client id", () => {
 
   it("is told by the fence, not by who asked first", () => {
     const server = new TestServer();
-    server.registry.modes.set("check_token", "holds");
+    server.registry.modes.set("check_agent", "holds");
     const first = server.tunnel();
     const second = server.tunnel();
     const [ofFirst, ofSecond] = [...server.registry.held];

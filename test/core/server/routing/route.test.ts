@@ -2,12 +2,10 @@ import { describe, expect, it } from "vitest";
 import type { ExchangeOpened } from "../../../../core/events.ts";
 import type { HeaderList } from "../../../../core/http/headers.ts";
 import type { ExchangeId, SocketId } from "../../../../core/ids.ts";
-import {
-  homeHeaders,
-  type RouteConfig,
-  routeOf,
-  socketRouteOf,
-} from "../../../../core/server/routing/route.ts";
+import type { Access } from "../../../../core/server/routing/access.ts";
+import { homeHeaders, routeOf, spendsAuthorization } from "../../../../core/server/routing/route.ts";
+import type { Route, RouteConfig } from "../../../../core/server/routing/shape.ts";
+import { socketRouteOf } from "../../../../core/server/routing/socket-route.ts";
 import { TestServer } from "../../../helpers/test-server.ts";
 
 const CONFIG: RouteConfig = { domain: "example.com", pathRouting: true, queryTokens: true };
@@ -222,13 +220,17 @@ describe("the headers for the home", () => {
   const AUTHORIZATION = ["Authorization", "Bearer t"];
   const TOKEN = { type: "token" } as const;
 
+  /** Where no `Authorization` is a token of this server's. */
+  const told = (asked: Route, access: Access, headers: HeaderList) =>
+    homeHeaders(headers, !spendsAuthorization(asked, access));
+
   it.each([
     ["token", [...HOME, ...AUTHORIZATION, "Cookie", "a"], TOKEN, [...HOME, "Cookie", "a"]],
     ["basic", [...HOME, ...AUTHORIZATION], { type: "basic", user: "me", hash: HASH } as const, HOME],
     ["public", [...HOME, ...AUTHORIZATION], { type: "public" } as const, [...HOME, ...AUTHORIZATION]],
     ["its own field", [...HOME, ...AUTHORIZATION, ...OWN], TOKEN, [...HOME, ...AUTHORIZATION, "Cookie", "a"]],
   ])("keep Authorization where it is the home's: %s", (_name, headers, access, kept) => {
-    expect(homeHeaders(route("/", headers), access, headers)).toEqual(kept);
+    expect(told(route("/", headers), access, headers)).toEqual(kept);
   });
 
   it("lose what is said to this server, in the spelling of a variable too", () => {
@@ -242,19 +244,19 @@ describe("the headers for the home", () => {
       "X",
       "1",
     ];
-    expect(homeHeaders(route("/x", HOME), { type: "public" }, headers)).toEqual(["X", "1"]);
+    expect(told(route("/x", HOME), { type: "public" }, headers)).toEqual(["X", "1"]);
   });
 
   it("lose the token of a request by client id, whatever the home's access", () => {
     const { forward, ...rest } = route("/x?clientId=home", AUTHORIZATION);
-    expect(homeHeaders({ forward, ...rest }, { type: "public" }, [...AUTHORIZATION, ...OWN])).toEqual([
+    expect(told({ forward, ...rest }, { type: "public" }, [...AUTHORIZATION, ...OWN])).toEqual([
       "Cookie",
       "a",
     ]);
     const signed = route("/files/track?clientId=home&signature=s", AUTHORIZATION);
-    expect(homeHeaders(signed, TOKEN, AUTHORIZATION)).toEqual(AUTHORIZATION);
+    expect(told(signed, TOKEN, AUTHORIZATION)).toEqual(AUTHORIZATION);
     const bySignature = route("/files/track?clientId=home", AUTHORIZATION, { queryTokens: false });
-    expect(homeHeaders(bySignature, TOKEN, AUTHORIZATION)).toEqual([]);
+    expect(told(bySignature, TOKEN, AUTHORIZATION)).toEqual([]);
   });
 });
 
@@ -266,9 +268,9 @@ describe("A01 tokens in a query", () => {
     ["/files/albums/1/300?clientId=home&signature=s", "HEAD"],
     ["/auth/validate-signature-token?clientId=home&signature=s", "POST"],
   ])("open %s where they may, and are not read where they may not", (target, method) => {
-    expect(route(target, bearer, {}, method).credential).toMatchObject({ type: "signature", token: "s" });
+    expect(route(target, bearer, {}, method).credential).toMatchObject({ token: "s" });
     const off = { queryTokens: false };
-    expect(route(target, bearer, off, method).credential).toMatchObject({ type: "signature", token: "b" });
+    expect(route(target, bearer, off, method).credential).toMatchObject({ token: "b" });
     expect(route(target, [], off, method).credential).toMatchObject({ token: null });
   });
 
@@ -280,7 +282,7 @@ describe("A01 tokens in a query", () => {
     "/files/albums/1/%252e%252e?clientId=home&signature=s",
     "/files/artists/..;a/x?clientId=home&signature=s",
   ])("open nothing that the home could read as another place: %s", (target) => {
-    expect(route(target).credential).toMatchObject({ type: "client_access", token: null });
+    expect(route(target).credential).toMatchObject({ type: "visitor", token: null });
   });
 
   it("log in with a magic token, or with Authorization where they may not", () => {
@@ -295,7 +297,7 @@ describe("A01 tokens in a query", () => {
 
   it("are never the client access token", () => {
     expect(route("/x?clientId=home&signature=s&token=t").credential).toMatchObject({
-      type: "client_access",
+      type: "visitor",
       token: null,
     });
   });
@@ -318,10 +320,13 @@ describe("a WebSocket handshake", () => {
       ...["Culvert-Access", `basic me:${HASH}`, "Sec-WebSocket-Protocol", "culvert.2, culvert.1"],
       ...["sec-websocket-protocol", ",other ,"],
     ];
-    expect(ask(agent, headers)).toMatchObject({
+    const protocols = ["culvert.2", "culvert.1", "other"];
+    expect(ask("/ws?clientId=home&sender=true", headers)).toMatchObject({
       access: { type: "basic", user: "me", hash: HASH },
-      protocols: ["culvert.2", "culvert.1", "other"],
+      protocols,
     });
+    // Who comes with a signature cannot say who may visit.
+    expect(ask(agent, headers)).toMatchObject({ access: { type: "token" }, protocols });
   });
 
   it("A12 is refused for an access mode that nobody knows", () => {
@@ -333,8 +338,9 @@ describe("a WebSocket handshake", () => {
   it("A01 of an agent may always show its signature in the query, that of a visitor where it may", () => {
     const off = { queryTokens: false };
     const bearer = ["Authorization", "Bearer b"];
-    expect(ask(agent, bearer, off)).toMatchObject({ type: "tunnel", token: "s" });
-    expect(ask("/ws?clientId=home&sender=true", bearer, off)).toMatchObject({ token: "b" });
+    expect(ask(agent, bearer, off)).toMatchObject({ type: "tunnel", token: "s", shownAs: "signature" });
+    const own = { type: "tunnel", token: "b", shownAs: "client_token" };
+    expect(ask("/ws?clientId=home&sender=true", bearer, off)).toMatchObject(own);
     expect(ask(visitor, bearer)).toMatchObject({ type: "visitor", token: "s" });
     expect(ask(visitor, bearer, off)).toMatchObject({ type: "visitor", token: "b" });
     expect(ask(visitor, [], off)).toMatchObject({ type: "visitor", token: null });

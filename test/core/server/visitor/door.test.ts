@@ -76,16 +76,16 @@ describe("an accepted token", () => {
     server.visit();
     server.advance(tokenFreshMs - 1);
     server.visit();
-    expect(server.registry.count("check_token")).toBe(1);
+    expect(server.registry.count("check_visitor")).toBe(1);
     server.advance(1);
     server.visit();
-    expect(server.registry.count("check_token")).toBe(2);
+    expect(server.registry.count("check_visitor")).toBe(2);
   });
 
   it("A03 is refused once it is revoked, and then for good", () => {
     const server = new TestServer();
     server.visit();
-    server.revoke("client_access", CLIENT_TOKEN, "home");
+    server.revoke("client_access", CLIENT_TOKEN);
     server.advance(tokenFreshMs);
     const headers = ["authorization", `Bearer ${CLIENT_TOKEN}`];
     expect(server.open({ target: "/x?clientId=home", headers }).status).toBe(401);
@@ -141,7 +141,7 @@ describe("an accepted token", () => {
     }
     expect(server.state.trusted.size).toBe(2);
     // `a` was pushed out by `c`, `b` was not.
-    expect(server.registry.count("check_token")).toBe(3);
+    expect(server.registry.count("check_visitor")).toBe(3);
   });
 });
 

@@ -9,11 +9,7 @@ const HOME = ["Host", "home.example.com"];
 
 function start(limits: Partial<ServerLimits> = {}, access = `basic me:${saltedHash(PASSWORD)}`) {
   const server = new TestServer(limits, { domain: "example.com" });
-  const connect = (said = access) => {
-    server.grant("signature", "secret-signature", "home");
-    const target = "/ws?clientId=home&sender=true&signature=secret-signature";
-    return server.upgrade(target, ["Culvert-Access", said]);
-  };
+  const connect = (said = access) => server.tunnel("home", true, ["Culvert-Access", said]);
   return { server, tunnel: connect(), connect };
 }
 

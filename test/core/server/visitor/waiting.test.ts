@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { serverLimits } from "../../../../core/limits.ts";
 import { NativeAgent } from "../../../helpers/native-agent.ts";
-import { SIGNATURE, TestServer } from "../../../helpers/test-server.ts";
+import { TestServer } from "../../../helpers/test-server.ts";
 
 describe.each(["moosicbox", "native"])("a request for a home whose %s tunnel was lost", (protocol) => {
   function lost(limits = {}) {
@@ -94,10 +94,7 @@ describe("a request for a home by its own name", () => {
 
   it("is turned away where one with a door has taken over while its body came", () => {
     const server = new TestServer({}, DOMAIN);
-    server.grant("signature", SIGNATURE, "home");
-    server
-      .upgrade(`/ws?clientId=home&sender=true&signature=${SIGNATURE}`, ["Culvert-Access", "public"])
-      .open();
+    server.tunnel("home", true, ["Culvert-Access", "public"]).open();
     const headers = ["host", "home.tunnel.test"];
     const visit = server.open({ method: "POST", target: "/", headers, streams: true });
     visit.sendBody("{}");

@@ -1,0 +1,34 @@
+/** The credentials that are there before a run: of each home all that it could have. */
+import {
+  clientTokenOf,
+  expiredTokenOf,
+  inviteOf,
+  SPARE_SIGNATURES,
+  STRANGER,
+  signatureTokenOf,
+  spareSignatureOf,
+  tunnelSignatureOf,
+  visitorTokenOf,
+} from "../scenario/request.ts";
+import type { Scenario } from "../scenario/scenario.ts";
+import { fakeSha256 } from "../tools/hash.ts";
+import type { TokenKind, TokenTables } from "./token-tables.ts";
+
+/** Longer than any fault sets the registry's clock back. */
+const EXPIRED_SINCE_MS = 24 * 3600 * 1000;
+
+export function seedTokens(tables: TokenTables, { homes }: Pick<Scenario, "homes">): void {
+  for (const clientId of [STRANGER, ...homes.map((home) => home.clientId)]) {
+    const seed = (kind: TokenKind, token: string, lifetimeMs: number | null = null) =>
+      tables.seed(kind, fakeSha256(token), { clientId, lifetimeMs, name: "all" });
+    seed("client_access", clientTokenOf(clientId));
+    seed("visitor", visitorTokenOf(clientId));
+    seed("invite", inviteOf(clientId));
+    seed("signature", signatureTokenOf(clientId));
+    seed("signature", tunnelSignatureOf(clientId));
+    for (let number = 0; number < SPARE_SIGNATURES; number++)
+      seed("signature", spareSignatureOf(clientId, number));
+    seed("client_access", expiredTokenOf(clientId), -EXPIRED_SINCE_MS);
+    seed("signature", expiredTokenOf(clientId), -EXPIRED_SINCE_MS);
+  }
+}
