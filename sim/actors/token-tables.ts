@@ -95,20 +95,17 @@ export class TokenTables {
     this.#tokens.delete(keyOf(kind, tokenHash));
   }
 
-  /** Somebody puts a token there again that was revoked: what it was used for it is used for again. */
+  /** Somebody puts a token there again that was revoked, with all that was known of it. */
   restore(token: HeldToken): void {
-    const { kind, tokenHash, clientId } = token;
-    const key = keyOf(kind, tokenHash);
-    const former = this.#tokens.get(key) ?? this.#deleted.get(key)?.entry;
-    this.#tokens.delete(key);
-    this.seed(kind, tokenHash, { clientId, lifetimeMs: null, name: former?.name ?? "" });
-    const restored = this.#tokens.get(key);
-    if (restored !== undefined) restored.used = former?.used ?? null;
+    const key = keyOf(token.kind, token.tokenHash);
+    const deleted = this.#deleted.get(key);
+    if (deleted === undefined || this.#tokens.has(key)) return;
+    this.#tokens.set(key, { ...deleted.entry, storedUs: Number.NEGATIVE_INFINITY });
     this.#watch?.tokenRestored(token);
   }
 
-  /** Of all that are there, expired ones too. */
-  all(): readonly { readonly kind: TokenKind; readonly tokenHash: string; readonly clientId: string }[] {
+  /** All that are there, expired ones too. */
+  all(): readonly Pick<TokenEntry, "kind" | "tokenHash" | "clientId">[] {
     return [...this.#tokens.values()];
   }
 

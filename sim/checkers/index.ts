@@ -44,11 +44,13 @@ import { nativeFlow } from "./native-flow.ts";
 import { neighbours } from "./neighbours.ts";
 import { noSecrets } from "./no-secrets.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
+import { oneDoor } from "./one-door.ts";
 import { oneOwner } from "./one-owner.ts";
 import { originFed } from "./origin-fed.ts";
 import { outcomeOnce } from "./outcome-once.ts";
 import { outcomeTrue } from "./outcome-true.ts";
 import { overIsOver } from "./over-is-over.ts";
+import { ownWord } from "./own-word.ts";
 import { patience } from "./patience.ts";
 import { quiescence } from "./quiescence.ts";
 import { recovers } from "./recovers.ts";
@@ -106,8 +108,10 @@ export const properties: readonly Property[] = [
   outcomeTrue,
   endToEnd,
   authorized,
+  oneDoor,
   granted,
   revoked,
+  ownWord,
   modeKept,
   atMostOnce,
   requestIntact,

@@ -2,21 +2,24 @@
  * Who visits a home by its own name is let in by what the home's agent asks for now, which is what the tunnel said that the
  * request goes out on, and not by what another one had said before it.
  */
+import type { ServerEffect } from "../../core/effects.ts";
 import type { SocketId } from "../../core/ids.ts";
 import type { LedgerExchange } from "../ledger/exchange.ts";
 import { parsedTarget } from "../ledger/place.ts";
 import type { Property } from "../record/checker.ts";
 import { isPasswordOf } from "../scenario/request.ts";
 import { headerOf } from "../tools/headers.ts";
-import { doorAsked, doorKey, neededCredential } from "./credential.ts";
+import { doorAsked, doorKey, isOpened, neededCredential } from "./credential.ts";
 import { ofEachProcess } from "./of-each-process.ts";
+
+type Operation = Extract<ServerEffect, { readonly type: "registry_call" }>["operation"];
 
 /** What one process was told. */
 class Told {
   /** What each tunnel's handshake asks visitors for. */
   readonly modes = new Map<SocketId, string>();
   /** Tokens that the registry was asked about, by its calls, and those that it found valid. */
-  readonly questions = new Map<number, string>();
+  readonly questions = new Map<number, Operation>();
   readonly valid = new Set<string>();
 }
 
@@ -34,14 +37,14 @@ export const modeKept: Property = {
         if (event.type === "registry_answered") {
           const question = told.questions.get(event.call);
           told.questions.delete(event.call);
-          const { outcome } = event;
-          if (question !== undefined && outcome.type === "token_checked" && outcome.valid)
-            told.valid.add(question);
+          const door = question === undefined ? null : doorAsked(question);
+          if (question !== undefined && door !== null && isOpened(question, event.outcome))
+            told.valid.add(door);
         }
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
-          const door = effect?.type === "registry_call" ? doorAsked(effect.operation) : null;
-          if (effect?.type === "registry_call" && door !== null) told.questions.set(effect.call, door);
+          if (effect?.type === "registry_call" && doorAsked(effect.operation) !== null)
+            told.questions.set(effect.call, effect.operation);
         }
         for (const exchange of ledger.asked) {
           if (exchange.place.way === "query" || exchange.tunnel === null) continue;

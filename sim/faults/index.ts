@@ -15,6 +15,7 @@ import { registryFaults } from "./registry.ts";
 import { revocationFaults } from "./revocation.ts";
 import { serverFaults } from "./server.ts";
 import { strangerFaults } from "./strangers.ts";
+import { thiefFaults } from "./thieves.ts";
 import { timeFaults } from "./time.ts";
 import { visitorFaults } from "./visitor.ts";
 
@@ -33,6 +34,7 @@ export const faultKinds: readonly FaultKind[] = [
   ...strangerFaults,
   ...registryFaults,
   ...revocationFaults,
+  ...thiefFaults,
   ...timeFaults,
   ...processFaults,
   ...lanFaults,

@@ -74,5 +74,13 @@ function untilHealedUs({ world, scene }: FaultContext): number {
 }
 
 function isWrite(operation: string): boolean {
-  return operation !== "check_token" && operation !== "find_magic_token";
+  return !READS.has(operation);
 }
+
+const READS: ReadonlySet<string> = new Set([
+  "check_token",
+  "check_tokens",
+  "check_visitor",
+  "find_magic_token",
+  "list_visitor_tokens",
+]);

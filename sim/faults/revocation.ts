@@ -1,21 +1,21 @@
 /**
- * Tokens that are revoked while they are in use: a visitor's, the agent's with all that was made with it, the signatures that
- * open media, visitor sockets and MoosicBox's tunnels, or all of a home.
- * Its operator thinks better of it when the fault ends: what was there before the run is there again. Agents that may register
- * have new tokens by then.
+ * Tokens that are revoked while they are in use: those of visitors, those of agents with all that was made with them, the
+ * signatures that open media, visitor sockets and MoosicBox's tunnels, or all of a home. Its operator thinks better of it when the
+ * fault ends: what was there before is there again.
  */
 import type { HeldToken, RegistryOperation, TokenKind } from "../../core/registry.ts";
-import { clientTokenOf, signatureTokenOf, tunnelSignatureOf, visitorTokenOf } from "../scenario/request.ts";
 import { isNative } from "../scenario/scenario.ts";
-import { fakeSha256 } from "../tools/hash.ts";
 import { type FaultContext, type FaultKind, noParameters } from "./fault.ts";
+
+/** A home with the tokens that it has. */
+type Home = { readonly clientId: string; readonly tokens: readonly HeldToken[] };
 
 type Revocation = Extract<RegistryOperation, { readonly type: "revoke_token" | "revoke_client" }>;
 
 export const revocationFaults: readonly FaultKind[] = [
-  revocationFault("client_token_revoked", (clientId) => revocationOf(clientId, "client_access")),
-  revocationFault("visitor_token_revoked", (clientId) => revocationOf(clientId, "visitor")),
-  revocationFault("signature_revoked", (clientId) => revocationOf(clientId, "signature")),
+  revocationFault("client_token_revoked", eachOf("client_access")),
+  revocationFault("visitor_token_revoked", eachOf("visitor")),
+  revocationFault("signature_revoked", eachOf("signature")),
   revocationFault("home_revoked", all),
   {
     ...revocationFault("native_home_revoked_while_away", all),
@@ -35,16 +35,7 @@ export const revocationFaults: readonly FaultKind[] = [
   },
 ];
 
-function all(clientId: string): readonly Revocation[] {
-  return [{ type: "revoke_client", clientId }];
-}
-
-function revocationOf(clientId: string, kind: TokenKind): readonly Revocation[] {
-  const meant = tokensOf(clientId).filter((token) => token.kind === kind);
-  return meant.map((token) => ({ type: "revoke_token", ...token }));
-}
-
-function revocationFault(name: string, operations: (clientId: string) => readonly Revocation[]): FaultKind {
+function revocationFault(name: string, operations: (home: Home) => readonly Revocation[]): FaultKind {
   return {
     name,
     target: "home",
@@ -55,27 +46,29 @@ function revocationFault(name: string, operations: (clientId: string) => readonl
   };
 }
 
-function revoke(context: FaultContext, operations: (clientId: string) => readonly Revocation[]): () => void {
+function revoke(context: FaultContext, operations: (home: Home) => readonly Revocation[]): () => void {
+  const { tokens } = context.scene.registry;
   const { clientId } = context.site.spec;
+  const there = tokens.all().flatMap(({ kind, ...token }): HeldToken[] => {
+    return token.clientId === clientId && kind !== "invite"
+      ? [{ kind, tokenHash: token.tokenHash, clientId }]
+      : [];
+  });
   // At once, whatever befalls the calls of nodes: one that came when the fault is over would be for good.
-  for (const operation of operations(clientId)) {
-    const outcome = context.scene.registry.tokens.commit(operation);
+  for (const operation of operations({ clientId, tokens: there })) {
+    const outcome = tokens.commit(operation);
     if (outcome.type === "tokens_revoked" && outcome.tokens > 0) context.fired();
   }
-  return () => restore(context, clientId);
+  return () => {
+    for (const token of there) tokens.restore(token);
+  };
 }
 
-function restore({ scene }: FaultContext, clientId: string): void {
-  for (const token of tokensOf(clientId)) scene.registry.tokens.restore(token);
+function all({ clientId }: Home): readonly Revocation[] {
+  return [{ type: "revoke_client", clientId }];
 }
 
-/** What the home's agent and its visitors have before the run. */
-function tokensOf(clientId: string): readonly HeldToken[] {
-  const held = (kind: TokenKind, token: string) => ({ kind, tokenHash: fakeSha256(token), clientId });
-  return [
-    held("client_access", clientTokenOf(clientId)),
-    held("visitor", visitorTokenOf(clientId)),
-    held("signature", signatureTokenOf(clientId)),
-    held("signature", tunnelSignatureOf(clientId)),
-  ];
+function eachOf(kind: TokenKind): (home: Home) => readonly Revocation[] {
+  return ({ tokens }) =>
+    tokens.filter((token) => token.kind === kind).map((token) => ({ type: "revoke_token", ...token }));
 }

@@ -221,6 +221,16 @@ export const MUTANTS: readonly Mutant[] = [
     "a visitor who left is gone within the bound",
     ["left_unread"],
   ),
+  mutant(
+    "PB43",
+    "a signature opens a tunnel of a home whose agent is Culvert's own",
+    "a credential opens its own door and no other",
+    ["one_door", "granted"],
+  ),
+  mutant("PB44", "a visitor token connects an agent", "a credential opens its own door and no other", [
+    "one_door",
+    "granted",
+  ]),
 ];
 
 function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {

@@ -77,7 +77,9 @@ function registryAnswer(type: string, content: Content): Described {
 /** An outcome in two words. */
 export function outcomeLabel(type: string, content: Content): string {
   if (type === "failed") return `failed, ${content.fault}`;
-  if (type === "token_checked") return content.valid === true ? "token valid" : "token not valid";
+  if (type === "token_checked" || type === "signature_used")
+    return content.valid === true ? "token valid" : "token not valid";
+  if (type === "visitor_checked") return content.kind === null ? "token not valid" : "token valid";
   if (type === "connection_upserted" && content.current !== true) return "connection is another's";
   return type.replaceAll("_", " ");
 }

@@ -147,8 +147,12 @@ const signs: Readonly<Record<string, readonly [Sign, Readonly<Record<string, num
   registry_reads_stale: [failsVisits, { permille: 1000 }],
   registry_deadlock: [failsVisits, { permille: 1000 }],
   registry_swaps_answers: [tellsMachinesOtherwise, { permille: 1000 }],
+  thief_at_a_door: [more("exchange_opened"), { loot: 2, door: 5, times: 3 }],
+  thief_has_a_link: [more("upgrade_requested")],
+  invite_used_twice: [more("exchange_opened")],
   registry_read_only: [more("report:registry_failed")],
   client_token_revoked: [failsVisits],
+  visitor_token_revoked: [failsVisits],
   signature_revoked: [tellsMachinesOtherwise],
   home_revoked: [failsVisits],
   native_home_revoked_while_away: [failsVisits],
@@ -209,8 +213,9 @@ const NATIVE: Partial<Scenario> = {
   },
   agentLimits: { ...busyScenario().agentLimits, windowBytes: 16_384, windowBytesMin: 16_384, helloMs: 2_000 },
 };
-/** The same world where tokens in use are checked again while a fault acts. */
+/** The same world where tokens in use are checked again while a fault acts, and a visitor has a token of his own. */
 const CHECKED: Partial<Scenario> = {
+  operations: [...busyOperations(), visit(310, 6_100, { request: { credential: "visitor" } })],
   serverLimits: {
     ...busyScenario().serverLimits,
     leaseMs: 10_000,
