@@ -1,7 +1,7 @@
 /** The command line as a person or a supervisor meets it: real processes, their output and how they end. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -260,6 +260,34 @@ describe("culvert token", () => {
   });
 });
 
+describe("culvert token for an agent that keeps no file", () => {
+  test("takes its client token from a file and the environment, and warns of one that the process list shows", async () => {
+    const server = serve({}, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
+    const url = await server.printed(/listening on (.*)/);
+    await agent(url, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN }).printed(/^connected as home$/m);
+    const file = join(folder, "token");
+    writeFileSync(file, clientToken(), { mode: 0o600 });
+    const environment = { CULVERT_CLIENT_TOKEN_FILE: file, CULVERT_CLIENT_ID: "home", CULVERT_SERVER: url };
+    const made = start(["token", "create", "--name", "phone"], environment);
+    expect(await made.ended).toBe(0);
+    expect(made.stderr).toBe("");
+    const place = ["--client-id=home", `--server=${url}`, `--client-token=${clientToken()}`];
+    const listed = start(["token", "list", ...place]);
+    expect(await listed.ended).toBe(0);
+    expect(listed.stdout).toContain("phone");
+    expect(listed.stderr).toBe(
+      "culvert: --client-token shows its secret in the process list: use --client-token-file\n",
+    );
+    const nowhere = start(["token", "list", `--client-token=${clientToken()}`]);
+    expect(await nowhere.ended).toBe(1);
+    expect(nowhere.stderr).toContain("a client token needs --client-id and --server");
+    expect(nowhere.stderr).not.toContain(clientToken());
+    const other = start(["token", "list", "--client-id=other", "--state", join(folder, "agent.json")]);
+    expect(await other.ended).toBe(1);
+    expect(other.stderr).toContain("is of client id home");
+  });
+});
+
 describe("culvert invite", () => {
   test("prints what registers that client id once, beside a server that runs", async () => {
     const database = `sqlite:${join(folder, "culvert.db")}`;
@@ -267,7 +295,9 @@ describe("culvert invite", () => {
     const url = await server.printed(/listening on (.*)/);
     const command = start(["invite", "--client-id", "home", "--database", database]);
     expect(await command.ended).toBe(0);
-    const running = agent(url, { CULVERT_INVITE: command.stdout.trim() });
+    const file = join(folder, "invite");
+    writeFileSync(file, command.stdout, { mode: 0o600 });
+    const running = agent(url, { CULVERT_INVITE_FILE: file });
     await running.printed(/^connected as home$/m);
     expect(running.stdout + running.stderr).not.toContain(command.stdout.trim());
   });

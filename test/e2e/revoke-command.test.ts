@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { MoosicBoxAgent } from "../helpers/moosicbox-agent.ts";
+import { visitorToken } from "../helpers/revocation.ts";
 import { startServer, temporaryFolder, visitorsOf } from "../helpers/tunnel.ts";
+import { problemCode } from "../helpers/visitor.ts";
 
 const MAIN = join(import.meta.dirname, "../../dist/adapters/main.js");
 const LIMITS = { leaseMs: 4_000, leaseRenewMs: 300, registryCallMs: 300 };
@@ -61,6 +63,12 @@ describe("culvert revoke", () => {
     await expect(agent.heard()).resolves.toBeUndefined();
     const asked = visitorsOf(server, "home", guest).ask("/song");
     await agent.request();
+    const visitor = await visitorToken(server, agent.clientToken);
+    const waiting = visitorsOf(server, "home", visitor).ask("/song");
+    await agent.request();
+    expect(await revoke([...place, `--token-file=${fileWith(visitor)}`])).toMatch(/^revoked 1 token: /);
+    expect(problemCode(await waiting)).toBe("revoked");
+    expect((await visitorsOf(server, "home", visitor).ask("/song")).status).toBe(401);
     // With it goes the signature that opened the tunnel: nobody knows who made it.
     expect(await revoke([...place, `--token-file=${fileWith(guest)}`])).toMatch(/^revoked 2 tokens: /);
     expect((await asked).status).toBeGreaterThanOrEqual(401);

@@ -194,7 +194,7 @@ async function letIn({ url }: RevocableDatabase, server: Server): Promise<string
   return registerClient({ url: server.url, accessToken: invite }, "home");
 }
 
-async function visitorToken(server: Server, clientToken: string): Promise<string> {
+export async function visitorToken(server: Server, clientToken: string): Promise<string> {
   const { body } = await ask(
     `${server.url}/auth/visitor-tokens?${query({ clientId: "home", name: "guest" })}`,
     {
