@@ -16,8 +16,14 @@ export type ExchangeOrder = Extract<
 
 export type EdgeOrder = ExchangeOrder | Extract<ServerEffect, { readonly type: "listener_close" }>;
 
-/** What the server is told. The nonce of an `exchange_opened` is empty: who passes it on puts a fresh one in. */
-export type EdgeFact = Extract<ServerEvent, { readonly type: `exchange_${string}` }>;
+type ServerFact = Extract<ServerEvent, { readonly type: `exchange_${string}` }>;
+type Opened = Extract<ServerFact, { readonly type: "exchange_opened" }>;
+
+/**
+ * What the server is told. The nonce of an `exchange_opened` is empty: who passes it on puts a fresh one in. `connection` says
+ * which one the request came on, which the server does not ask.
+ */
+export type EdgeFact = Exclude<ServerFact, Opened> | (Opened & { readonly connection: ConnectionId });
 
 export type EdgeEvent =
   | { readonly type: "tick" }

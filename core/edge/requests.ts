@@ -285,6 +285,7 @@ function openTurn(
   out.push({
     type: "exchange_opened",
     exchange,
+    connection: connection.id,
     method,
     target,
     headers,

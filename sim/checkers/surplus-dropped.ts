@@ -23,7 +23,7 @@ export const surplusDropped: Property = {
   }),
 };
 
-function isAllRead({ lastAsked, upgraded, ended, leftMs, open }: LedgerConnection): boolean {
-  if (!lastAsked || upgraded || ended || leftMs !== null) return false;
+function isAllRead({ lastSaid, upgraded, ended, leftMs, open }: LedgerConnection): boolean {
+  if (!lastSaid || upgraded || ended || leftMs !== null) return false;
   return open.length > 0 && open.every(({ requestDone }) => requestDone);
 }

@@ -20,8 +20,6 @@ export class LedgerConnection {
   readonly open: OpenExchange[] = [];
   /** A request or a response said that no other follows on the connection. */
   lastSaid = false;
-  /** It was a request, and not one of a tick: that does not say whose connection it came on, so not all may be known here. */
-  lastAsked = false;
   /** It was a response. */
   lastAnswered = false;
   /** Our side was ended, or all of it destroyed. */
@@ -117,18 +115,18 @@ export class ConnectionLedger {
 
   #opened({
     exchange,
+    connection,
     upgrade,
     hasBody,
     headers,
   }: Extract<EdgeEffect, { readonly type: "exchange_opened" }>): void {
-    const { about } = this;
-    if (about === null) return;
-    if (about.lastSaid) this.afterLast.push(`exchange ${exchange} is taken`);
-    about.lastAsked ||= headerOf(headers, "connection")?.toLowerCase() === "close";
-    about.lastSaid ||= about.lastAsked;
-    about.upgraded ||= upgrade;
-    about.open.push({ id: exchange, upgrade, requestDone: !hasBody });
-    this.#connectionOf.set(exchange, about);
+    const on = this.connections.get(connection);
+    if (on === undefined) return;
+    if (on.lastSaid) this.afterLast.push(`exchange ${exchange} is taken`);
+    on.lastSaid ||= headerOf(headers, "connection")?.toLowerCase() === "close";
+    on.upgraded ||= upgrade;
+    on.open.push({ id: exchange, upgrade, requestDone: !hasBody });
+    this.#connectionOf.set(exchange, on);
   }
 
   #orderedOf(

@@ -227,7 +227,7 @@ function obeyer(connections: readonly TestConnection[], facts: EdgeFact[], fault
   const over = new Set<ExchangeId>();
   return (effect: EdgeEffect) => {
     if (effect.type === "connection_fault") return void faults.push(effect.fault);
-    if (!("connection" in effect)) {
+    if ("exchange" in effect) {
       if (over.has(effect.exchange)) throw new Error(`${effect.type} follows the last fact of its exchange`);
       if (effect.type === "exchange_closed") over.add(effect.exchange);
       return void facts.push(effect);

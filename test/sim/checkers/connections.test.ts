@@ -46,6 +46,7 @@ function opened(exchange: ExchangeId, ...headers: readonly string[]): EdgeEffect
   return {
     type: "exchange_opened",
     exchange,
+    connection,
     method: "GET",
     target: "/",
     headers,

@@ -76,11 +76,12 @@ function note(
     about?.said.push({ afterBytes: about.sentBytes, bytes: event.bytes.slice() });
   if (event.type === "connection_ended") about?.said.push({ afterBytes: about.sentBytes, bytes: null });
   if (event.type === "connection_closed" && about !== undefined) about.isTorn ||= event.cause !== null;
-  if ("exchange" in event) exchange(event.exchange)?.script.push(event);
+  // The simulator overwrites what its server has used for the last time.
+  if ("exchange" in event) exchange(event.exchange)?.script.push(structuredClone(event));
   for (const effect of effects) {
     if (effect === undefined) continue;
     if (effect.type === "exchange_opened") {
-      about?.exchanges.set(effect.exchange, {
+      of(effect.connection)?.exchanges.set(effect.exchange, {
         opened: effect,
         script: [],
         body: [],
