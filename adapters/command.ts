@@ -78,7 +78,7 @@ export async function runCommand([name, ...flags]: readonly string[], signals: S
   } catch (error) {
     if (!(error instanceof StartupError)) throw error;
     stderr.write(`culvert: ${error.message}\n`);
-    process.exit(1);
+    process.exit(error.exitCode);
   }
   process.exit(0);
 }

@@ -4,4 +4,10 @@
  */
 export class StartupError extends Error {
   override readonly name = "StartupError";
+  readonly exitCode: number;
+
+  constructor(message: string, { exitCode = 1, ...options }: ErrorOptions & { exitCode?: number } = {}) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
 }

@@ -19,6 +19,7 @@ import {
   onOriginHead,
   onOriginInterim,
 } from "./agent/exchange/response.ts";
+import { onSocketFailed } from "./agent/life/connecting.ts";
 import { onGraceOver } from "./agent/life/greeting.ts";
 import { onHeartbeat } from "./agent/life/heartbeat.ts";
 import {
@@ -80,6 +81,9 @@ function dispatch(state: AgentState, event: AgentEvent, out: Outbox<AgentEffect>
     case "socket_refused":
       onSocketRefused(state, event.socket, event.status, event.body, out);
       break;
+    case "socket_failed":
+      onSocketFailed(state, event.socket, event.fault, out);
+      break;
     case "socket_closed":
       onSocketClosed(state, event.socket, event.code, event.reason, out);
       break;
@@ -117,7 +121,7 @@ function dispatch(state: AgentState, event: AgentEvent, out: Outbox<AgentEffect>
       onApiAnswered(state, event.call, event.status, event.body, out);
       break;
     case "api_failed":
-      onApiFailed(state, event.call, event.reason, out);
+      onApiFailed(state, event.call, event.fault, out);
       break;
     case "drain_requested":
       onDrainRequested(state, out);

@@ -103,6 +103,47 @@ export type OriginFault =
   /** What came is not HTTP, or its head is beyond the client's limits. */
   | "malformed";
 
+/** What kept the agent from an answer of its server, or of the proxy on the way to it. */
+export type ConnectFault = {
+  readonly kind: ConnectFaultKind;
+  /** In the system's own words: they may name host and port, and never a target, a header or a password. */
+  readonly detail: string;
+};
+
+export type ConnectFaultKind =
+  | "name_unknown"
+  | "refused"
+  | "unreachable"
+  | "silent"
+  /** Closed before anything of an answer came, */
+  | "closed"
+  /** or inside the TLS handshake. */
+  | "closed_in_tls"
+  | "cut"
+  /** TLS was spoken to a port that does not speak it, */
+  | "not_tls"
+  /** and plain HTTP to one that speaks TLS. */
+  | "tls_there"
+  | "tls_failed"
+  | "certificate_untrusted"
+  | "certificate_early"
+  | "certificate_expired"
+  | "certificate_name"
+  | "certificate_refused"
+  | "not_http"
+  /** A 101 that breaks RFC 6455 section 4.1. */
+  | "handshake_broken"
+  | "proxy_name_unknown"
+  | "proxy_refused"
+  | "proxy_unreachable"
+  /** The proxy asks for other credentials than it was given. */
+  | "proxy_login"
+  /** The proxy does not let this machine go there, */
+  | "proxy_denied"
+  /** or finds no way there itself. */
+  | "proxy_failed"
+  | "other";
+
 export type AgentEvent =
   | { readonly type: "tick" }
   /** The handshake is complete. `protocol` is the subprotocol that the server chose; null where it chose none. */
@@ -118,10 +159,12 @@ export type AgentEvent =
       readonly status: number;
       readonly body: string;
     }
+  /** The handshake got no answer. Followed by `socket_closed`. */
+  | { readonly type: "socket_failed"; readonly socket: SocketId; readonly fault: ConnectFault }
   /** The server answered an `api_call`. `body` is cut at the adapter's limit. */
   | { readonly type: "api_answered"; readonly call: CallId; readonly status: number; readonly body: string }
   /** An `api_call` got no answer. */
-  | { readonly type: "api_failed"; readonly call: CallId; readonly reason: string }
+  | { readonly type: "api_failed"; readonly call: CallId; readonly fault: ConnectFault }
   /** An interim response (RFC 9110 section 15.2), 100 included. */
   | {
       readonly type: "origin_interim";

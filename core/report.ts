@@ -52,7 +52,17 @@ export type AgentReport =
       readonly resumed: boolean;
     }
   | { readonly type: "disconnected"; readonly code: number; readonly cause: string }
-  | { readonly type: "retrying"; readonly inMs: number; readonly cause: string }
+  | {
+      readonly type: "retrying";
+      readonly inMs: number;
+      readonly cause: string;
+      /** What a person can do about it; null where waiting is all. */
+      readonly next: string | null;
+      /** The system's own words; null where there are none. */
+      readonly detail: string | null;
+      /** A warning the first time and at growing intervals, and quiet in between. */
+      readonly level: "debug" | "info" | "warn";
+    }
   /** `requestId` is what the agent's problem calls it: the number on the wire, as text because MoosicBox's may be beyond 2^53. */
   | {
       readonly type: "exchange_failed";

@@ -36,7 +36,7 @@ function documents(): string[] {
 
 /** What a process list or the history of a shell would keep of a secret. */
 const SHOWN_SECRET =
-  /--(?:access-token|access|header|invite)[ =]|(?:TOKEN|DATABASE_URL|CULVERT_ACCESS|CULVERT_HEADER)=|Bearer|:\/\/[^ /:]+:[^ /@]+@|(?:signature|magicToken)=| -p[^ ]|--password/;
+  /--(?:access-token|access|header|invite|proxy)[ =]|(?:TOKEN|DATABASE_URL|CULVERT_ACCESS|CULVERT_HEADER)=|Bearer|:\/\/[^ /:]+:[^ /@]+@|(?:signature|magicToken)=| -p[^ ]|--password/;
 
 /** The command lines of all `sh` blocks, without their comments. */
 function commandsIn(text: string): string[] {

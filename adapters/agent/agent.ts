@@ -16,6 +16,7 @@ import { endpointOf } from "../socket/endpoint.ts";
 import { maskingIsNative } from "../socket/masking.ts";
 import { StartupError } from "../startup-error.ts";
 import { ApiClient } from "./api-client.ts";
+import { Dialler } from "./dialler.ts";
 import { identityOf } from "./identity.ts";
 import { AgentSockets } from "./web-sockets.ts";
 
@@ -23,6 +24,9 @@ export { defaultAgentFile } from "./state-file.ts";
 
 /** `stateFile`: null where a client token is given, and nothing is kept. */
 export type AgentSettings = RunAgentConfig;
+
+/** EX_CONFIG of sysexits.h: whoever supervises the process need not start it again before a person changed something. */
+const EXIT_CONFIG = 78;
 
 export type RunningAgent = {
   readonly clientId: string;
@@ -38,6 +42,7 @@ export type RunningAgent = {
 export function startAgent(config: AgentSettings, logger: Logger): RunningAgent {
   const { clientId, clientToken, keep } = identityOf(config, logger);
   const reports = createAgentReportLog(logger);
+  const exitCode = config.exitOnError ? EXIT_CONFIG : 1;
   const connected = Promise.withResolvers<boolean>();
   const ended = Promise.withResolvers<void>();
 
@@ -56,6 +61,7 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
       }),
       hostHeader: config.hostHeader,
       headers: config.headers,
+      exitOnError: config.exitOnError,
       limits: config.limits,
       seed: randomBytes(4).readUInt32LE(),
     }),
@@ -66,12 +72,14 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
     onFatal: (error) => end(error),
   });
   const dispatch = (event: AgentEvent) => driver.dispatch(event);
+  const dialler = new Dialler(config);
   const sockets = new AgentSockets({
     server: config.server,
+    dialler,
     messageBytesMax: config.limits.tunnelMessageBytesMax,
     dispatch,
   });
-  const api = new ApiClient({ server: config.server, dispatch });
+  const api = new ApiClient({ server: config.server, dialler, dispatch });
   const origin = new Origin({
     urls: config.origins.map(({ url }) => url),
     connectTimeoutMs: config.limits.connectMs,
@@ -109,7 +117,7 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
         report(effect.report);
         break;
       case "stopped":
-        end(effect.failure === null ? null : new StartupError(effect.failure));
+        end(effect.failure === null ? null : new StartupError(effect.failure, { exitCode }));
         break;
       default:
         unreachable(effect);

@@ -2,9 +2,9 @@
 import http, { type ClientRequest, type IncomingMessage } from "node:http";
 import https from "node:https";
 import type { AgentEffect } from "../../core/effects.ts";
-import type { AgentEvent } from "../../core/events.ts";
-import { causeOf } from "../error-cause.ts";
+import type { AgentEvent, ConnectFault } from "../../core/events.ts";
 import { type Endpoint, endpointOf } from "../socket/endpoint.ts";
+import type { Dialler, Opening } from "./dialler.ts";
 
 export type ApiEvent = Extract<AgentEvent, { readonly type: `api_${string}` }>;
 export type ApiCall = Extract<AgentEffect, { readonly type: "api_call" }>;
@@ -12,6 +12,7 @@ export type ApiCall = Extract<AgentEffect, { readonly type: "api_call" }>;
 export type ApiClientOptions = {
   /** `http:`, `https:`, `ws:` or `wss:`; its path, if any, goes before every target. */
   readonly server: URL;
+  readonly dialler: Dialler;
   readonly dispatch: (event: ApiEvent) => void;
 };
 
@@ -23,17 +24,18 @@ const SILENCE_MS = 60_000;
 
 /**
  * Each `call` is followed by exactly one `api_answered` or `api_failed`. A redirect is an answer like any other: the
- * token goes to the configured server and to nobody else. A reason for a failure carries no token and no target.
+ * token goes to the configured server and to nobody else. A fault carries no token and no target.
  */
 export class ApiClient {
   readonly #dispatch: (event: ApiEvent) => void;
   readonly #endpoint: Endpoint;
-  readonly #agent: http.Agent;
+  readonly #dialler: Dialler;
+  readonly #running = new Map<ClientRequest, Opening>();
 
   constructor(options: ApiClientOptions) {
     this.#dispatch = options.dispatch;
     this.#endpoint = endpointOf(options.server);
-    this.#agent = this.#endpoint.secure ? new https.Agent() : new http.Agent();
+    this.#dialler = options.dialler;
   }
 
   perform(effect: ApiCall): void {
@@ -44,38 +46,48 @@ export class ApiClient {
       settled = true;
       this.#dispatch(event);
     };
-    const fail = (cause: string) =>
-      settle({ type: "api_failed", call, reason: `${this.#endpoint.authority}: ${cause}` });
+    const fail = (fault: ConnectFault) => settle({ type: "api_failed", call, fault });
 
+    const opening = this.#dialler.open();
     let request: ClientRequest;
     try {
-      request = this.#post(effect);
+      request = this.#post(effect, opening);
     } catch (error) {
       // A token with a line break, say.
-      fail(causeOf(error));
+      fail(this.#dialler.faultOf(error));
       return;
     }
+    this.#running.set(request, opening);
     request.on("response", (response) => {
       readAnswer(response, (body) =>
         settle({ type: "api_answered", call, status: response.statusCode ?? 0, body }),
       );
     });
-    request.on("timeout", () => request.destroy(new Error("no answer in time")));
-    request.on("error", (error) => fail(causeOf(error)));
-    request.on("close", () => fail("the connection closed before the answer was complete"));
+    request.on("timeout", () => {
+      fail({ kind: "silent", detail: `${this.#endpoint.authority} is silent` });
+      request.destroy();
+    });
+    request.on("error", (error) => fail(this.#dialler.faultOf(error)));
+    request.on("close", () => {
+      this.#running.delete(request);
+      fail({ kind: "cut", detail: this.#endpoint.authority });
+    });
     request.end();
   }
 
   /** Cuts every connection; the calls that still run fail. */
   close(): void {
-    this.#agent.destroy();
+    for (const [request, opening] of this.#running) {
+      request.destroy();
+      opening.cancel();
+    }
   }
 
-  #post({ target, token }: ApiCall): ClientRequest {
+  #post({ target, token }: ApiCall, { connect }: Opening): ClientRequest {
     const { secure, host, port, basePath } = this.#endpoint;
     const open = secure ? https.request : http.request;
     return open({
-      agent: this.#agent,
+      createConnection: connect,
       host,
       port,
       path: basePath + target,

@@ -4,13 +4,14 @@ import type { Duplex } from "node:stream";
 import WebSocket from "ws";
 import { assert } from "../../core/assert.ts";
 import type { AgentEffect } from "../../core/effects.ts";
-import type { AgentEvent } from "../../core/events.ts";
+import type { AgentEvent, ConnectFault } from "../../core/events.ts";
 import type { SocketId } from "../../core/ids.ts";
 import { causeOf } from "../error-cause.ts";
 import { endpointOf } from "../socket/endpoint.ts";
 import { FrameWriter } from "../socket/frame-writer.ts";
 import { FramedWebSocket } from "../socket/framed-web-socket.ts";
 import { countReceived } from "../socket/received-bytes.ts";
+import type { Dialler } from "./dialler.ts";
 
 export type AgentSocketEvent = Extract<AgentEvent, { readonly type: `socket_${string}` }>;
 export type AgentSocketEffect = Extract<AgentEffect, { readonly type: `socket_${string}` }>;
@@ -19,6 +20,7 @@ type SocketConnect = Extract<AgentSocketEffect, { readonly type: "socket_connect
 export type AgentSocketsOptions = {
   /** `http:`, `https:`, `ws:` or `wss:`; its path, if any, goes before every target. */
   readonly server: URL;
+  readonly dialler: Dialler;
   /** A message above this many bytes closes the socket with 1009. */
   readonly messageBytesMax: number;
   readonly dispatch: (event: AgentSocketEvent) => void;
@@ -42,6 +44,10 @@ type Connection = {
   refuse: (() => void) | null;
   /** Why the connection broke, for `socket_closed`. */
   cause: string;
+  /** Until the handshake is answered, or ended by order. */
+  isOpening: boolean;
+  /** Why it got no answer; null where nothing broke, or it got one. */
+  fault: ConnectFault | null;
 };
 
 /**
@@ -77,9 +83,11 @@ export class AgentSockets {
         if (webSocket.readyState === WebSocket.OPEN) webSocket.ping();
         break;
       case "socket_close":
+        connection.isOpening = false;
         webSocket.close(effect.code, effect.reason);
         break;
       case "socket_terminate":
+        connection.isOpening = false;
         webSocket.terminate();
         break;
     }
@@ -94,9 +102,12 @@ export class AgentSockets {
     // Not `new URL`: what that throws carries its input.
     const url = URL.parse(this.#base + target);
     assert(url !== null && url.hash === "", "the target of a socket is not in origin form");
+    const { dispatch, dialler } = this.#options;
+    const opening = dialler.open();
     const webSocket = new FramedWebSocket(url, {
       ...CLIENT_OPTIONS,
       maxPayload: this.#options.messageBytesMax,
+      createConnection: opening.connect,
       finishRequest: (request) => {
         for (let at = 0; at + 1 < headers.length; at += 2)
           request.appendHeader(headers[at] ?? "", headers[at + 1] ?? "");
@@ -112,15 +123,19 @@ export class AgentSockets {
       writer: null,
       refuse: null,
       cause: "",
+      isOpening: true,
+      fault: null,
     };
     this.#connections.set(socket, connection);
-    const { dispatch } = this.#options;
     let chosen: string | null = null;
     webSocket.on("upgrade", (response) => {
       connection.writer = this.#writerOf(connection, response.socket);
       chosen = takeProtocol(response, protocols);
     });
-    webSocket.on("open", () => dispatch({ type: "socket_opened", socket, protocol: chosen }));
+    webSocket.on("open", () => {
+      connection.isOpening = false;
+      dispatch({ type: "socket_opened", socket, protocol: chosen });
+    });
     webSocket.on("unexpected-response", (_request, response) => this.#onRefused(connection, response));
     webSocket.on("message", (data, isBinary) => {
       assert(Buffer.isBuffer(data), "a message is not a Buffer, though no other binary type was set");
@@ -132,10 +147,13 @@ export class AgentSockets {
     webSocket.on("pong", () => dispatch({ type: "socket_heard", socket }));
     webSocket.on("error", (error) => {
       if (connection.cause === "") connection.cause = causeOf(error);
+      if (connection.isOpening) connection.fault ??= dialler.faultOf(error);
     });
     webSocket.on("close", (code, reason) => {
       connection.refuse?.();
+      opening.cancel();
       if (!this.#connections.delete(socket)) return;
+      if (connection.fault !== null) dispatch({ type: "socket_failed", socket, fault: connection.fault });
       dispatch({ type: "socket_closed", socket, code, reason: reason.toString() || connection.cause });
     });
   }
@@ -143,6 +161,7 @@ export class AgentSockets {
   /** Reads the beginning of the body, for no longer than a moment, and closes the connection. */
   #onRefused(connection: Connection, response: IncomingMessage): void {
     const { socket, webSocket } = connection;
+    connection.isOpening = false;
     const decoder = new TextDecoder();
     let body = "";
     let bytesLeft = REFUSAL_BYTES_MAX;

@@ -15,6 +15,8 @@ type Line = {
   readonly message: string;
   /** Lines of one kind share a budget. There are a few dozen kinds, whatever comes in. */
   readonly kind: string;
+  /** Where not all members of the report are for people to read. */
+  readonly fields?: object;
 };
 
 export type ReportLog<Report> = {
@@ -80,7 +82,7 @@ export function agentLine(report: AgentReport): Line {
     case "disconnected":
       return { kind, level: "warn", message: "disconnected" };
     case "retrying":
-      return { kind, level: "info", message: "trying again" };
+      return { kind, level: report.level, message: "trying again", fields: retryFields(report) };
     case "exchange_failed":
       return { kind, level: "warn", message: "the origin failed" };
     case "server_protocol_error":
@@ -88,6 +90,19 @@ export function agentLine(report: AgentReport): Line {
     case "draining":
       return { kind, level: "info", message: "draining" };
   }
+}
+
+function retryFields({
+  inMs,
+  cause,
+  next,
+  detail,
+}: Extract<AgentReport, { readonly type: "retrying" }>): object {
+  return { inMs, cause, ...(next === null ? {} : { next }), ...(detail === null ? {} : { detail }) };
+}
+
+function fieldsOf({ type: _, ...rest }: { readonly type: string }): object {
+  return rest;
 }
 
 function createReportLog<Report extends { readonly type: string }>(
@@ -109,13 +124,11 @@ function createReportLog<Report extends { readonly type: string }>(
 
   return {
     write: (report) => {
-      const { kind, level, message } = lineOf(report);
+      const { kind, level, message, fields = fieldsOf(report) } = lineOf(report);
       const count = (written.get(kind) ?? 0) + 1;
       written.set(kind, count);
       windowEnd ??= setTimeout(endWindow, WINDOW_MS).unref();
       if (count > LINES_PER_SECOND) return;
-      const { type: _, ...rest } = report;
-      const fields: object = rest;
       logger[level](fields, message);
     },
     close: endWindow,

@@ -10,7 +10,9 @@ import {
   serverLimits,
 } from "../../core/limits.ts";
 import { REGISTER_AGAIN, type RegisterAgain } from "../../core/registry/credentials.ts";
+import { type ConnectionConfig, connectionSettings, connectionShape, proxyFor } from "./connection.ts";
 import { limitsSchema } from "./limits.ts";
+import { type LogLevel, logLevel, logLevelSetting } from "./log-level.ts";
 import type { MysqlSettings } from "./mysql-url.ts";
 import {
   access,
@@ -35,12 +37,10 @@ import {
   trustedProxies,
 } from "./server.ts";
 
+export { LOG_LEVELS, type LogLevel } from "./log-level.ts";
 export type { MysqlSettings } from "./mysql-url.ts";
 export { suggestion } from "./reader.ts";
 export type { SqliteSettings } from "./server.ts";
-
-export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export type ServeConfig = {
   readonly bind: string;
@@ -64,26 +64,27 @@ export type ServeConfig = {
   readonly limits: ServerLimits;
 };
 
-export type RunAgentConfig = Pick<AgentConfig, "protocol" | "access" | "hostHeader" | "headers"> & {
-  /** `http:` or `https:`, perhaps with a path that all the server's paths begin with. */
-  readonly server: URL;
-  /** At least one, each with its own prefix. */
-  readonly origins: readonly OriginSetting[];
-  /** Takes any certificate of an origin. */
-  readonly tlsSkipVerify: boolean;
-  /** What origins are asked for by TLS, and what their certificates have to name; null for the hosts of their URLs. */
-  readonly originName: string | null;
-  /** Null: the one of the state file, or a new one. */
-  readonly clientId: string | null;
-  /** Null: the one of the state file, or of a registration. */
-  readonly clientToken: string | null;
-  readonly accessToken: string | null;
-  readonly invite: string | null;
-  /** Null: under the user's configuration folder. */
-  readonly stateFile: string | null;
-  readonly logLevel: LogLevel;
-  readonly limits: AgentLimits;
-};
+export type RunAgentConfig = Pick<AgentConfig, "protocol" | "access" | "hostHeader" | "headers"> &
+  ConnectionConfig & {
+    /** `http:` or `https:`, perhaps with a path that all the server's paths begin with. */
+    readonly server: URL;
+    /** At least one, each with its own prefix. */
+    readonly origins: readonly OriginSetting[];
+    /** Takes any certificate of an origin. */
+    readonly tlsSkipVerify: boolean;
+    /** What origins are asked for by TLS, and what their certificates have to name; null for the hosts of their URLs. */
+    readonly originName: string | null;
+    /** Null: the one of the state file, or a new one. */
+    readonly clientId: string | null;
+    /** Null: the one of the state file, or of a registration. */
+    readonly clientToken: string | null;
+    readonly accessToken: string | null;
+    readonly invite: string | null;
+    /** Null: under the user's configuration folder. */
+    readonly stateFile: string | null;
+    readonly logLevel: LogLevel;
+    readonly limits: AgentLimits;
+  };
 
 /** Throws `StartupError` with one clear line for anything that cannot be used. */
 export function readServeConfig(args: readonly string[], environment: Environment): ServeConfig {
@@ -92,7 +93,8 @@ export function readServeConfig(args: readonly string[], environment: Environmen
 
 /** Throws `StartupError` with one clear line for anything that cannot be used. */
 export function readAgentConfig(args: readonly string[], environment: Environment): RunAgentConfig {
-  return readSettings(agentSchema, agentSettings, { args, environment, variables: variablesOfAll() });
+  const config = readSettings(agentSchema, agentSettings, { args, environment, variables: variablesOfAll() });
+  return { ...config, proxy: proxyFor(config, environment) };
 }
 
 export type CommandName = "serve" | "agent";
@@ -124,8 +126,6 @@ export function limitsOf(command: CommandName): Readonly<Record<string, number>>
 export function variablesOfAll(): string[] {
   return [...settingsOf("serve"), ...settingsOf("agent")].flatMap(({ variable }) => variable ?? []);
 }
-
-const logLevel = z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).default("info");
 
 const protocol = z.enum(["auto", "native", "moosicbox"], "must be auto, native or moosicbox").default("auto");
 
@@ -160,17 +160,12 @@ const agentSchema = z.object({
   headers,
   tlsSkipVerify: onOff.default(false),
   originName,
+  ...connectionShape,
   logLevel,
   limits: limitsSchema<AgentLimits>(agentLimits, assertAgentLimits),
 });
 
 const always = () => true;
-
-const logLevelSetting: Setting = {
-  flag: "log-level",
-  placeholder: "LEVEL",
-  help: `${LOG_LEVELS.join(", ")} (default info)`,
-};
 
 const limitSetting: Setting = {
   flag: "limit",
@@ -342,6 +337,7 @@ const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]: Settin
     placeholder: "NAME",
     help: "the name in the certificate of an https:// service that is given by address (default: its host)",
   },
+  ...connectionSettings,
   logLevel: logLevelSetting,
   limits: limitSetting,
 };

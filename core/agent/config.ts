@@ -36,6 +36,8 @@ export type AgentConfig = {
     | { readonly type: "fixed"; readonly value: string };
   /** Set in each request to the origin, in place of any of the same name. */
   readonly headers: HeaderList;
+  /** Whether the agent ends where trying again cannot help, unless it was connected once: then its settings were right. */
+  readonly exitOnError: boolean;
   readonly limits: AgentLimits;
   /** Seeds the jitter of the backoff; no secret. */
   readonly seed: number;

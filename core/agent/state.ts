@@ -234,6 +234,8 @@ export type AgentState = {
   signatureToken: string | null;
   /** Attempts in a row that led to no lasting tunnel. */
   failures: number;
+  /** How often each cause, as it is told, kept the agent from its tunnel since it last had one. Bounded. */
+  readonly troubles: Map<string, number>;
   /** Handles are counted from 1 and never used twice. */
   callsMade: number;
   socketsMade: number;
@@ -260,6 +262,7 @@ export function createState(config: AgentConfig): AgentState {
     showsSignature: false,
     signatureToken: null,
     failures: 0,
+    troubles: new Map(),
     callsMade: 0,
     socketsMade: 0,
     exchangesMade: 0,

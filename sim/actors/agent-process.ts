@@ -89,6 +89,7 @@ export class AgentProcess {
       access: accessOf(settings.spec),
       origins: originsOf(settings.spec),
       ...hostOf(settings.spec),
+      exitOnError: false,
       limits: settings.limits,
       seed: world.random(`jitter:${name}`).next(),
     });
@@ -221,8 +222,9 @@ export class AgentProcess {
       },
       ended: (how) => {
         if (how === "complete") report({ type: "api_answered", call, ...(portal ?? { status, body }) });
-        else if (how === "refused") report({ type: "api_failed", call, reason: "connection refused" });
-        else report({ type: "api_failed", call, reason: "the connection broke" });
+        else if (how === "refused")
+          report({ type: "api_failed", call, fault: { kind: "refused", detail: "" } });
+        else report({ type: "api_failed", call, fault: { kind: "cut", detail: "" } });
       },
     });
   }

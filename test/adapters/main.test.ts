@@ -213,6 +213,33 @@ describe("culvert agent", () => {
     expect(home.stderr).not.toContain("canary-wrong-5d1f");
   });
 
+  test("exits 78 by --exit-on-error where waiting cannot help: at the operator's port, with a wrong token, with TLS to none", async () => {
+    const server = serve({}, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
+    const url = await server.printed(/listening on (.*)/);
+    await server.logged(/"port":\d+,"msg":"admin listener ready"/);
+    const [, adminPort = ""] = /"port":(\d+),"msg":"admin listener ready"/.exec(server.stderr) ?? [];
+    for (const [address, token, words] of [
+      [`http://127.0.0.1:${adminPort}`, ACCESS_TOKEN, /no Culvert server.*admin port/],
+      [url, "canary-wrong-5d1f", /access-token/],
+      [url.replace("http:", "https:"), ACCESS_TOKEN, /begin --server with http:/],
+    ] as const) {
+      const home = agent(address, { TUNNEL_ACCESS_TOKEN: token, CULVERT_EXIT_ON_ERROR: "on" });
+      expect(await home.ended).toBe(78);
+      expect(home.stderr).toMatch(/^culvert: [^\n]+$/m);
+      expect(home.stderr).toMatch(words);
+    }
+  });
+
+  test("says at the operator's port what is wrong and what to do, once, and goes on", async () => {
+    const server = serve({}, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
+    await server.logged(/"port":\d+,"msg":"admin listener ready"/);
+    const [, adminPort = ""] = /"port":(\d+),"msg":"admin listener ready"/.exec(server.stderr) ?? [];
+    const home = agent(`http://127.0.0.1:${adminPort}`, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
+    await home.logged(/"level":40.*no Culvert server.*admin port.*"trying again"/);
+    home.signal("SIGTERM");
+    expect(await home.ended).toBe(0);
+  });
+
   test("keeps trying while there is no server, and stops on SIGTERM with 0", async () => {
     const home = agent("http://127.0.0.1:1", { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
     await home.logged(/"trying again"/);

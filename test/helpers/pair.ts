@@ -53,6 +53,7 @@ export class TestAgent {
       access: "token",
       origins: [{ prefix: "/", authority: "origin.test" }],
       hostHeader: { type: "origin" },
+      exitOnError: false,
       headers: [],
       limits: agentLimits,
       seed: 1,

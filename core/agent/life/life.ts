@@ -20,12 +20,13 @@ import { failureOf } from "../../failure.ts";
 import type { HeaderList } from "../../http/headers.ts";
 import type { CallId, SocketId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
-import { below } from "../../prng.ts";
-import { arm, disarm } from "../../timers.ts";
+import { arm } from "../../timers.ts";
 import { encodeHello, NATIVE_PROTOCOL } from "../../wire/native.ts";
 import { beginDraining, isDone } from "../carriers.ts";
 import { createMoosicBoxTunnel } from "../moosicbox/backpressure.ts";
-import { type AgentState, type Life, type Tunnel, tunnelOf } from "../state.ts";
+import { type AgentState, type Tunnel, tunnelOf } from "../state.ts";
+import { enter, failToConnect, retry, stop, waitSuperseded } from "./retry.ts";
+import { NO_HINT, SILENT, troubleOf } from "./trouble.ts";
 import {
   abandonTunnel,
   giveUpRunning,
@@ -35,9 +36,6 @@ import {
   PROTOCOL_ERROR,
   tunnelBase,
 } from "./tunnel.ts";
-
-/** The first wait that is not zero; it doubles from here. A server that restarts is back after a few of these. */
-const RETRY_FIRST_MS = 500;
 
 /** The closing handshake gets this long. The adapter cuts the connection a little earlier, so this is a last resort. */
 const CLOSE_MS = 6_000;
@@ -59,11 +57,11 @@ export function onLifeDeadline(state: AgentState, out: Outbox<AgentEffect>): voi
       break;
     case "registering":
     case "signing":
-      retry(state, "silent", "the server did not answer in time", out);
+      retry(state, "silent", "the server did not answer in time", out, SILENT);
       break;
     case "connecting":
       out.push({ type: "socket_terminate", socket: life.socket });
-      retry(state, "silent", "the handshake was not completed in time", out);
+      retry(state, "silent", "the handshake was not completed in time", out, SILENT);
       break;
     case "greeting":
       out.push({ type: "socket_terminate", socket: life.socket });
@@ -113,6 +111,7 @@ export function onSocketOpened(
 /** The tunnel is up, and may be sent on. */
 export function enterConnected(state: AgentState, tunnel: Tunnel, out: Outbox<AgentEffect>): void {
   state.counters.connects++;
+  state.troubles.clear();
   enter(state, { phase: "connected", tunnel }, null);
   arm(state.timers, tunnel.heartbeat, tunnel.nextPingMs);
   const { protocol, resumed } = tunnel;
@@ -129,7 +128,7 @@ export function onSocketClosed(
 ): void {
   const { life } = state;
   if (life.phase === "connecting" && life.socket === socket) {
-    retry(state, "silent", "the server could not be reached", out);
+    failToConnect(state, troubleOf({ kind: "closed", detail: reason }), out);
   } else if (life.phase === "greeting" && life.socket === socket) {
     retry(state, "answers", "the tunnel was lost before its welcome", out);
   } else if (life.phase === "closing" && life.socket === socket) {
@@ -265,12 +264,13 @@ function onTunnelLost(
     stop(state, null, out);
     return;
   }
-  const { retryResetMs, retrySupersededMs } = state.config.limits;
+  const { retryResetMs } = state.config.limits;
   if (state.nowMs - tunnel.openedMs >= retryResetMs) state.failures = 0;
   if (code === failureOf("superseded").closeCode) {
-    wait(state, jittered(state, retrySupersededMs), "another agent runs with this client id", out);
+    waitSuperseded(state, out);
   } else {
-    retry(state, "answers", "the tunnel was lost", out);
+    // The loss itself has just been told.
+    retry(state, "answers", "the tunnel was lost", out, { ...NO_HINT, isTold: true });
   }
 }
 
@@ -279,48 +279,6 @@ function closeTunnel(state: AgentState, tunnel: Tunnel, out: Outbox<AgentEffect>
   abandonTunnel(state, tunnel, false, out);
   enter(state, { phase: "closing", socket: tunnel.socket, failure: null }, CLOSE_MS);
   out.push({ type: "socket_close", socket: tunnel.socket, code: 1000, reason: "the agent is stopping" });
-}
-
-/**
- * Begins anew later: at once after the first failure, since most losses are a moment's; then after waits that double up
- * to what the server's state calls for. One that answers is up and soon well again, one that is silent may be gone long.
- */
-export function retry(
-  state: AgentState,
-  server: "answers" | "silent",
-  cause: string,
-  out: Outbox<AgentEffect>,
-): void {
-  const { retryMs, retryDownMs } = state.config.limits;
-  const longestMs = server === "answers" ? retryMs : retryDownMs;
-  const doublings = Math.min(state.failures - 1, 30);
-  const inMs =
-    state.failures === 0 ? 0 : jittered(state, Math.min(longestMs, RETRY_FIRST_MS * 2 ** doublings));
-  wait(state, inMs, cause, out);
-}
-
-function wait(state: AgentState, inMs: number, cause: string, out: Outbox<AgentEffect>): void {
-  state.failures++;
-  enter(state, { phase: "waiting" }, inMs);
-  out.push({ type: "report", report: { type: "retrying", inMs, cause } });
-}
-
-/** Between the half and the whole of it, so that agents that lost one server together do not come back together. */
-function jittered(state: AgentState, ms: number): number {
-  return ms - below(state.jitter, Math.floor(ms / 2) + 1);
-}
-
-/** The agent has come to its end; with a failure, a person has to do something about it. */
-export function stop(state: AgentState, failure: string | null, out: Outbox<AgentEffect>): void {
-  loseRunning(state, out);
-  enter(state, { phase: "stopped" }, null);
-  out.push({ type: "stopped", failure });
-}
-
-function enter(state: AgentState, life: Life, deadlineMs: number | null): void {
-  state.life = life;
-  if (deadlineMs === null) disarm(state.timers, state.lifeTimer);
-  else arm(state.timers, state.lifeTimer, state.nowMs + deadlineMs);
 }
 
 function nextCall(state: AgentState): CallId {

@@ -1,13 +1,16 @@
 /** What the server says of the agent's tokens: its answers to the calls for them, and to a handshake that shows one. */
 import type { AgentEffect } from "../../effects.ts";
+import type { ConnectFault } from "../../events.ts";
 import { failureOf } from "../../failure.ts";
 import { validHeader } from "../../http/headers.ts";
 import type { CallId, SocketId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import { parseJson } from "../../wire/json.ts";
 import type { AgentState } from "../state.ts";
-import { begin, REGISTER_SETTINGS, retry, stop } from "./life.ts";
+import { begin, REGISTER_SETTINGS } from "./life.ts";
 import { isOwnRefusal, isVersionRefusal, refusalReason } from "./refusal.ts";
+import { failToConnect, retry, stop } from "./retry.ts";
+import { answerTrouble, PLAIN, troubleOf } from "./trouble.ts";
 
 export function onApiAnswered(
   state: AgentState,
@@ -29,8 +32,7 @@ export function onApiAnswered(
   }
   const token = status === 200 ? readToken(body) : null;
   if (token === null) {
-    const cause = status === 200 ? "the server's answer has no token" : `the server answered ${status}`;
-    retry(state, "answers", cause, out);
+    onApiRefused(state, status, body, out);
     return;
   }
   if (phase === "registering") {
@@ -45,8 +47,20 @@ export function onApiAnswered(
   begin(state, out);
 }
 
-export function onApiFailed(state: AgentState, call: CallId, reason: string, out: Outbox<AgentEffect>): void {
-  if (phaseOfCall(state, call) !== null) retry(state, "silent", reason, out);
+export function onApiFailed(
+  state: AgentState,
+  call: CallId,
+  fault: ConnectFault,
+  out: Outbox<AgentEffect>,
+): void {
+  if (phaseOfCall(state, call) !== null) failToConnect(state, troubleOf(fault), out);
+}
+
+/** Whoever answers a call for a token without one. */
+function onApiRefused(state: AgentState, status: number, body: string, out: Outbox<AgentEffect>): void {
+  const reason = refusalReason(state, body);
+  const cause = `the server answered ${status}${reason === null ? "" : `: ${reason}`}`;
+  failToConnect(state, answerTrouble(status, body, reason) ?? { ...PLAIN, cause, server: "answers" }, out);
 }
 
 export function onSocketRefused(
@@ -74,7 +88,7 @@ export function onSocketRefused(
     }
     state.showsSignature = !showedSignature && mayShowSignature(state);
   }
-  retry(state, "answers", cause, out);
+  failToConnect(state, answerTrouble(status, body, reason) ?? { ...PLAIN, cause, server: "answers" }, out);
 }
 
 /** Who opens the home to others would find it closed: a signature cannot say who may visit. */

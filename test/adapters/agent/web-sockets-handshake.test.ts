@@ -113,6 +113,7 @@ describe("the handshake", () => {
       run.connect(SOCKET, { protocols });
       await run.closed();
       expect(run.log.events).toMatchObject([
+        { type: "socket_failed", fault: { kind: "handshake_broken" } },
         { type: "socket_closed", code: 1006, reason: expect.stringMatching("subprotocol") },
       ]);
     },
@@ -125,26 +126,35 @@ describe("the handshake", () => {
     const run = start(new URL(`http://${host}/`));
     run.connect();
     await run.closed();
+    const detail = `connect ECONNREFUSED ${host}`;
     expect(run.log.events).toEqual([
-      { type: "socket_closed", socket: SOCKET, code: 1006, reason: `connect ECONNREFUSED ${host}` },
+      { type: "socket_failed", socket: SOCKET, fault: { kind: "refused", detail } },
+      { type: "socket_closed", socket: SOCKET, code: 1006, reason: detail },
     ]);
   });
 
   test.each([
-    ["is not HTTP", "SSH-2.0-OpenSSH_9.6\r\n"],
+    ["is not HTTP", "SSH-2.0-OpenSSH_9.6\r\n", "not_http"],
     [
       "proves nothing",
       "HTTP/1.1 101 Hi\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n",
+      "handshake_broken",
     ],
-    ["is cut", "HTTP/1.1 101 Hi\r\n"],
-  ])("whose answer %s closes the socket once, without the target in the reason", async (_name, answer) => {
-    const server = net.createServer((socket) => socket.end(answer));
-    const run = start(new URL(`http://${await listen(server, cleanups)}/`));
-    run.connect();
-    await run.closed();
-    expect(run.log.events).toMatchObject([{ type: "socket_closed", code: 1006 }]);
-    expect(JSON.stringify(run.log.events)).not.toMatch(/s3cret|ws\?/);
-  });
+    ["is cut", "HTTP/1.1 101 Hi\r\n", "closed"],
+  ])(
+    "whose answer %s closes the socket once, without the target in the reason",
+    async (_name, answer, kind) => {
+      const server = net.createServer((socket) => socket.end(answer));
+      const run = start(new URL(`http://${await listen(server, cleanups)}/`));
+      run.connect();
+      await run.closed();
+      expect(run.log.events).toMatchObject([
+        { type: "socket_failed", fault: { kind } },
+        { type: "socket_closed", code: 1006 },
+      ]);
+      expect(JSON.stringify(run.log.events)).not.toMatch(/s3cret|ws\?/);
+    },
+  );
 
   test.each(["socket_terminate", "socket_close"] as const)("ends at once by %s", async (type) => {
     const server = net.createServer();

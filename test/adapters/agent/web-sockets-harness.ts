@@ -4,6 +4,7 @@ import http from "node:http";
 import type net from "node:net";
 import { afterEach, expect, vi } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
+import { Dialler, type DiallerOptions } from "../../../adapters/agent/dialler.ts";
 import {
   type AgentSocketEffect,
   type AgentSocketEvent,
@@ -23,9 +24,15 @@ afterEach(() => {
   for (const clean of cleanups.splice(0).reverse()) clean();
 });
 
-export function start(server: URL) {
+/** `way`: what else the dialler is told. */
+export function start(server: URL, way: Omit<DiallerOptions, "server"> = {}) {
   const log = new EventLog<AgentSocketEvent>();
-  const sockets = new AgentSockets({ server, messageBytesMax: 1_000_000, dispatch: log.dispatch });
+  const sockets = new AgentSockets({
+    server,
+    dialler: new Dialler({ server, ...way }),
+    messageBytesMax: 1_000_000,
+    dispatch: log.dispatch,
+  });
   cleanups.push(() => sockets.close());
   return {
     log,

@@ -60,10 +60,17 @@ describe("reports in the log", () => {
       clientId: "home",
       protocol: "native",
     });
-    createAgentReportLog(logger).write({ type: "retrying", inMs: 5000, cause: "refused" });
+    createAgentReportLog(logger).write({
+      type: "retrying",
+      inMs: 5000,
+      cause: "refused",
+      next: "look",
+      detail: null,
+      level: "warn",
+    });
     expect(entries()).toMatchObject([
       { level: 30, msg: "tunnel accepted", socket: 3, clientId: "home" },
-      { level: 30, msg: "trying again", inMs: 5000, cause: "refused" },
+      { level: 40, msg: "trying again", inMs: 5000, cause: "refused", next: "look" },
     ]);
   });
 

@@ -1,17 +1,31 @@
-/** A self-signed certificate for `127.0.0.1` and `localhost`, made anew so that no key lies in the repository. */
+/** What a certificate is made with; years are of four digits, and begin with it. */
+export type CertificateOptions = {
+  readonly fromYear?: number;
+  readonly untilYear?: number;
+  /** Whether it is for `127.0.0.1` and `localhost`, or for `elsewhere.example` alone. */
+  readonly isElsewhere?: boolean;
+};
+
+/** A self-signed certificate, made anew so that no key lies in the repository. */
 import { generateKeyPairSync, sign } from "node:crypto";
 
-export function createCertificate(): { readonly key: string; readonly cert: string } {
+export function createCertificate({
+  fromYear = 2020,
+  untilYear = 2100,
+  isElsewhere = false,
+}: CertificateOptions = {}): { readonly key: string; readonly cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const ecdsaWithSha256 = sequence(oid("2a8648ce3d040302"));
   const name = sequence(
     der(0x31, sequence(oid("550403"), der(0x0c, Buffer.from("culvert test")))), // commonName
   );
   const validity = sequence(
-    der(0x17, Buffer.from("200101000000Z")),
-    der(0x18, Buffer.from("21000101000000Z")),
+    der(0x18, Buffer.from(`${fromYear}0101000000Z`)),
+    der(0x18, Buffer.from(`${untilYear}0101000000Z`)),
   );
-  const names = sequence(der(0x87, Buffer.from([127, 0, 0, 1])), der(0x82, Buffer.from("localhost")));
+  const names = isElsewhere
+    ? sequence(der(0x82, Buffer.from("elsewhere.example")))
+    : sequence(der(0x87, Buffer.from([127, 0, 0, 1])), der(0x82, Buffer.from("localhost")));
   const isAuthority = sequence(der(0x01, Buffer.from([0xff])));
   const extensions = sequence(
     sequence(oid("551d11"), der(0x04, names)), // subjectAltName

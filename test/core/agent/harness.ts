@@ -27,6 +27,7 @@ export const config: AgentConfig = {
   access: "token",
   origins: [{ prefix: "/", authority: "origin.test" }],
   hostHeader: { type: "origin" },
+  exitOnError: false,
   headers: [],
   limits: agentLimits,
   seed: 7,

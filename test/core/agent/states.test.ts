@@ -107,6 +107,7 @@ function eventsIn(harness: Harness): AgentEvent[] {
     const isCurrent = harness.sockets.has(socket) && life.phase !== "waiting";
     events.push(
       { type: "socket_opened", socket, protocol: null },
+      { type: "socket_failed", socket, fault: { kind: "refused", detail: "" } },
       { type: "socket_refused", socket, status: 401, body: "" },
       { type: "socket_refused", socket, status: 401, body: '{"code":"unauthorized"}' },
       { type: "socket_refused", socket, status: 503, body: "" },
@@ -125,7 +126,7 @@ function eventsIn(harness: Harness): AgentEvent[] {
       { type: "api_answered", call, status: 401, body: "" },
       { type: "api_answered", call, status: 409, body: "" },
       { type: "api_answered", call, status: 500, body: "" },
-      { type: "api_failed", call, reason: "reset" },
+      { type: "api_failed", call, fault: { kind: "cut", detail: "" } },
     );
   }
   for (let exchange = 0 as ExchangeId; exchange <= exchangesMade + 1; exchange++) {

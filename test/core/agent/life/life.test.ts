@@ -126,7 +126,7 @@ describe("the way to a tunnel", () => {
     expect(reports(harness.advance(agentLimits.apiCallMs))).toContain("retrying");
     expect(harness.call).not.toBe(late);
     expect(harness.step({ type: "api_answered", call: late, status: 401, body: "" })).toEqual([]);
-    expect(harness.step({ type: "api_failed", call: late, reason: "reset" })).toEqual([]);
+    expect(harness.step({ type: "api_failed", call: late, fault: { kind: "cut", detail: "" } })).toEqual([]);
   });
 
   it("terminates a handshake that takes too long and ignores what it still reports", () => {
@@ -289,6 +289,8 @@ describe("the backoff", () => {
   it("ignores a late answer with a number that was never given out", () => {
     const harness = new Harness();
     harness.step({ type: "tick" });
-    expect(harness.step({ type: "api_failed", call: 99 as CallId, reason: "" })).toEqual([]);
+    expect(
+      harness.step({ type: "api_failed", call: 99 as CallId, fault: { kind: "cut", detail: "" } }),
+    ).toEqual([]);
   });
 });

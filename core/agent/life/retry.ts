@@ -1,0 +1,76 @@
+/** What comes after an attempt that led to no tunnel: the next one, or the end. */
+import type { AgentEffect } from "../../effects.ts";
+import type { Outbox } from "../../outbox.ts";
+import { below } from "../../prng.ts";
+import { arm, disarm } from "../../timers.ts";
+import type { AgentState, Life } from "../state.ts";
+import { failureText, type Hint, levelOf, NO_HINT, type Trouble } from "./trouble.ts";
+import { loseRunning } from "./tunnel.ts";
+
+/** The first wait that is not zero; it doubles from here. A server that restarts is back after a few of these. */
+const RETRY_FIRST_MS = 500;
+
+/**
+ * Begins anew later: at once after the first failure, since most losses are a moment's; then after waits that double up
+ * to what the server's state calls for. One that answers is up and soon well again, one that is silent may be gone long.
+ */
+export function retry(
+  state: AgentState,
+  server: "answers" | "silent",
+  cause: string,
+  out: Outbox<AgentEffect>,
+  hint: Hint = NO_HINT,
+): void {
+  const { retryMs, retryDownMs } = state.config.limits;
+  const longestMs = server === "answers" ? retryMs : retryDownMs;
+  const doublings = Math.min(state.failures - 1, 30);
+  const inMs =
+    state.failures === 0 ? 0 : jittered(state, Math.min(longestMs, RETRY_FIRST_MS * 2 ** doublings));
+  wait(state, inMs, cause, out, hint);
+}
+
+/** Tries again after what kept the agent from an answer, or ends where that cannot help and is not wanted. */
+export function failToConnect(state: AgentState, trouble: Trouble, out: Outbox<AgentEffect>): void {
+  const { cause, server, isLasting } = trouble;
+  if (isLasting && state.config.exitOnError && state.counters.connects === 0)
+    stop(state, failureText(trouble), out);
+  else retry(state, server, cause, out, trouble);
+}
+
+/** Another agent has the home: two that take it from each other serve nobody. */
+export function waitSuperseded(state: AgentState, out: Outbox<AgentEffect>): void {
+  const inMs = jittered(state, state.config.limits.retrySupersededMs);
+  wait(state, inMs, "another agent runs with this client id", out);
+}
+
+function wait(
+  state: AgentState,
+  inMs: number,
+  cause: string,
+  out: Outbox<AgentEffect>,
+  { next, detail, isTold }: Hint = NO_HINT,
+): void {
+  state.failures++;
+  enter(state, { phase: "waiting" }, inMs);
+  const level = isTold ? "info" : levelOf(state, cause);
+  out.push({ type: "report", report: { type: "retrying", inMs, cause, next, detail, level } });
+}
+
+/** Between the half and the whole of it, so that agents that lost one server together do not come back together. */
+function jittered(state: AgentState, ms: number): number {
+  return ms - below(state.jitter, Math.floor(ms / 2) + 1);
+}
+
+/** The agent has come to its end; with a failure, a person has to do something about it. */
+export function stop(state: AgentState, failure: string | null, out: Outbox<AgentEffect>): void {
+  loseRunning(state, out);
+  enter(state, { phase: "stopped" }, null);
+  out.push({ type: "stopped", failure });
+}
+
+/** Goes into a phase, which has so much time; null for any. */
+export function enter(state: AgentState, life: Life, deadlineMs: number | null): void {
+  state.life = life;
+  if (deadlineMs === null) disarm(state.timers, state.lifeTimer);
+  else arm(state.timers, state.lifeTimer, state.nowMs + deadlineMs);
+}
