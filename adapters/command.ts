@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { defaultAgentFile, startAgent } from "./agent/agent.ts";
 import { createVisitorToken, listVisitorTokens, revokeVisitorToken } from "./agent/visitor-tokens.ts";
+import { waysText } from "./agent/ways-text.ts";
 import { columns, HASH_PASSWORD_HELP, helpOf, OVERVIEW, REVOKE_HELP } from "./help.ts";
 import { createLog, type Logger } from "./operator/log.ts";
 import { openOutput } from "./operator/output.ts";
@@ -164,14 +165,10 @@ async function agent(flags: readonly string[], signals: Signals): Promise<void> 
   const stateFile = stateFileOf(config);
   const logger = openLog(config.logLevel);
   warnOfExposed("agent", flags, logger);
-  const running = startAgent({ ...config, stateFile }, logger);
-  const { clientId } = running;
-  void running.connected.then((isConnected) => {
-    if (!isConnected) return;
-    const url = `${config.server.href.replace(/\/$/, "")}/?clientId=${encodeURIComponent(clientId)}`;
-    print(`connected as ${clientId}`);
-    print(`visitors reach it at ${url}`);
-    print('with "Authorization: Bearer TOKEN", where TOKEN is one of: culvert token create --name NAME');
+  const { isTerminal } = stdout;
+  const running = startAgent({ ...config, stateFile }, logger, (ways) => {
+    const { clientId } = running;
+    print(waysText({ ...config, clientId, ways, isTerminal }));
   });
   await untilEnded(running, { signals, logger, drainMs: config.limits.drainMs });
 }

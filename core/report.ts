@@ -4,6 +4,7 @@
 import type { ExchangeOutcome, FailureCode } from "./failure.ts";
 import type { ExchangeId, SocketId } from "./ids.ts";
 import type { RegistryFault } from "./registry.ts";
+import type { Ways } from "./wire/ways.ts";
 
 export type ServerReport =
   | {
@@ -51,6 +52,8 @@ export type AgentReport =
       readonly protocol: "moosicbox" | "native";
       readonly resumed: boolean;
     }
+  /** The server told where the home is found, which is new; null where it does not tell. */
+  | { readonly type: "reachable"; readonly ways: Ways | null }
   | { readonly type: "disconnected"; readonly code: number; readonly cause: string }
   | {
       readonly type: "retrying";

@@ -6,6 +6,7 @@ import type { AgentEffect } from "../../core/effects.ts";
 import type { AgentEvent } from "../../core/events.ts";
 import type { AgentReport } from "../../core/report.ts";
 import { isSalted, parseAccess } from "../../core/server/routing/access.ts";
+import type { Ways } from "../../core/wire/ways.ts";
 import { monotonicNowMs } from "../clock.ts";
 import { Driver } from "../driver.ts";
 import type { Logger } from "../operator/log.ts";
@@ -38,8 +39,16 @@ export type RunningAgent = {
   stop(): Promise<void>;
 };
 
-/** Throws `StartupError` if the state file cannot be used. Touches neither signals nor the exit code. */
-export function startAgent(config: AgentSettings, logger: Logger): RunningAgent {
+/**
+ * `onReachable` is told where the home is found, when it is new; null for a server that does not tell.
+ *
+ * Throws `StartupError` if the state file cannot be used. Touches neither signals nor the exit code.
+ */
+export function startAgent(
+  config: AgentSettings,
+  logger: Logger,
+  onReachable: (ways: Ways | null) => void = () => {},
+): RunningAgent {
   const { clientId, clientToken, keep } = identityOf(config, logger);
   const reports = createAgentReportLog(logger);
   const exitCode = config.exitOnError ? EXIT_CONFIG : 1;
@@ -127,6 +136,7 @@ export function startAgent(config: AgentSettings, logger: Logger): RunningAgent 
   function report(line: AgentReport): void {
     reports.write(line);
     if (line.type === "connected") connected.resolve(true);
+    if (line.type === "reachable") onReachable(line.ways);
   }
 
   function save(token: string): void {

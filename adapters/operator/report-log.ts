@@ -79,6 +79,8 @@ export function agentLine(report: AgentReport): Line {
       return { kind, level: "info", message: "registered with the server" };
     case "connected":
       return { kind, level: "info", message: "connected" };
+    case "reachable":
+      return { kind, level: "debug", message: "visitors find the home", fields: report.ways ?? {} };
     case "disconnected":
       return { kind, level: "warn", message: "disconnected" };
     case "retrying":

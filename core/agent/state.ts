@@ -6,6 +6,7 @@ import { createPrng, type Prng } from "../prng.ts";
 import type { Session, Stream } from "../session/state.ts";
 import { arm, createTimer, createTimers, type Timer, type Timers } from "../timers.ts";
 import type { WireId } from "../wire/packet.ts";
+import type { Ways } from "../wire/ways.ts";
 import type { AgentConfig } from "./config.ts";
 
 /** Whose deadline a timer is. */
@@ -234,6 +235,8 @@ export type AgentState = {
   signatureToken: string | null;
   /** Attempts in a row that led to no lasting tunnel. */
   failures: number;
+  /** Where the server last said that the home is found; null where it did not tell, undefined before it could. */
+  ways: Ways | null | undefined;
   /** How often each cause, as it is told, kept the agent from its tunnel since it last had one. Bounded. */
   readonly troubles: Map<string, number>;
   /** Handles are counted from 1 and never used twice. */
@@ -262,6 +265,7 @@ export function createState(config: AgentConfig): AgentState {
     showsSignature: false,
     signatureToken: null,
     failures: 0,
+    ways: undefined,
     troubles: new Map(),
     callsMade: 0,
     socketsMade: 0,

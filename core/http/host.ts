@@ -34,6 +34,12 @@ export function homeOfHost(host: string, domain: string): string | null {
   return LABEL.test(label) && !RESERVED_LABELS.has(label) ? label : null;
 }
 
+/** The name below `domain` that leads to the home; null where its client id cannot be a label. */
+export function hostOfHome(clientId: string, domain: string): string | null {
+  const host = `${clientId}.${domain}`;
+  return homeOfHost(host, domain) === clientId ? host : null;
+}
+
 /** As a Host header has it. */
 export function hostText({ name, port }: Host): string {
   return port === null ? name : `${name}:${port}`;

@@ -5,6 +5,7 @@
 import { assert } from "../assert.ts";
 import { parseJson } from "./json.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
+import { decodeWays, type Ways } from "./ways.ts";
 
 /** The subprotocol's name in the handshake. */
 export const NATIVE_PROTOCOL = "culvert.1";
@@ -42,7 +43,13 @@ export type Hello = {
 };
 
 /** The server's first frame. */
-export type Welcome = { readonly ticket: string; readonly resumed: boolean; readonly graceMs: number };
+export type Welcome = {
+  readonly ticket: string;
+  readonly resumed: boolean;
+  readonly graceMs: number;
+  /** Missing where the server does not tell. */
+  readonly ways?: Ways;
+};
 
 /** What kind of frame the bytes begin like, one of `FRAME` or a number that is none of them; 0 where they are too short. */
 export function frameKind(bytes: Uint8Array): number {
@@ -71,6 +78,7 @@ export function encodeWelcome(welcome: Welcome): Uint8Array {
     ticket: welcome.ticket,
     resumed: welcome.resumed,
     graceMs: welcome.graceMs,
+    ...(welcome.ways === undefined ? {} : { ways: welcome.ways }),
   });
 }
 
@@ -82,7 +90,9 @@ export function decodeWelcome(bytes: Uint8Array): Welcome | null {
   const resumed = json.resumed;
   const graceMs = json.graceMs;
   if (!isTicket(ticket) || typeof resumed !== "boolean" || !isDuration(graceMs)) return null;
-  return { ticket, resumed, graceMs };
+  if (json.ways === undefined) return { ticket, resumed, graceMs };
+  const ways = decodeWays(json.ways);
+  return ways === null ? null : { ticket, resumed, graceMs, ways };
 }
 
 /** Writes the header at the beginning of `bytes`. Numbers count modulo 2^32. */

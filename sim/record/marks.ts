@@ -20,6 +20,7 @@ const SERVER_REPORTS = [
 const AGENT_REPORTS = [
   "registered",
   "connected",
+  "reachable",
   "disconnected",
   "retrying",
   "exchange_failed",

@@ -203,6 +203,22 @@ describe("culvert agent", () => {
     }
   });
 
+  test("prints first the link that a browser opens, and prints it anew when the server has another", async () => {
+    const database = `sqlite:${join(folder, "culvert.db")}`;
+    const token = { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN };
+    const first = serve({ "path-routing": "on", database }, token);
+    const url = await first.printed(/listening on (.*)/);
+    const home = agent(url, { ...token, CULVERT_ACCESS: "public" });
+    const link = await home.printed(/^connected as home\nopen (.*)$/m);
+    expect(await (await fetch(link)).text()).toBe("hello /");
+    first.signal("SIGKILL");
+    await first.ended;
+    const { port } = new URL(url);
+    serve({ "path-routing": "on", domain: "tunnel.test", database, port }, token);
+    expect(await home.printed(/^open (.*tunnel\.test.*)$/m)).toBe(`http://home.tunnel.test:${port}/`);
+    expect(home.stdout).toContain(`or ${link}`);
+  });
+
   test("exits 1 with one clear line when the server refuses its access token", async () => {
     const server = serve({}, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
     const home = agent(await server.printed(/listening on (.*)/), {

@@ -13,6 +13,7 @@ import { onProtocolError } from "../protocol-error.ts";
 import type { AgentState, Life } from "../state.ts";
 import { enterConnected, rejectGreeting } from "./life.ts";
 import { loseRunning, tunnelBase } from "./tunnel.ts";
+import { tellWays } from "./ways.ts";
 
 export type Greeting = Extract<Life, { phase: "greeting" }>;
 
@@ -38,6 +39,7 @@ export function onGreetingBytes(
   const session = welcomeSession(state, welcome, socket);
   const base = tunnelBase(state, socket, resumed);
   enterConnected(state, { ...base, protocol: "native", session, helloUnsentBytes }, out);
+  tellWays(state, welcome.ways ?? null, out);
 }
 
 export function onGreetingBroken(

@@ -36,6 +36,7 @@ import {
   PROTOCOL_ERROR,
   tunnelBase,
 } from "./tunnel.ts";
+import { tellWays } from "./ways.ts";
 
 /** The closing handshake gets this long. The adapter cuts the connection a little earlier, so this is a last resort. */
 const CLOSE_MS = 6_000;
@@ -105,6 +106,7 @@ export function onSocketOpened(
     // A server that no longer speaks it has no session either.
     loseRunning(state, out);
     enterConnected(state, createMoosicBoxTunnel(tunnelBase(state, socket, false)), out);
+    tellWays(state, null, out);
   }
 }
 

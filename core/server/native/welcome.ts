@@ -3,6 +3,7 @@ import { assert } from "../../assert.ts";
 import type { ServerEffect } from "../../effects.ts";
 import type { Outbox } from "../../outbox.ts";
 import { encodeWelcome } from "../../wire/native.ts";
+import { waysOf } from "../routing/place.ts";
 import type { ServerState } from "../state/server.ts";
 import type { Tunnel, TunnelSession } from "../state/tunnels.ts";
 
@@ -20,7 +21,8 @@ export function sendWelcome(
   session.previousTicketHash = shownHash;
   session.ticketHash = state.config.sha256(ticket);
   const resumed = shownHash !== null;
-  const header = encodeWelcome({ ticket, resumed, graceMs: state.config.limits.graceMs });
+  const ways = waysOf(tunnel.clientId, state.config);
+  const header = encodeWelcome({ ticket, resumed, graceMs: state.config.limits.graceMs, ways });
   tunnel.unsentBytes += header.length;
   out.push({ type: "socket_send_packet", socket: tunnel.id, header, body: [] });
 }

@@ -4,8 +4,9 @@
  * `clientId` in the query, which `route.ts` reads.
  */
 import type { HeaderList } from "../../http/headers.ts";
-import { homeOfHost, requestHost } from "../../http/host.ts";
+import { homeOfHost, hostOfHome, requestHost } from "../../http/host.ts";
 import { originForm } from "../../http/target.ts";
+import type { Ways } from "../../wire/ways.ts";
 import type { ServerConfig } from "../config.ts";
 
 export type Place =
@@ -45,6 +46,21 @@ export function placeOf(
   return { type: "home", way: "path", clientId, prefix, target: local, elsewhere };
 }
 
+/** Where visitors find a home with a browser. */
+export function waysOf(
+  clientId: string,
+  { domain, pathRouting }: Pick<ServerConfig, "domain" | "pathRouting">,
+): Ways {
+  return {
+    host: domain === null ? null : hostOfHome(clientId, domain),
+    // Browsers take such segments away, however they are written.
+    path:
+      pathRouting && isClientId(clientId) && !DOTS.test(clientId)
+        ? `/t/${encodeURIComponent(clientId)}/`
+        : null,
+  };
+}
+
 /** Any text is plain data as a client id, as long as the registry can keep it and a log line can show it. */
 export function isClientId(text: string): boolean {
   return isStorableName(text);
@@ -55,6 +71,8 @@ export function isStorableName(text: string): boolean {
   if (text === "" || codePoints(text) > CLIENT_ID_LENGTH_MAX) return false;
   return !CONTROL_CHARACTER.test(text) && text.isWellFormed();
 }
+
+const DOTS = /^\.\.?$/;
 
 /** What the registry's column counts as characters (protocol-moosicbox.md, MySQL tables). */
 export const CLIENT_ID_LENGTH_MAX = 64;

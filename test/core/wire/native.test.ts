@@ -134,6 +134,12 @@ describe("hello and welcome", () => {
     const welcome = { ticket: TICKET, resumed: true, graceMs: 30_000 };
     expect(frameKind(encodeWelcome(welcome))).toBe(FRAME.welcome);
     expect(decodeWelcome(encodeWelcome(welcome))).toEqual(welcome);
+    for (const ways of [
+      { host: "home.tunnel.test", path: null },
+      { host: null, path: "/t/h%C3%B6me%20(1)/" },
+    ]) {
+      expect(decodeWelcome(encodeWelcome({ ...welcome, ways }))).toEqual({ ...welcome, ways });
+    }
   });
 
   it.each([
@@ -149,6 +155,21 @@ describe("hello and welcome", () => {
     ["a ticket with other characters", `{"window":1,"ticket":"${"G".repeat(32)}"}`],
   ])("T06 refuse a hello with %s", (_, json) => {
     expect(decodeHello(hello(json))).toBeNull();
+  });
+
+  it.each([
+    ["a text", '"http://x/"'],
+    ["a path alone", '{"path":"/x/"}'],
+    ["a host that is a link", '{"host":"http://x","path":null}'],
+    ["a host with an escape", '{"host":"x\\u001b[2J","path":null}'],
+    ["a path to another host", '{"host":null,"path":"@evil.test/"}'],
+    ["a path without its end", '{"host":null,"path":"/t/x"}'],
+    ["a path with a query", '{"host":null,"path":"/t/x?/"}'],
+    ["a path with an escape", '{"host":null,"path":"/t/\\u001b[2J/"}'],
+    ["a path without end", `{"host":null,"path":"/${"x".repeat(2_000)}/"}`],
+  ])("refuse a welcome whose ways are %s", (_, ways) => {
+    const json = `{"ticket":"${TICKET}","resumed":false,"graceMs":1,"ways":${ways}}`;
+    expect(decodeWelcome(welcomeOf(json))).toBeNull();
   });
 
   it("ignore members that they do not know", () => {
@@ -171,4 +192,8 @@ describe("hello and welcome", () => {
 
 function hello(json: string): Uint8Array {
   return new Uint8Array([FRAME.hello, ...new Uint8Array(11), ...Buffer.from(json)]);
+}
+
+function welcomeOf(json: string): Uint8Array {
+  return new Uint8Array([FRAME.welcome, ...new Uint8Array(11), ...Buffer.from(json)]);
 }

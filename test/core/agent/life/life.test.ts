@@ -43,6 +43,7 @@ describe("the way to a tunnel", () => {
     expect(connect.headers).toEqual(["authorization", "Bearer client/1"]);
     expect(reports(harness.step({ type: "socket_opened", socket: connect.socket, protocol: null }))).toEqual([
       "connected",
+      "reachable",
     ]);
   });
 

@@ -14,6 +14,7 @@ import { receiveFrame } from "../../../../core/session/receive.ts";
 import { openStream, resetStream, sendBody, sendEnd } from "../../../../core/session/send.ts";
 import { createSession, heldBytes, type Session, type Stream } from "../../../../core/session/state.ts";
 import { decodeHello, encodeWelcome, FRAME, type Hello } from "../../../../core/wire/native.ts";
+import type { Ways } from "../../../../core/wire/ways.ts";
 import { all, type Effect, Harness, only, sizeOf } from "../harness.ts";
 
 export const GRACE_MS = 30_000;
@@ -85,10 +86,15 @@ export class NativeServer {
     agent.unsentBytes = 0;
   }
 
-  welcome(resumed: boolean): void {
+  welcome(resumed: boolean, ways?: Ways): void {
     const socket = this.#socket ?? expect.fail("there is no socket");
     if (!resumed) this.session = this.#freshSession();
-    const bytes = encodeWelcome({ ticket: this.ticket(++this.tickets), resumed, graceMs: GRACE_MS });
+    const bytes = encodeWelcome({
+      ticket: this.ticket(++this.tickets),
+      resumed,
+      graceMs: GRACE_MS,
+      ...(ways === undefined ? {} : { ways }),
+    });
     this.agent.step({ type: "socket_bytes", socket, bytes });
     attachSession(this.session, socket, resumed);
     this.settle();

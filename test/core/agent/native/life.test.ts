@@ -45,7 +45,7 @@ describe("negotiation", () => {
   it("T18 speaks the MoosicBox protocol where the server chose nothing", () => {
     const harness = connecting();
     const effects = harness.step({ type: "socket_opened", socket: harness.socket, protocol: null });
-    expect(reports(effects)).toEqual(["connected"]);
+    expect(reports(effects)).toEqual(["connected", "reachable"]);
     harness.request(1);
   });
 
@@ -124,7 +124,7 @@ describe("hello and welcome", () => {
     expect(server.agent.phase).toBe("greeting");
     server.welcome(false);
     expect(server.agent.phase).toBe("connected");
-    expect(reports(server.agent.effects)).toEqual(["connected"]);
+    expect(reports(server.agent.effects)).toEqual(["connected", "reachable"]);
   });
 
   it("T15 a welcome that does not come in time ends the socket", () => {

@@ -1,0 +1,55 @@
+/** Where a home is found, as the agent prints it: what a browser opens first, and nothing as such that no browser can open. */
+import { renderUnicodeCompact } from "uqr";
+import type { Ways } from "../../core/wire/ways.ts";
+import { endpointOf } from "../socket/endpoint.ts";
+
+export type WaysTextOptions = {
+  readonly server: URL;
+  readonly clientId: string;
+  /** As `Culvert-Access` says it. */
+  readonly access: string;
+  /** Null where the server does not tell. */
+  readonly ways: Ways | null;
+  /** Whether a person reads it who may have a telephone in the hand. */
+  readonly isTerminal: boolean;
+};
+
+export function waysText(options: WaysTextOptions): string {
+  const { clientId, access, ways, isTerminal } = options;
+  const links = linksOf(options);
+  const [link] = links;
+  const lines = [`connected as ${clientId}`];
+  if (link !== undefined && access !== "token") {
+    lines.push(...links.map((each, index) => `${index === 0 ? "open" : "or"} ${each}`));
+    if (access !== "public") lines.push("with the user name and password of --access");
+    if (isTerminal) lines.push(renderUnicodeCompact(link));
+    return lines.join("\n");
+  }
+  lines.push(
+    `visitors reach it at ${link ?? queryLink(options)}`,
+    'with "Authorization: Bearer TOKEN", where TOKEN is one of: culvert token create --name NAME',
+  );
+  const missing = [
+    ...(ways !== null && link === undefined
+      ? ["start the server with --domain, or with --path-routing on"]
+      : []),
+    ...(access === "token" ? ["start the agent with --access public, or basic:USER:HASH"] : []),
+  ];
+  if (missing.length > 0) lines.push(`for a link that a browser opens, ${missing.join(", and ")}`);
+  return lines.join("\n");
+}
+
+/** By host first: there the home is a web origin of its own, and all its paths are the service's. */
+function linksOf({ server, ways }: WaysTextOptions): string[] {
+  const links: string[] = [];
+  if (ways?.host != null) {
+    const port = server.port === "" ? "" : `:${server.port}`;
+    links.push(`${server.protocol}//${ways.host}${port}/`);
+  }
+  if (ways?.path != null) links.push(`${server.origin}${endpointOf(server).basePath}${ways.path}`);
+  return links;
+}
+
+function queryLink({ server, clientId }: WaysTextOptions): string {
+  return `${server.href.replace(/\/$/, "")}/?clientId=${encodeURIComponent(clientId)}`;
+}
