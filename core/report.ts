@@ -39,7 +39,14 @@ export type ServerReport =
     }
   /** Something came from an agent that the protocol has no place for; a tunnel of MoosicBox's protocol lives on. */
   | { readonly type: "agent_protocol_error"; readonly socket: SocketId; readonly detail: string }
-  | { readonly type: "registry_failed"; readonly operation: string; readonly fault: RegistryFault }
+  | {
+      readonly type: "registry_failed";
+      readonly operation: string;
+      readonly fault: RegistryFault;
+      /** Failures in a row, this one included. */
+      readonly count: number;
+      readonly level: "debug" | "error";
+    }
   | { readonly type: "registry_recovered" }
   | { readonly type: "draining"; readonly exchanges: number; readonly tunnels: number };
 
@@ -75,3 +82,8 @@ export type AgentReport =
     }
   | { readonly type: "server_protocol_error"; readonly detail: string }
   | { readonly type: "draining"; readonly exchanges: number };
+
+/** Whether the so many-th of one kind in a row is told aloud: the first, and each that comes when there are twice as many. */
+export function isToldAloud(count: number): boolean {
+  return Number.isInteger(Math.log2(count));
+}

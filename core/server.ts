@@ -79,6 +79,7 @@ export function createServer(config: ServerConfig): ServerState {
     shares: new Tally(),
     untaken: new IdTable(),
     registryUp: null,
+    registryFailures: 0,
     heldBytes: 0,
     sessionBytes: 0,
     tunnels: 0,

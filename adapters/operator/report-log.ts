@@ -51,7 +51,12 @@ export function serverLine(report: ServerReport): Line {
     case "agent_protocol_error":
       return { kind, level: "warn", message: "the agent broke the protocol" };
     case "registry_failed":
-      return { kind, level: "error", message: "a call to the registry failed" };
+      return {
+        kind,
+        level: report.level,
+        message: "a call to the registry failed",
+        fields: { operation: report.operation, fault: report.fault, count: report.count },
+      };
     case "registry_recovered":
       return { kind, level: "info", message: "the registry answers again" };
     case "draining":

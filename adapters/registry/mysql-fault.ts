@@ -3,6 +3,7 @@
  * failed, it was rolled back. Only silence leaves open what has become of it.
  */
 import type { RegistryFault } from "../../core/registry.ts";
+import { causeOf } from "../error-cause.ts";
 import { type RegistryProblem, type RegistryProblemReason, registryProblem } from "./problem.ts";
 
 /** The numbers of dev.mysql.com/doc/mysql-errors: nothing was changed, and the same statement may succeed in a moment. */
@@ -33,9 +34,23 @@ const REFUSED_CLASSES: ReadonlySet<string> = new Set(["22", "23", "28", "42"]);
 export function mysqlFaultOf(error: unknown, sent: boolean): RegistryFault {
   const { number, state } = serverErrorOf(error);
   if (PASSING.has(number)) return "unavailable";
-  if (REFUSED_CLASSES.has(state.slice(0, 2))) return "refused";
+  if (REFUSED_CLASSES.has(state.slice(0, 2)) || mysqlTlsProblemOf(error) !== null) return "refused";
   return sent ? "unknown" : "unavailable";
 }
+
+/** What stays wrong with TLS until a person changes something, and what that is; null for everything else. */
+export function mysqlTlsProblemOf(error: unknown): string | null {
+  const code = mysqlCodeOf(error);
+  if (code === "HANDSHAKE_NO_SSL_SUPPORT") {
+    return "it does not speak TLS: give it a certificate, or leave ssl= out of the URL";
+  }
+  const cause = causeOf(error);
+  if (code !== "HANDSHAKE_SSL_ERROR" || LEFT_IN_TLS.test(cause)) return null;
+  return `TLS with it fails, ${cause}: name its authority with ca=FILE in the URL, and the host by the name in its certificate`;
+}
+
+/** A server that goes away may do so inside a handshake. mysql2 puts a code of its own over that of the error. */
+const LEFT_IN_TLS = /ECONNRESET|EPIPE|ETIMEDOUT|disconnected before secure|closed/;
 
 /** What a write fails of that an operator can do something about; null for the duplicate key that ends a probe well. */
 export function mysqlProblemOf(error: unknown): RegistryProblem | null {

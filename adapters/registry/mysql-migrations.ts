@@ -8,10 +8,11 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ACCESS_LENGTH_MAX, type RegistryFault } from "../../core/registry.ts";
+import { isToldAloud } from "../../core/report.ts";
 import { causeOf } from "../error-cause.ts";
 import { StartupError } from "../startup-error.ts";
 import { mysqlCredentials } from "./mysql-credentials.ts";
-import { serverErrorOf } from "./mysql-fault.ts";
+import { mysqlTlsProblemOf, serverErrorOf } from "./mysql-fault.ts";
 import type { MysqlPool, Reply, Values } from "./mysql-pool.ts";
 
 /** With no padding: trailing spaces count. There since MySQL 8.0.17. */
@@ -76,7 +77,7 @@ const RETRY_MS = 500;
 export type SchemaOptions = {
   /** How long to wait for a database that cannot be reached. */
   readonly startMs: number;
-  /** Told each time before it waits. */
+  /** Told before the first wait, and whenever it has waited twice as often. */
   readonly onWaiting: (cause: string) => void;
   /** Other steps than the real ones, for tests. */
   readonly migrations?: readonly (readonly string[])[];
@@ -85,6 +86,7 @@ export type SchemaOptions = {
 /** Brings the schema up to date. Rejects with `StartupError` where no waiting would help, and where it took too long. */
 export async function prepareSchema(pool: MysqlPool, options: SchemaOptions): Promise<void> {
   const giveUpMs = performance.now() + options.startMs;
+  let count = 0;
   for (;;) {
     try {
       return await migrate(pool, options);
@@ -93,7 +95,7 @@ export async function prepareSchema(pool: MysqlPool, options: SchemaOptions): Pr
       if (error.fault === "refused" || performance.now() + RETRY_MS > giveUpMs) {
         throw new StartupError(`cannot use the database: ${error.message}`, { cause: error });
       }
-      options.onWaiting(error.message);
+      if (isToldAloud(++count)) options.onWaiting(error.message);
       await sleep(RETRY_MS);
     }
   }
@@ -188,7 +190,8 @@ class QueryFailed extends Error {
   readonly number: number;
 
   constructor({ fault, error }: Extract<Reply, { type: "failed" }>) {
-    super(error === null ? "it does not answer in time" : causeOf(error), { cause: error });
+    const cause = error === null ? "it does not answer in time" : causeOf(error);
+    super(mysqlTlsProblemOf(error) ?? cause, { cause: error });
     this.fault = fault;
     this.number = serverErrorOf(error).number;
   }

@@ -4,6 +4,7 @@
  * a dozen lines.
  */
 import type { ConnectFault, ConnectFaultKind } from "../../events.ts";
+import { isToldAloud } from "../../report.ts";
 import { parseJson } from "../../wire/json.ts";
 import type { AgentState } from "../state.ts";
 
@@ -186,14 +187,10 @@ export function levelOf({ troubles }: AgentState, cause: string): "warn" | "debu
   // A server that has new words each time is told each time, as before.
   if (count === 1 && troubles.size >= TROUBLES_MAX) troubles.clear();
   troubles.set(cause, count);
-  return isPowerOfTwo(count) ? "warn" : "debug";
+  return isToldAloud(count) ? "warn" : "debug";
 }
 
 const TROUBLES_MAX = 32;
-
-function isPowerOfTwo(count: number): boolean {
-  return Number.isInteger(Math.log2(count));
-}
 
 /** A problem document (RFC 9457) with the member by which ours are known. */
 function isOwnProblem(body: string): boolean {

@@ -10,6 +10,7 @@ import type { ServerEffect } from "../../effects.ts";
 import type { CallId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import type { RegistryFault, RegistryOperation, RegistryOutcome } from "../../registry.ts";
+import { isToldAloud } from "../../report.ts";
 import { arm, createTimer, disarm } from "../../timers.ts";
 import type { CallPurpose, RegistryCall, ServerState } from "../state/server.ts";
 import { enterDoor, leaveDoor } from "./strangers.ts";
@@ -52,6 +53,7 @@ export function onRegistryAnswer(
   endCall(state, id, call);
   if (state.registryUp === false) out.push({ type: "report", report: { type: "registry_recovered" } });
   state.registryUp = true;
+  state.registryFailures = 0;
   return { purpose: call.purpose, result: outcome };
 }
 
@@ -84,7 +86,7 @@ function onFailedAttempt(
 ): { readonly purpose: CallPurpose; readonly result: CallResult } | undefined {
   // `refused` is the registry's word on this call; it says nothing about the next one.
   if (fault !== "refused") state.registryUp = false;
-  out.push({ type: "report", report: { type: "registry_failed", operation: call.operation.type, fault } });
+  tellFailure(state, call.operation.type, fault, out);
   const retryMs = state.nowMs + state.config.limits.registryRetryMs;
   if (fault !== "refused" && retryMs < call.giveUpMs && isWanted(call.purpose)) {
     call.asked = false;
@@ -93,6 +95,18 @@ function onFailedAttempt(
   }
   endCall(state, id, call);
   return { purpose: call.purpose, result: { type: "failed", cause: "registry_down" } };
+}
+
+/** A registry that is down fails each call of each visitor, for as long as it takes. */
+function tellFailure(
+  state: ServerState,
+  operation: RegistryOperation["type"],
+  fault: RegistryFault,
+  out: Outbox<ServerEffect>,
+): void {
+  const count = ++state.registryFailures;
+  const level = isToldAloud(count) ? "error" : "debug";
+  out.push({ type: "report", report: { type: "registry_failed", operation, fault, count, level } });
 }
 
 function attempt(

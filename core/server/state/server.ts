@@ -150,6 +150,8 @@ export type ServerState = {
   readonly untaken: IdTable<ExchangeId, Exchange>;
   /** Null before the first answer. */
   registryUp: boolean | null;
+  /** Attempts in a row that failed. */
+  registryFailures: number;
   /** Held bytes of all exchanges. */
   heldBytes: number;
   /** Held bytes of all sessions, which are those of request bodies. */

@@ -64,7 +64,13 @@ describe("granted", () => {
   const asked: ServerStep[] = [...home, [3, opened(undefined, bearer), check(1)]];
   const failed: ServerEffect = {
     type: "report",
-    report: { type: "registry_failed", operation: "check_token", fault: "unavailable" },
+    report: {
+      type: "registry_failed",
+      operation: "check_token",
+      fault: "unavailable",
+      count: 1,
+      level: "error",
+    },
   };
   const trusted: ServerStep[] = [...asked, [4, checked(1, true), asks()]];
   // Another exchange with the same token, when the first one is over.
@@ -100,7 +106,7 @@ describe("granted, where two things happen in one step or one comes late", () =>
   const limits = { tokenFreshMs: 10, tokenTrustMs: 100 };
   const registryFailed = {
     type: "report",
-    report: { type: "registry_failed", operation: "check_token", fault: "unknown" },
+    report: { type: "registry_failed", operation: "check_token", fault: "unknown", count: 1, level: "error" },
   } as const;
 
   const home: ServerStep[] = [
