@@ -5,7 +5,15 @@ import { setFlagsFromString } from "node:v8";
 import { defaultAgentFile, startAgent } from "./agent/agent.ts";
 import { createVisitorToken, listVisitorTokens, revokeVisitorToken } from "./agent/visitor-tokens.ts";
 import { waysText } from "./agent/ways-text.ts";
-import { columns, HASH_PASSWORD_HELP, helpOf, OVERVIEW, REVOKE_HELP } from "./help.ts";
+import {
+  columns,
+  HASH_PASSWORD_HELP,
+  helpOf,
+  helpPages,
+  limitsHelpOf,
+  OVERVIEW,
+  REVOKE_HELP,
+} from "./help.ts";
 import { createLog, type Logger } from "./operator/log.ts";
 import { openOutput } from "./operator/output.ts";
 import { readPassword } from "./operator/password-prompt.ts";
@@ -61,16 +69,7 @@ process.on("exit", (code) => {
   leaveThreads(code);
 });
 
-const COMMANDS = [
-  "serve",
-  "agent",
-  "token",
-  "invite",
-  "hash-password",
-  "revoke",
-  "--help",
-  "--version",
-] as const;
+const COMMANDS = ["serve", "agent", "token", "invite", "hash-password", "revoke", "help", "version"] as const;
 
 /** Runs the command and ends the process. */
 export async function runCommand([name, ...flags]: readonly string[], signals: Signals): Promise<never> {
@@ -86,16 +85,35 @@ export async function runCommand([name, ...flags]: readonly string[], signals: S
 
 async function run(name: string | undefined, flags: readonly string[], signals: Signals): Promise<void> {
   const wantsHelp = flags.includes("--help") || flags.includes("-h");
+  if (name === "help") return help(flags);
+  const command = LIMITED.find((each) => each === name);
+  if (command !== undefined && flags.includes("--help-limits")) return print(limitsHelpOf(command));
   if (name === "serve") return wantsHelp ? print(helpOf("serve")) : serve(flags, signals);
   if (name === "agent") return wantsHelp ? print(helpOf("agent")) : agent(flags, signals);
   if (name === "token" || name === "invite") return credential(name, flags, wantsHelp);
   if (name === "hash-password") return wantsHelp ? print(HASH_PASSWORD_HELP) : printHash(flags);
   if (name === "revoke") return wantsHelp ? print(REVOKE_HELP) : revokeTokens(flags);
-  if (name === "--version") return print(readVersion());
+  if (name !== undefined && VERSION_WORDS.has(name)) return print(readVersion());
   if (name === undefined || name === "--help" || name === "-h") return print(OVERVIEW);
   const near = suggestion(name, COMMANDS);
   throw new StartupError(`${name} is no command${near || "; see --help"}`);
 }
+
+/** Perhaps with the name of a command, which may have two words. */
+function help(words: readonly string[]): void {
+  if (words.length === 0) return print(OVERVIEW);
+  const name = words.join(" ");
+  const pages = helpPages();
+  const page = pages.get(name);
+  if (page !== undefined) return print(page());
+  throw new StartupError(
+    `there is no help on ${name}${suggestion(name, pages.keys()) || "; see culvert help"}`,
+  );
+}
+
+const LIMITED: readonly CommandName[] = ["serve", "agent"];
+
+const VERSION_WORDS: ReadonlySet<string> = new Set(["version", "--version", "-v", "-V"]);
 
 /** The commands that do one thing and end. */
 async function credential(

@@ -1,6 +1,7 @@
 /** What `--help` says. */
 import { CREDENTIAL_COMMANDS, type CredentialCommand, credentialSettingsOf } from "./settings/credentials.ts";
 import { hashPasswordSettings } from "./settings/hash-password.ts";
+import { LIMIT_REASONS } from "./settings/limit-reasons.ts";
 import type { Setting } from "./settings/reader.ts";
 import { revokeSettings } from "./settings/revoke.ts";
 import { type CommandName, limitsOf, settingsOf } from "./settings/settings.ts";
@@ -17,8 +18,9 @@ export const OVERVIEW = `Culvert, a self-hosted HTTP tunnel
   culvert token revoke --name NAME
   culvert invite --client-id ID       makes an invite, which registers that home once; next to the server's database
 
-  culvert serve --help     the flags of a command
-  culvert --version
+  culvert help serve       the flags of a command, as culvert serve --help
+  culvert serve --help-limits, culvert agent --help-limits
+  culvert version
 `;
 
 const TITLES: { readonly [Name in CommandName | CredentialCommand]: string } = {
@@ -35,16 +37,66 @@ export function helpOf(command: CommandName | CredentialCommand): string {
   if (isCredential(command)) {
     return [`${TITLES[command]}\n`, ...columns(flagsOf(credentialSettingsOf(command))), ""].join("\n");
   }
-  const limits = Object.entries(limitsOf(command)).map(([name, value]) => [name, String(value)]);
   return [
     `${TITLES[command]}\n`,
     "Flags win over environment variables:",
     ...columns(flagsOf(settingsOf(command))),
-    "\nLimits with their defaults, in bytes, milliseconds or pieces:",
+    `\nculvert ${command} --help-limits has the limits that --limit changes.`,
+    "",
+  ].join("\n");
+}
+
+/** Each command, as it is typed, with its page. */
+export function helpPages(): ReadonlyMap<string, () => string> {
+  const commands = ["serve", "agent", ...CREDENTIAL_COMMANDS] as const;
+  return new Map([
+    ...commands.map((command) => [command, () => helpOf(command)] as const),
+    ["hash-password", () => HASH_PASSWORD_HELP] as const,
+    ["revoke", () => REVOKE_HELP] as const,
+  ]);
+}
+
+/** What `--help-limits` says: a value is given as the first number, in bytes, milliseconds or pieces. */
+export function limitsHelpOf(command: CommandName): string {
+  const limits = Object.entries(limitsOf(command)).map(([name, value]) => [
+    `${name}=${value}`,
+    quantityText(name, value),
+    reasonOf(name),
+  ]);
+  return [
+    `culvert ${command} --limit NAME=VALUE: each limit with its default, and what it is for\n`,
     ...columns(limits),
     "",
   ].join("\n");
 }
+
+function reasonOf(name: string): string {
+  return Object.entries(LIMIT_REASONS).find(([each]) => each === name)?.[1] ?? "";
+}
+
+/** In the largest unit that makes a whole number of it. */
+function quantityText(name: string, value: number): string {
+  if (/Ms(?:Max)?$/.test(name)) return inLargest(value, DURATIONS);
+  return name.includes("Bytes") ? inLargest(value, SIZES) : "";
+}
+
+function inLargest(value: number, units: readonly (readonly [string, number])[]): string {
+  for (const [unit, size] of units) if (value >= size && value % size === 0) return `${value / size} ${unit}`;
+  return String(value);
+}
+
+const DURATIONS = [
+  ["days", 86_400_000],
+  ["min", 60_000],
+  ["s", 1_000],
+  ["ms", 1],
+] as const;
+
+const SIZES = [
+  ["MiB", 1_048_576],
+  ["KiB", 1_024],
+  ["bytes", 1],
+] as const;
 
 export const HASH_PASSWORD_HELP = [
   "culvert hash-password [flags]: asks for a password, or reads it from a pipe, and prints its salted hash\n",

@@ -349,6 +349,14 @@ describe("culvert invite", () => {
 describe("culvert", () => {
   test.each([
     [["--version"], /^\d+\.\d+\.\d+\n$/],
+    [["version"], /^\d+\.\d+\.\d+\n$/],
+    [["-v"], /^\d+\.\d+\.\d+\n$/],
+    [["help"], /culvert serve/],
+    [["help", "agent"], /--client-id ID +CULVERT_CLIENT_ID/],
+    [["help", "revoke"], /culvert revoke --client-id/],
+    [["serve", "--help"], /--help-limits/],
+    [["serve", "--help-limits"], /^ {2}graceMs=30000 +30 s +a session waits/m],
+    [["agent", "--help-limits"], /^ {2}sendBytesHigh=1048576 +1 MiB +not yet sent/m],
     [["--help"], /culvert serve/],
     [["serve", "--help"], /--admin-port PORT +ADMIN_PORT/],
     [["agent", "--help"], /--client-id ID +CULVERT_CLIENT_ID/],
@@ -359,6 +367,12 @@ describe("culvert", () => {
     expect(await command.ended).toBe(0);
     expect(command.stdout).toMatch(expected);
     expect(command.stderr).toBe("");
+  });
+
+  test("names the nearest page of help for one that there is not", async () => {
+    const command = start(["help", "agnet"]);
+    expect(await command.ended).toBe(1);
+    expect(command.stderr).toBe("culvert: there is no help on agnet; did you mean agent?\n");
   });
 
   test("names the nearest command for one that it does not know", async () => {
