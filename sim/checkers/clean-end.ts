@@ -1,8 +1,6 @@
 /** A response that ends cleanly is whole: a part of a body is never taken for all of it. */
 import type { Property } from "../record/checker.ts";
-
-/** RFC 6455's registry of close codes. */
-const SERVICE_RESTART = 1012;
+import { GOOD_BYE_CODE } from "../wire/web-socket-frame.ts";
 
 export const cleanEnd: Property = {
   name: "clean_end",
@@ -12,8 +10,8 @@ export const cleanEnd: Property = {
       judged();
       const { bodyBytes } = visit.model;
       if (visit.bytesReceived === bodyBytes) return;
-      // A WebSocket whose home is lost is told so.
-      if (visit.status === 101 && visit.closeCode === SERVICE_RESTART) return;
+      // Who has a WebSocket that must be closed is told so by a code, and no home closes with that one.
+      if (visit.status === 101 && visit.closeCode !== null && visit.closeCode !== GOOD_BYE_CODE) return;
       violate(
         "safety",
         `visit ${visit.operation.id} ended cleanly after ${visit.bytesReceived} of ${bodyBytes} bytes`,

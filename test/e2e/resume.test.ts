@@ -145,7 +145,7 @@ describe("an agent that is not back in time", () => {
     expect(outcome(await gathered)).toEqual([502, "agent_lost"]);
     expect(outcome(await refused)).toEqual([502, "agent_lost"]);
     const [code, reason] = await closed;
-    expect({ code, reason: String(reason) }).toEqual({ code: 1012, reason: "The home was lost." });
+    expect({ code, reason: String(reason) }).toEqual({ code: 1012, reason: "agent_lost" });
     await leftByAgent;
     await atRest(home);
     const status = await home.server.status();

@@ -53,7 +53,7 @@ export function revocationSuite(name: string, nodes: number, make: () => Promise
           download: "cut",
           events: "cut",
           upload: [401, "revoked"],
-          socket: [1008, "The token was revoked."],
+          socket: [1008, "revoked"],
         });
         await home.left(4);
         const visitor = visitorsOf(server, "home", guest);

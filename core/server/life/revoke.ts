@@ -11,7 +11,7 @@ import type { CallResult } from "../registry/calls.ts";
 import { forgetToken } from "../registry/trust.ts";
 import type { ServerState } from "../state/server.ts";
 import type { Socket } from "../state/tunnels.ts";
-import { revokeExchange } from "../visitor/upgrade.ts";
+import { giveUpExchange } from "../visitor/exchange.ts";
 import { dismissSocket, giveUpSession } from "./close.ts";
 
 /** The registry's word on the tokens in use. */
@@ -33,7 +33,7 @@ export function onTokensChecked(
   if (ended.length === 0) return;
   for (const token of ended) forgetToken(state, token);
   for (const exchange of [...state.exchanges.values()]) {
-    if (isServed(exchange) && isOver(exchange.token)) revokeExchange(state, exchange, out);
+    if (isServed(exchange) && isOver(exchange.token)) giveUpExchange(state, exchange, "revoked", out);
   }
   // One that a tunnel carries ends with that.
   for (const session of [...state.sessions.values()]) {

@@ -13,12 +13,13 @@
  *
  * Two rules are kept here. How an exchange ends is decided once; only a visitor who does not take the end can still turn
  * `completed` into a failure. And a body that was cut is never ended cleanly: once a head is out, failure means
- * `respond_cut`.
+ * `respond_cut`, or for a WebSocket, a close frame with the failure's code.
  */
 import { assert } from "../../assert.ts";
 import type { ServerEffect } from "../../effects.ts";
 import type { ExchangeOpened } from "../../events.ts";
 import type { ExchangeOutcome, FailureCode } from "../../failure.ts";
+import { isBetweenFrames } from "../../http/websocket-frames.ts";
 import type { ExchangeId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import { arm, createTimer, disarm } from "../../timers.ts";
@@ -29,7 +30,7 @@ import { routeOf } from "../routing/route.ts";
 import type { Exchange, ExchangePhase } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
 import { release, releaseUnwritten } from "./held.ts";
-import { countOutcome, respondProblem } from "./respond.ts";
+import { countOutcome, respondClose, respondProblem } from "./respond.ts";
 import { returnShare } from "./shares.ts";
 
 const TRANSITIONS: Readonly<Record<ExchangePhase, readonly ExchangePhase[]>> = {
@@ -114,7 +115,9 @@ export function failExchange(
   if (phase === "authorizing" || phase === "issuing") exchange.token = null;
   abortExchange(state, exchange, code, out);
   releaseUnwritten(state, exchange);
-  if (exchange.headSent) cutExchange(state, exchange, out);
+  if (exchange.frames !== null && isBetweenFrames(exchange.frames)) {
+    respondClose(state, exchange, exchange.frames, code, out);
+  } else if (exchange.headSent) cutExchange(state, exchange, out);
   else respondProblem(state, exchange, code, extra, out);
   endExchange(state, exchange, code, out);
 }
@@ -126,9 +129,14 @@ export function giveUpExchange(
   code: FailureCode,
   out: Outbox<ServerEffect>,
 ): void {
-  if (exchange.phase !== "closing") return failExchange(state, exchange, code, out);
-  if (exchange.ending === "completed") exchange.ending = code;
-  cutExchange(state, exchange, out);
+  if (exchange.phase === "closing") {
+    if (exchange.ending === "completed") exchange.ending = code;
+    return cutExchange(state, exchange, out);
+  }
+  // Behind those of a WebSocket a close frame would wait, and they with it.
+  const leavesBytes = exchange.frames !== null && exchange.unflushedBytes > 0;
+  failExchange(state, exchange, code, out);
+  if (leavesBytes) cutExchange(state, exchange, out);
 }
 
 /** Has the visitor's connection destroyed, and with it all that waits to be written to it. */

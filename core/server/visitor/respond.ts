@@ -4,11 +4,12 @@
  */
 import { assert } from "../../assert.ts";
 import type { ServerEffect } from "../../effects.ts";
-import type { ExchangeOutcome, FailureCode } from "../../failure.ts";
+import { type ExchangeOutcome, type FailureCode, failureOf } from "../../failure.ts";
 import { corsHeaders } from "../../http/cors.ts";
 import type { HeaderList } from "../../http/headers.ts";
 import { headerValue, withoutHeaders } from "../../http/headers.ts";
 import { prefersHtml, problemResponse } from "../../http/problem.ts";
+import { closeFrame, type FrameTracker } from "../../http/websocket-frames.ts";
 import type { Outbox } from "../../outbox.ts";
 import { encodeUtf8 } from "../../wire/utf8.ts";
 import type { Exchange } from "../state/exchange.ts";
@@ -73,6 +74,21 @@ export function respondProblem(
     },
     out,
   );
+}
+
+/**
+ * Ends a WebSocket between two frames of the home: a close frame with the failure's code, and its name as the reason. Where the
+ * home has said its own close, nothing may follow that.
+ */
+export function respondClose(
+  state: ServerState,
+  exchange: Exchange,
+  frames: FrameTracker,
+  code: FailureCode,
+  out: Outbox<ServerEffect>,
+): void {
+  if (!frames.isClosed) write(state, exchange, closeFrame(failureOf(code).closeCode, code), false, out);
+  out.push({ type: "respond_end", exchange: exchange.id, trailers: [] });
 }
 
 function replaced(headers: HeaderList, by: HeaderList): HeaderList {

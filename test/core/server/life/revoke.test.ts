@@ -288,7 +288,7 @@ describe("the requests of a token that is deleted", () => {
     agent.body(new Uint8Array([0x81, 5, 1]));
     revokeGuest(server);
     server.idle(ROUND_MS);
-    expect(between.body).toEqual(closeFrame(1008, "The token was revoked."));
+    expect(between.body).toEqual(closeFrame(1008, "revoked"));
     expect(between.end).toBe("clean");
     expect(inside.end).toBe("cut");
     expect(agent.requests.map(({ resetCode }) => resetCode)).toEqual(["revoked", "revoked"]);

@@ -1,6 +1,7 @@
 /** A visitor's WebSocket with a home's service: an exchange whose bytes nobody looks into. */
 import { describe, expect, it } from "vitest";
 import { closeFrame } from "../../../../core/http/websocket-frames.ts";
+import type { ServerLimits } from "../../../../core/limits.ts";
 import { NativeAgent, requestBody } from "../../../helpers/native-agent.ts";
 import { TestServer } from "../../../helpers/test-server.ts";
 
@@ -27,10 +28,10 @@ const ACCEPTED = [
 /** Of a server: one text frame. */
 const FRAME = new Uint8Array([0x81, 2, 0x68, 0x69]);
 
-function upgraded() {
-  const server = new TestServer();
+function upgraded(options: Parameters<TestServer["visit"]>[0] = {}, limits: Partial<ServerLimits> = {}) {
+  const server = new TestServer(limits);
   const agent = new NativeAgent(server).connect();
-  const visit = server.visit({ upgrade: true, headers: HANDSHAKE });
+  const visit = server.visit({ ...options, upgrade: true, headers: HANDSHAKE });
   agent.head(101, ["Keep-Alive", "timeout=5", ...ACCEPTED]);
   return { server, agent, visit };
 }
@@ -118,11 +119,43 @@ describe("a visitor's WebSocket", () => {
     agent.body(FRAME);
     agent.lose();
     server.advance(server.state.config.limits.graceMs);
-    const told = closeFrame(1012, "The home was lost.");
-    expect([...told.subarray(0, 4)]).toEqual([0x88, 20, 0x03, 0xf4]);
+    const told = closeFrame(1012, "agent_lost");
+    expect([...told.subarray(0, 4)]).toEqual([0x88, 12, 0x03, 0xf4]);
     expect(visit.body).toEqual(new Uint8Array([...FRAME, ...told]));
     expect(visit.end).toBe("clean");
     expect(server.outcomes("agent_lost")).toBe(1);
+    server.expectEmpty();
+  });
+
+  it.each([
+    ["agent_gave_up", 1011],
+    ["response_timeout", 1008],
+  ])(
+    "is closed with the code of its agent's reason between two frames, and cut inside of one: %s",
+    (code, closeCode) => {
+      const { server, agent, visit } = upgraded();
+      agent.body(FRAME);
+      agent.reset(code);
+      expect(visit.body).toEqual(new Uint8Array([...FRAME, ...closeFrame(closeCode, code)]));
+      expect(visit.end).toBe("clean");
+      const inside = upgraded();
+      inside.agent.body(FRAME.subarray(0, 3));
+      inside.agent.reset(code);
+      expect(inside.visit.end).toBe("cut");
+      server.expectEmpty();
+      inside.server.expectEmpty();
+    },
+  );
+
+  it("holds nothing any more when it is given up to make room", () => {
+    const { server, agent, visit } = upgraded(
+      { takes: false },
+      { heldBytesHard: 1_000, heldBytesSoft: 0, parkedBytesMax: 0 },
+    );
+    agent.body(new Uint8Array(1_001));
+    expect(visit.end).toBe("cut");
+    expect(server.state.heldBytes).toBe(0);
+    expect(agent.request.resetCode).toBe("limit_slow_visitor");
     server.expectEmpty();
   });
 
