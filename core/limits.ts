@@ -183,6 +183,10 @@ export function assertServerLimits(limits: ServerLimits): void {
   for (const name of SERVER_PERIODS) {
     assert(limits[name] >= 1, `${name} is 0: the server would never come to rest`);
   }
+  assert(
+    limits.probeMs >= 1 * SECOND && limits.probeMs <= 32_767 * SECOND,
+    "probeMs is not from 1 second to 32,767, which is what Linux takes",
+  );
   assert(limits.passwordsRunningMax >= 1, "passwordsRunningMax is 0: no password would ever be checked");
   assert(limits.heldBytesSoft <= limits.heldBytesHard, "heldBytesSoft is above heldBytesHard");
   assert(limits.heldBytesHard <= limits.heldBytesTotal, "heldBytesHard is above heldBytesTotal");

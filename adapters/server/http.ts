@@ -48,6 +48,10 @@ const LISTENER_OPTIONS = {
   highWaterMark: 16 * 1024,
 };
 
+/** As `probeMs` says. Node 24 has no such arguments yet, and sends ten probes, one each second. */
+const PROBE_EVERY_MS = 15_000;
+const PROBES = 4;
+
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Server;
@@ -142,6 +146,7 @@ export class HttpServer {
       this.#connections.delete(id);
       if (this.#connections.size === 0) this.#onAllGone?.();
     };
+    socket.setKeepAlive(true, this.#options.limits.probeMs, PROBE_EVERY_MS, PROBES);
     this.#connections.set(id, new VisitorConnection(id, socket, dispatch));
     // Once the connection is gone the system does not tell it any more.
     const peer = socket.remoteAddress ?? "";

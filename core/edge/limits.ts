@@ -11,6 +11,11 @@ export const edgeLimits = {
   headMs: 15 * SECOND,
   /** Above the 60 s of the usual proxies in front of us, so that it is they who close an idle connection, never we under a request. */
   idleMs: 75 * SECOND,
+  /**
+   * The kernel asks a visitor whose connection was silent for so long whether he is still there, and again each 15 seconds; who
+   * leaves four of these probes unanswered has left. Nobody else would notice him in a silent WebSocket.
+   */
+  probeMs: 300 * SECOND,
   /** Requests of one connection that wait for their answers. Beyond it is not read on: browsers never pipeline, others seldom. */
   turnsMax: 16,
   /**
