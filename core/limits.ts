@@ -147,19 +147,27 @@ export const serverLimits = {
   stallMs: 1 * SECOND,
   /** A handshake from the accepted upgrade to the open socket. */
   handshakeMs: 10 * SECOND,
-  /** From the request frame to packet 1. */
-  responseHeadMs: 60 * SECOND,
-  /** Between packets of a response. Long enough for an event stream that rarely speaks. */
-  responseIdleMs: 300 * SECOND,
-  /** Between pieces of a request body. */
-  requestIdleMs: 30 * SECOND,
-  /** A visitor that accepts no byte for this long has left. */
-  visitorStallMs: 300 * SECOND,
+  /**
+   * An exchange in which nothing moves for so long is given up, whoever is waited for: a home that has not begun its answer or
+   * makes a pause in it, a visitor who makes one in his upload or takes nothing. Long enough for long polls, for slow exports
+   * and for event streams that rarely speak. The welcome tells it to native agents. A silent WebSocket is not given up:
+   * `probeMs` finds out who has left.
+   */
+  exchangeIdleMs: 300 * SECOND,
+  /** For this long beyond it a home is waited for: its agent keeps the same time, and can say what was the matter. */
+  agentNoticeMs: 10 * SECOND,
   drainMs: 30 * SECOND,
 };
 
 /** What is armed again each time it fires. */
-const SERVER_PERIODS = ["pingMs", "leaseRenewMs", "sweepMs", "pauseMsMax", "registryRetryMs"] as const;
+const SERVER_PERIODS = [
+  "pingMs",
+  "leaseRenewMs",
+  "sweepMs",
+  "pauseMsMax",
+  "registryRetryMs",
+  "exchangeIdleMs",
+] as const;
 
 export type ServerLimits = { readonly [Name in keyof typeof serverLimits]: number };
 
@@ -221,8 +229,8 @@ export const agentLimits = {
   /** Not yet sent: above high no origin is read, below low they are again. A few packets keep the link busy. */
   sendBytesHigh: 1 * MIB,
   sendBytesLow: 256 * KIB,
-  originHeadMs: 55 * SECOND,
-  originIdleMs: 290 * SECOND,
+  /** The server's `exchangeIdleMs` where it does not tell it: over MoosicBox's protocol, and before version 0.2. */
+  originIdleMs: 300 * SECOND,
   apiCallMs: 10 * SECOND,
   connectMs: 10 * SECOND,
   pingMs: 5 * SECOND,

@@ -38,6 +38,7 @@ const FLOORS: Readonly<Record<string, Floors>> = {
     ["agent/carriers.ts"],
     ["agent/moosicbox/", "agent/native/"],
     ["agent/carrier.ts"],
+    ["agent/patience.ts"],
     ["agent/end-to-end.ts", "agent/fill.ts", "agent/problem.ts", "agent/protocol-error.ts"],
     ["agent/state.ts"],
     ["agent/config.ts"],

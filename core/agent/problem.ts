@@ -37,14 +37,19 @@ export const AGENT_PROBLEMS = {
 
 export type AgentProblem = keyof typeof AGENT_PROBLEMS;
 
-/** `accept` is the visitor's: a browser gets a page. */
-export function agentProblem(code: AgentProblem, requestId: WireId, accept: string | null): ProblemResponse {
+/** `accept` is the visitor's: a browser gets a page. `detail` says what was special, null where nothing was. */
+export function agentProblem(
+  code: AgentProblem,
+  detail: string | null,
+  requestId: WireId,
+  accept: string | null,
+): ProblemResponse {
   const { status, title, retryAfterSeconds } = AGENT_PROBLEMS[code];
   const problem = {
     status,
     code,
     title,
-    detail: null,
+    detail,
     // A JSON number cannot hold more; such an id is another server's, and its visitor does not need it.
     requestId: typeof requestId === "number" ? requestId : null,
     retryAfterSeconds,

@@ -97,6 +97,8 @@ export type AgentSession = {
   ticket: string;
   /** For this long the server keeps it without a tunnel, and so does the agent. */
   graceMs: number;
+  /** How long an origin may say nothing; null where the server leaves that to the agent. */
+  idleMs: number | null;
   /** The exchanges that it carries, by the number of their stream. */
   readonly byStream: IdTable<number, NativeCarried>;
   /** Armed while there is no tunnel. */
@@ -169,7 +171,7 @@ export type Exchange = {
   readonly accept: string | null;
   /** What visitor and service call the service; null where that is the same. */
   readonly places: Places | null;
-  /** Until the head: its deadline. From then on: the deadline of the next sign of life. */
+  /** The deadline of the origin's next sign of life. */
   readonly originTimer: Timer<TimerOwner>;
   /** When the origin last gave or took something. */
   heardMs: number;

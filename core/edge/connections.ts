@@ -2,7 +2,7 @@
 import type { FailureCode } from "../failure.ts";
 import { addressKey, isTrustedProxy } from "../http/forwarded.ts";
 import type { HeaderList } from "../http/headers.ts";
-import { problemResponse } from "../http/problem.ts";
+import { limitDetail, problemResponse } from "../http/problem.ts";
 import { createRequestReader, isInHead, isInRequest } from "../http1/request-reader.ts";
 import { frameResponse } from "../http1/response-writer.ts";
 import type { ConnectionId } from "../ids.ts";
@@ -127,7 +127,9 @@ export function refuse(
   headers: HeaderList,
   out: Outbox<EdgeEffect>,
 ): void {
-  const problem = problemResponse(code, { requestId: null, html: false });
+  const detail = limitDetail("headMs", edge.config.limits.headMs, "server");
+  const named = code === "request_timeout" ? { detail } : {};
+  const problem = problemResponse(code, { requestId: null, html: false, ...named });
   connection.sealed = true;
   dropAhead(edge, connection);
   connection.lastAnswer = { ...problem, headers: [...problem.headers, ...headers] };

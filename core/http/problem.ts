@@ -38,6 +38,11 @@ export function problemResponse(
   return renderProblem({ status, code, title, detail, requestId, retryAfterSeconds }, html);
 }
 
+/** The detail of a problem for a limit in milliseconds that was passed: which one, its value, and where it is set. */
+export function limitDetail(name: string, ms: number, owner: "server" | "agent"): string {
+  return `The limit is ${name}=${ms}, in milliseconds; the ${owner}'s --limit sets it.`;
+}
+
 /** The whole response for a problem, as a page or as JSON. */
 export function renderProblem(problem: Problem, html: boolean): ProblemResponse {
   const body = encodeUtf8(html ? problemPage(problem) : problemJson(problem));

@@ -49,6 +49,8 @@ export type Welcome = {
   readonly graceMs: number;
   /** Missing where the server does not tell. */
   readonly ways?: Ways;
+  /** The server's `exchangeIdleMs`, from 1; null from a server that does not tell it. */
+  readonly idleMs: number | null;
 };
 
 /** What kind of frame the bytes begin like, one of `FRAME` or a number that is none of them; 0 where they are too short. */
@@ -74,11 +76,13 @@ export function decodeHello(bytes: Uint8Array): Hello | null {
 export function encodeWelcome(welcome: Welcome): Uint8Array {
   assert(isTicket(welcome.ticket), "a ticket is not 32 hex digits");
   assert(isDuration(welcome.graceMs), "graceMs is not a whole number");
+  assert(isIdle(welcome.idleMs), "idleMs is not a whole number from 1");
   return jsonFrame(FRAME.welcome, {
     ticket: welcome.ticket,
     resumed: welcome.resumed,
     graceMs: welcome.graceMs,
     ...(welcome.ways === undefined ? {} : { ways: welcome.ways }),
+    idleMs: welcome.idleMs,
   });
 }
 
@@ -89,10 +93,12 @@ export function decodeWelcome(bytes: Uint8Array): Welcome | null {
   const ticket = json.ticket;
   const resumed = json.resumed;
   const graceMs = json.graceMs;
-  if (!isTicket(ticket) || typeof resumed !== "boolean" || !isDuration(graceMs)) return null;
-  if (json.ways === undefined) return { ticket, resumed, graceMs };
+  const idleMs = json.idleMs ?? null;
+  if (!isTicket(ticket) || typeof resumed !== "boolean" || !isDuration(graceMs) || !isIdle(idleMs))
+    return null;
+  if (json.ways === undefined) return { ticket, resumed, graceMs, idleMs };
   const ways = decodeWays(json.ways);
-  return ways === null ? null : { ticket, resumed, graceMs, ways };
+  return ways === null ? null : { ticket, resumed, graceMs, idleMs, ways };
 }
 
 /** Writes the header at the beginning of `bytes`. Numbers count modulo 2^32. */
@@ -167,6 +173,10 @@ function isTicket(value: unknown): value is string {
 }
 
 const TICKET = /^[0-9a-f]{32}$/;
+
+function isIdle(value: unknown): value is number | null {
+  return value === null || (isDuration(value) && value >= 1);
+}
 
 function isDuration(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value <= U48_MAX;

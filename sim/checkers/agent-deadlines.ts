@@ -1,6 +1,6 @@
 /**
  * An agent waits for nobody longer than its limits: neither for its home's answer nor for a server that is gone. And it
- * drops no server for a silence that was its own.
+ * drops no server for a silence that was its own, and no WebSocket for any silence.
  */
 import type { AgentEffect } from "../../core/effects.ts";
 import type { AgentEvent } from "../../core/events.ts";
@@ -14,10 +14,17 @@ type Origin = {
   /** More of the request is to come, and that is the visitor's to send. */
   streams: boolean;
   heardMs: number;
+  /** How long it may say nothing. */
+  idleMs: number;
+  /** Whether it took an upgrade, and bytes that were sent to it and not taken. */
+  upgraded: boolean;
+  unflushedBytes: number;
 };
 
 type Waits = {
   socket: number | null;
+  /** How long origins may say nothing: what the server tells on a socket of the native protocol, else the agent's own. */
+  idleMs: number;
   /** The server has said something on it; on a socket of the native protocol that is the welcome. */
   greeted: boolean;
   heardMs: number;
@@ -37,10 +44,12 @@ export const agentDeadlines: Property = {
   name: "agent_deadlines",
   create: (violate, judged) => {
     let limits: AgentLimits | null = null;
+    let toldIdleMs = 0;
     const waitsOf = ofEachProcess(({ nowMs }) => newWaits(nowMs));
     return {
-      begun: ({ agentLimits }) => {
+      begun: ({ agentLimits, serverLimits }) => {
         limits = agentLimits;
+        toldIdleMs = serverLimits.exchangeIdleMs;
       },
       agentStep: (process, event, effects, count) => {
         if (limits === null) return;
@@ -49,7 +58,11 @@ export const agentDeadlines: Property = {
         if (nowMs - waits.lastMs > limits.stallMs / 2) waits.excusedMs = nowMs + limits.pingMs;
         if (nowMs - waits.lastMs > limits.stallMs + limits.pingMs) waits.grantedMs = nowMs + limits.pingMs;
         waits.lastMs = nowMs;
+        if (event.type === "socket_opened") {
+          waits.idleMs = event.protocol === null ? limits.originIdleMs : toldIdleMs;
+        }
         hear(waits, event, nowMs);
+        let silentAborted = 0;
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
           if (effect === undefined) continue;
@@ -66,10 +79,19 @@ export const agentDeadlines: Property = {
                 `${name} drops its tunnel, which was silent for ${silentMs} ms while it listened`,
               );
           }
+          const origin = effect.type === "origin_abort" ? waits.origins.get(effect.exchange) : undefined;
+          if (origin?.upgraded === true && origin.unflushedBytes === 0) silentAborted++;
           note(waits, effect, nowMs);
         }
         if (event.type !== "tick") return;
         judged();
+        // All end with a tunnel that is given up, and with a drain.
+        if (silentAborted > 0 && waits.socket !== null && waits.drainAskedMs === null) {
+          violate(
+            "safety",
+            `${name} gives ${silentAborted} WebSockets up although nothing waits for their origins`,
+          );
+        }
         for (const late of lateIn(waits, nowMs, limits)) violate("liveness", `${name} ${late}`);
       },
     };
@@ -79,6 +101,7 @@ export const agentDeadlines: Property = {
 function newWaits(nowMs: number): Waits {
   return {
     socket: null,
+    idleMs: 0,
     greeted: false,
     heardMs: nowMs,
     excusedMs: 0,
@@ -117,6 +140,8 @@ function hear(waits: Waits, event: AgentEvent, nowMs: number): void {
       const origin = waits.origins.get(event.exchange);
       if (origin === undefined) break;
       origin.headed ||= event.type === "origin_head";
+      origin.upgraded ||= event.type === "origin_head" && event.status === 101;
+      if (event.type === "origin_flushed") origin.unflushedBytes -= event.bytes;
       origin.heardMs = nowMs;
       break;
     }
@@ -140,6 +165,9 @@ function note(waits: Waits, effect: AgentEffect, nowMs: number): void {
         paused: false,
         streams: effect.body === "streamed",
         heardMs: nowMs,
+        idleMs: waits.idleMs,
+        upgraded: false,
+        unflushedBytes: 0,
       });
       break;
     case "origin_send":
@@ -147,6 +175,7 @@ function note(waits: Waits, effect: AgentEffect, nowMs: number): void {
       const origin = waits.origins.get(effect.exchange);
       if (origin === undefined) break;
       if (effect.type === "origin_send_end") origin.streams = false;
+      else origin.unflushedBytes += effect.bytes.length;
       origin.heardMs = nowMs;
       break;
     }
@@ -165,9 +194,12 @@ function note(waits: Waits, effect: AgentEffect, nowMs: number): void {
 }
 
 function* lateIn(waits: Waits, nowMs: number, limits: AgentLimits): Generator<string> {
-  for (const [exchange, { headed, paused, streams, heardMs }] of waits.origins) {
-    if (streams && !headed) continue;
-    const dueMs = heardMs + (headed ? limits.originIdleMs : limits.originHeadMs);
+  for (const [
+    exchange,
+    { headed, paused, streams, heardMs, idleMs, upgraded, unflushedBytes },
+  ] of waits.origins) {
+    if ((streams && !headed) || (upgraded && unflushedBytes === 0)) continue;
+    const dueMs = heardMs + idleMs;
     // A home that is not read from is silent because the agent wants it so.
     if (!paused && nowMs >= dueMs)
       yield `waits for the home since ${nowMs - heardMs} ms in exchange ${exchange}`;

@@ -1,6 +1,6 @@
 /**
  * Each exchange ends by its deadline: whatever it waits for, it does not wait longer than the limit for that. And what moves
- * is not given up before.
+ * is not given up before, nor a WebSocket ever for its silence.
  */
 import type { ServerLimits } from "../../core/limits.ts";
 import type { LedgerExchange } from "../ledger/exchange.ts";
@@ -32,7 +32,7 @@ export const deadlines: Property = {
           const dueMs =
             movedMs +
             sleptMs +
-            (isOnWay ? limits.responseHeadMs : 0) +
+            (isOnWay ? limits.exchangeIdleMs + limits.agentNoticeMs : 0) +
             patienceMs(exchange, exchange.phase, limits, "most");
           if (exchange.isCut || nowMs < dueMs) continue;
           violate(
@@ -77,18 +77,25 @@ function patienceMs(
   limits: ServerLimits,
   which: "most" | "least",
 ): number {
+  const { exchangeIdleMs, agentNoticeMs, continueMs } = limits;
   switch (phase) {
     case "arrived":
       // A token is looked up, and then a home found or a token stored; where its home is lost, that is waited for.
       return 2 * limits.registryVisitorMs + limits.waitMs + LATE_MS;
     case "reading":
     case "asked":
-      if (exchange.next > 1) return limits.responseIdleMs;
-      if (!exchange.native) return phase === "reading" ? limits.requestIdleMs : limits.responseHeadMs;
-      return which === "least"
-        ? Math.min(limits.responseHeadMs, limits.requestIdleMs)
-        : limits.continueMs + Math.max(limits.responseHeadMs, limits.requestIdleMs) + LATE_MS;
+      if (isSilentSocket(exchange, which)) return Number.POSITIVE_INFINITY;
+      if (which === "least" || (phase === "reading" && !exchange.native)) return exchangeIdleMs;
+      return exchangeIdleMs + agentNoticeMs + (exchange.native ? continueMs + LATE_MS : 0);
     case "over":
-      return limits.visitorStallMs;
+      return exchangeIdleMs;
   }
+}
+
+/** A WebSocket of which nothing waits for its visitor. */
+function isSilentSocket(
+  { status, unflushedBytes, waitingBytes }: LedgerExchange,
+  which: "most" | "least",
+): boolean {
+  return status === 101 && (which === "most" ? unflushedBytes : waitingBytes) === 0;
 }

@@ -17,7 +17,7 @@ export const patience: Property = {
       serverStep: ({ name, nowMs, ledger }, event) => {
         if (event.type !== "tick" || limits === null) return;
         // What waits for room on the way to a native agent waits for its answer already.
-        const onTheWayMs = ledger.natives.size > 0 ? limits.responseHeadMs : 0;
+        const onTheWayMs = ledger.natives.size > 0 ? limits.exchangeIdleMs + limits.agentNoticeMs : 0;
         for (const exchange of ledger.exchanges.values()) {
           if (exchange.phase !== "arrived") continue;
           judged();

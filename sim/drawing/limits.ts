@@ -45,10 +45,8 @@ export function drawServerLimits(random: Random, calm: boolean): ServerLimits {
     stallMs: random.between(200, 2_000),
     handshakeMs: random.between(3_000, 10_000),
     waitMs: random.pick([random.between(200, 3_000), random.between(3_000, 10_000)]),
-    responseHeadMs: random.between(10_000, 25_000),
-    responseIdleMs: random.between(10_000, 25_000),
-    requestIdleMs: random.between(3_000, 10_000),
-    visitorStallMs: random.between(4_000, 25_000),
+    exchangeIdleMs: random.between(10_000, 25_000),
+    agentNoticeMs: random.below(3_000),
     drainMs: random.between(1_000, 10_000),
   };
   const session = drawSessionLimits(random.stream("session"), calm);
@@ -129,8 +127,7 @@ export function drawAgentLimits(random: Random, calm: boolean): AgentLimits {
     packetFillMs: random.between(0, 5),
     sendBytesHigh,
     sendBytesLow: random.below(sendBytesHigh),
-    originHeadMs: random.between(5_000, 25_000),
-    originIdleMs: random.pick([random.between(2_000, 6_000), random.between(6_000, 25_000)]),
+    originIdleMs: random.pick([random.between(5_000, 8_000), random.between(8_000, 25_000)]),
     apiCallMs: random.between(3_000, 10_000),
     connectMs: random.between(3_000, 10_000),
     pingMs,

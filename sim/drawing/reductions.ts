@@ -95,12 +95,9 @@ function plainestRequest(request: RequestSpec): RequestSpec {
 
 /** The deadlines whose default is beyond the time that a healed world has to settle. */
 const PLAIN_DEADLINES: Readonly<Record<string, number>> = {
-  responseHeadMs: 20_000,
-  responseIdleMs: 20_000,
-  requestIdleMs: 10_000,
-  visitorStallMs: 20_000,
+  exchangeIdleMs: 20_000,
+  agentNoticeMs: 2_000,
   drainMs: 10_000,
-  originHeadMs: 20_000,
   originIdleMs: 20_000,
   retryDownMs: 10_000,
   retrySupersededMs: 10_000,

@@ -63,6 +63,9 @@ export class LedgerExchange {
   /** Body bytes that were ordered to be written. */
   writtenBytes = 0;
   unflushedBytes = 0;
+  /** The last step that had something written, and what was unflushed before it. */
+  writtenStep = 0;
+  formerBytes = 0;
   /** What of its `heldBytes` is in the ledger's sum. */
   countedBytes = 0;
   headSent = false;
@@ -72,11 +75,15 @@ export class LedgerExchange {
   isCut = false;
   /** The last step that brought a packet which had come before, byte by byte the same. */
   repeatedStep = 0;
-  /** The step and the time that ordered its end, the phase that it ended, and how long nothing had moved then. */
+  /**
+   * The step and the time that ordered its end, the phase that it ended, how long nothing had moved then, and what was unflushed
+   * before.
+   */
   endedStep = 0;
   endedMs = 0;
   endedIn: "arrived" | "reading" | "asked" = "arrived";
   waitedMs = 0;
+  waitingBytes = 0;
 
   constructor(opened: Opened, idBase: number, nowMs: number) {
     this.id = opened.exchange;
@@ -108,6 +115,13 @@ export class LedgerExchange {
     return gathered + parked + this.unflushedBytes;
   }
 
+  write(bytes: number, step: number): void {
+    if (this.writtenStep !== step) this.formerBytes = this.unflushedBytes;
+    this.writtenStep = step;
+    this.writtenBytes += bytes;
+    this.unflushedBytes += bytes;
+  }
+
   /** A packet came for it. */
   take(packet: SeenPacket, nowMs: number, step: number): void {
     const known = this.packets.get(packet.packetId);
@@ -134,8 +148,11 @@ export class LedgerExchange {
     // What comes again after a resumption is dropped.
     if (frame.number !== this.nextFrame) return;
     this.nextFrame++;
-    // An interim response says nothing of when the answer comes.
-    if (frame.interim) return;
+    // A bounded number of interim responses says that the home is at work.
+    if (frame.interim) {
+      this.relievedMs = nowMs;
+      return;
+    }
     this.progressMs = nowMs;
     // A second head ends the exchange, and says nothing of it.
     if (frame.hasHead && this.status === 0) {
@@ -163,6 +180,7 @@ export class LedgerExchange {
     this.endedMs = nowMs;
     this.endedIn = this.phase;
     this.waitedMs = nowMs - this.progressMs;
+    this.waitingBytes = this.writtenStep === step ? this.formerBytes : this.unflushedBytes;
     this.phase = "over";
     this.progressMs = nowMs;
     this.endedStep = step;

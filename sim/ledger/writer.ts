@@ -221,7 +221,7 @@ export class LedgerWriter {
         exchange.reads = true;
         break;
       case "respond":
-        for (const part of effect.body) this.#write(exchange, part.length);
+        for (const part of effect.body) exchange.write(part.length, this.ledger.steps);
         exchange.headSent = true;
         exchange.end(this.ledger.nowMs, this.ledger.steps);
         break;
@@ -229,7 +229,7 @@ export class LedgerWriter {
         exchange.headSent = true;
         break;
       case "respond_body":
-        this.#write(exchange, effect.bytes.length);
+        exchange.write(effect.bytes.length, this.ledger.steps);
         break;
       case "respond_end":
         exchange.endedWhole = true;
@@ -242,11 +242,6 @@ export class LedgerWriter {
         break;
       default:
     }
-  }
-
-  #write(exchange: LedgerExchange, bytes: number): void {
-    exchange.writtenBytes += bytes;
-    exchange.unflushedBytes += bytes;
   }
 
   #orderedForSocket(effect: Extract<ServerEffect, { readonly socket: SocketId }>): void {

@@ -152,7 +152,7 @@ describe("a request body", () => {
   });
 
   test("H05: that stops half-way gets 408, and the home hears nothing", async () => {
-    const home = await startVisitedHome({ limits: { requestIdleMs: 100 } });
+    const home = await startVisitedHome({ limits: { exchangeIdleMs: 100 } });
     const visitor = home.connect();
     visitor.send(`${home.head("POST", "Content-Length: 100")}{"a":1}`);
     await visitor.untilEnded();

@@ -43,8 +43,7 @@ describe("events", () => {
 
   test("H25: may go on for longer than every deadline", async () => {
     const { home, visit } = await startPassage("native", {
-      server: { limits: { responseHeadMs: 800, responseIdleMs: 800, visitorStallMs: 800 } },
-      agent: { limits: { originHeadMs: 800, originIdleMs: 800 } },
+      server: { limits: { exchangeIdleMs: 800, agentNoticeMs: 0 } },
     });
     const visitor = visit();
     visitor.send("GET /events HTTP/1.1", HOST, "", "");

@@ -70,10 +70,9 @@ describe("a request body", () => {
   });
 
   test("H24: may take longer than every deadline as long as it moves", async () => {
-    const limits = { requestIdleMs: 1_000, responseHeadMs: 1_000, continueMs: 50 };
+    const limits = { exchangeIdleMs: 1_000, agentNoticeMs: 0, continueMs: 50 };
     const { home, visit } = await startPassage("native", {
       server: { limits },
-      agent: { limits: { originHeadMs: 1_000, originIdleMs: 1_000 } },
     });
     const visitor = visit();
     visitor.send("POST /x HTTP/1.1", HOST, "Content-Length: 25", "", "");
@@ -92,7 +91,7 @@ describe("a request body", () => {
 
   test("H24: that stops moving gets 408, and the home sees that it broke off", async () => {
     const { home, visit, settled } = await startPassage("native", {
-      server: { limits: { requestIdleMs: 200 } },
+      server: { limits: { exchangeIdleMs: 200 } },
     });
     const visitor = visit();
     visitor.send("POST /x HTTP/1.1", HOST, "Content-Length: 20", "", "half");

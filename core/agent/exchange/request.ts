@@ -23,6 +23,7 @@ import type { CarrierFact, Opened, RequestPiece } from "../carrier.ts";
 import { accept, exchangeOf, giveCredit, isDuplex, refuse } from "../carriers.ts";
 import type { AgentConfig } from "../config.ts";
 import { endToEndBut, UPGRADE_FIELDS } from "../end-to-end.ts";
+import { originIdleMs } from "../patience.ts";
 import type { AgentProblem } from "../problem.ts";
 import { onProtocolError } from "../protocol-error.ts";
 import type { AgentState, Carried, Exchange, Places } from "../state.ts";
@@ -146,7 +147,7 @@ function askOrigin(
   exchange.unflushedBytes = body === null || isStreamed ? 0 : body.length;
   state.exchanges.set(id, exchange);
   state.counters.exchangesStarted++;
-  arm(state.timers, exchange.originTimer, state.nowMs + config.limits.originHeadMs);
+  arm(state.timers, exchange.originTimer, state.nowMs + originIdleMs(state, exchange.carried));
   out.push({
     type: "origin_request",
     exchange: id,

@@ -12,6 +12,7 @@ import type { ExchangeId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import { arm } from "../../timers.ts";
 import { carryPiece, flushWaiting, heldUntilMs, isDuplex, order } from "../carriers.ts";
+import { originIdleMs } from "../patience.ts";
 import type { AgentState, Exchange } from "../state.ts";
 import { complete, cutOrigin, giveUp } from "./ends.ts";
 import { towardsVisitor } from "./places.ts";
@@ -64,7 +65,6 @@ export function onOriginHead(
   exchange.upgraded = upgraded;
   exchange.hasBody = hasBody;
   exchange.bodyLeft = bodyBytes;
-  arm(state.timers, exchange.originTimer, state.nowMs + state.config.limits.originIdleMs);
 }
 
 export function onOriginBody(
@@ -117,17 +117,17 @@ export function onOriginFailed(
 }
 
 /**
- * The origin's time may be up. Events only note when they came. It is excused while it is paused, and while it waits for a
- * body that the visitor does not send: the server has a deadline for that.
+ * The origin's time may be up. Events only note when they came. It is excused while it is paused, while it waits for a body
+ * that the visitor does not send, for which the server has a deadline, and on a WebSocket as long as it takes what it is sent:
+ * whether it is still there is for the kernel's probes to find out.
  */
 export function onOriginDeadline(state: AgentState, id: ExchangeId, out: Outbox<AgentEffect>): void {
   const exchange = runningOf(state, id);
-  const { originHeadMs, originIdleMs } = state.config.limits;
-  const { headed, requestEnded, unflushedBytes, upgrade } = exchange;
-  const waitsForVisitor = !headed && !requestEnded && unflushedBytes === 0;
-  if (waitsForVisitor && !upgrade) exchange.heardMs = state.nowMs;
+  const { headed, requestEnded, unflushedBytes, upgrade, upgraded } = exchange;
+  const waitsForVisitor = upgrade ? upgraded : !headed && !requestEnded;
+  if (waitsForVisitor && unflushedBytes === 0) exchange.heardMs = state.nowMs;
   const heardMs = Math.max(exchange.heardMs, heldUntilMs(exchange.carried, state.nowMs));
-  const dueMs = heardMs + (headed ? originIdleMs : originHeadMs);
+  const dueMs = heardMs + originIdleMs(state, exchange.carried);
   if (state.nowMs < dueMs) arm(state.timers, exchange.originTimer, dueMs);
   else cutOrigin(state, exchange, "origin_timeout", out);
 }

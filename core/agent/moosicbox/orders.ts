@@ -14,6 +14,7 @@ import { createTimer } from "../../timers.ts";
 import { encodeAbortFrame } from "../../wire/frames.ts";
 import { encodePacketHeader } from "../../wire/packet.ts";
 import type { CarrierOrder, MoosicBoxOpened } from "../carrier.ts";
+import { passedLimit } from "../patience.ts";
 import { type AgentProblem, agentProblem } from "../problem.ts";
 import { onProtocolError } from "../protocol-error.ts";
 import type { AgentState, MoosicBoxCarried } from "../state.ts";
@@ -118,7 +119,8 @@ function sendProblem(
   out: Outbox<AgentEffect>,
 ): void {
   const { wireId, method, accept } = carried;
-  const { status, headers, body } = agentProblem(problem, wireId, accept);
+  const detail = passedLimit(state.config.limits, null, problem);
+  const { status, headers, body } = agentProblem(problem, detail, wireId, accept);
   const head = { status, headers };
   beginPackets(state, carried, encodePacketHeader({ requestId: wireId, packetId: 1, last: false, head }));
   if (method !== "HEAD") addBody(state, carried, body, out);

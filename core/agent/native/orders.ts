@@ -28,6 +28,7 @@ import { arm, createTimer, disarm, isArmed } from "../../timers.ts";
 import type { CarrierOrder, NativeOpened } from "../carrier.ts";
 import { endToEndBut, UPGRADE_FIELDS } from "../end-to-end.ts";
 import { mayWait } from "../fill.ts";
+import { passedLimit } from "../patience.ts";
 import { type AgentProblem, agentProblem } from "../problem.ts";
 import { onProtocolError } from "../protocol-error.ts";
 import type { AgentSession, AgentState, NativeCarried } from "../state.ts";
@@ -64,7 +65,7 @@ export function refuseStream(
   }
   consumeAny(session, stream, body.length);
   const accept = headerValue(request.headers, "accept") ?? null;
-  sendProblem(session, stream, request.method, accept, problem);
+  sendProblem(state, { session, stream, method: request.method, accept }, problem);
 }
 
 /** The problem of a head that cannot be passed on, else null. */
@@ -86,7 +87,7 @@ export function obeyNative(
       break;
     case "give_up":
       forget(state, carried);
-      breakOff(carried, order.problem);
+      breakOff(state, carried, order.problem);
       break;
     case "drop":
       forget(state, carried);
@@ -176,21 +177,22 @@ const NOTHING: ReadonlySet<string> = new Set();
 /** Announces what a chunked body's trailer section will have. */
 const TRAILER_FIELD: ReadonlySet<string> = new Set(["trailer"]);
 
-function breakOff({ session, stream, method, accept }: NativeCarried, problem: AgentProblem): void {
+function breakOff(state: AgentState, carried: NativeCarried, problem: AgentProblem): void {
+  const { session, stream } = carried;
   // A head that waits for its body has told nobody anything yet.
   const isTold = stream.send.headed && !retractHead(session.wire, stream);
-  if (isTold) resetStream(session.wire, stream, "agent_gave_up");
-  else sendProblem(session, stream, method, accept, problem);
+  if (!isTold) return sendProblem(state, carried, problem);
+  resetStream(session.wire, stream, problem === "origin_timeout" ? "response_timeout" : "agent_gave_up");
 }
 
 function sendProblem(
-  { wire }: AgentSession,
-  stream: Stream,
-  method: string,
-  accept: string | null,
+  { config }: AgentState,
+  { session, stream, method, accept }: Pick<NativeCarried, "session" | "stream" | "method" | "accept">,
   problem: AgentProblem,
 ): void {
-  const { status, headers, body } = agentProblem(problem, stream.id, accept);
+  const { wire, idleMs } = session;
+  const detail = passedLimit(config.limits, idleMs, problem);
+  const { status, headers, body } = agentProblem(problem, detail, stream.id, accept);
   sendHead(wire, stream, status, headers);
   if (method !== "HEAD") sendBody(wire, stream, body);
   sendEnd(wire, stream, []);

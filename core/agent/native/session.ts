@@ -29,6 +29,7 @@ export function welcomeSession(state: AgentState, welcome: Welcome, socket: Sock
   const session = state.session ?? beginSession(state);
   session.ticket = welcome.ticket;
   session.graceMs = welcome.graceMs;
+  session.idleMs = welcome.idleMs;
   disarm(state.timers, session.graceTimer);
   attachSession(session.wire, socket, welcome.resumed);
   if (welcome.resumed) {
@@ -90,6 +91,7 @@ function beginSession(state: AgentState): AgentSession {
     wire: createSession("agent", state.config.limits),
     ticket: "",
     graceMs: 0,
+    idleMs: null,
     byStream: new IdTable(),
     graceTimer: createTimer({ kind: "grace" }),
     pumpTimer: createTimer({ kind: "pump" }),

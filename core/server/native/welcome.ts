@@ -22,7 +22,8 @@ export function sendWelcome(
   session.ticketHash = state.config.sha256(ticket);
   const resumed = shownHash !== null;
   const ways = waysOf(tunnel.clientId, state.config);
-  const header = encodeWelcome({ ticket, resumed, graceMs: state.config.limits.graceMs, ways });
+  const { graceMs, exchangeIdleMs } = state.config.limits;
+  const header = encodeWelcome({ ticket, resumed, graceMs, idleMs: exchangeIdleMs, ways });
   tunnel.unsentBytes += header.length;
   out.push({ type: "socket_send_packet", socket: tunnel.id, header, body: [] });
 }

@@ -170,8 +170,8 @@ export function endExchange(
 
 /** For how long a visitor may take nothing of what is left of an answer: a short one he takes at once, or does not read. */
 export function takingMs(state: ServerState, { bytesOut }: Exchange): number {
-  const { shortAnswerBytes, untakenMs, visitorStallMs } = state.config.limits;
-  return bytesOut <= shortAnswerBytes ? Math.min(untakenMs, visitorStallMs) : visitorStallMs;
+  const { shortAnswerBytes, untakenMs, exchangeIdleMs } = state.config.limits;
+  return bytesOut <= shortAnswerBytes ? Math.min(untakenMs, exchangeIdleMs) : exchangeIdleMs;
 }
 
 /** Whose share of the bounds the visitor takes. */
@@ -217,6 +217,11 @@ export function closeExchange(
       durationMs: state.nowMs - exchange.openedMs,
     },
   });
+}
+
+/** Starts the clock for whoever is waited for now. */
+export function armIdleDeadline(state: ServerState, exchange: Exchange): void {
+  armDeadline(state, exchange, state.config.limits.exchangeIdleMs);
 }
 
 /** Starts the clock of a phase. Progress only notes its time; the timer finds out when it fires. */

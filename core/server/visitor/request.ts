@@ -17,7 +17,14 @@ import { stillOpens } from "../routing/access.ts";
 import type { Exchange } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
 import type { Carried, Tunnel } from "../state/tunnels.ts";
-import { addressOf, armDeadline, enterPhase, failExchange, resumeRequest } from "./exchange.ts";
+import {
+  addressOf,
+  armDeadline,
+  armIdleDeadline,
+  enterPhase,
+  failExchange,
+  resumeRequest,
+} from "./exchange.ts";
 import { hold, releaseUnwritten } from "./held.ts";
 import { giveUpOverLimit } from "./overload.ts";
 import { hasShare, takeShare } from "./shares.ts";
@@ -108,7 +115,7 @@ export function onRequestRelieved(state: ServerState, id: ExchangeId, out: Outbo
   if (exchange === undefined || !exchange.requestPaused) return;
   resumeRequest(exchange, out);
   if (exchange.phase === "waiting" && !exchange.requestRead) {
-    armDeadline(state, exchange, state.config.limits.requestIdleMs);
+    armIdleDeadline(state, exchange);
   }
 }
 
@@ -126,7 +133,7 @@ function isReading(exchange: Exchange): boolean {
 
 function askForBody(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
   exchange.requestAsked = true;
-  armDeadline(state, exchange, state.config.limits.requestIdleMs);
+  armIdleDeadline(state, exchange);
   out.push({ type: "exchange_read", exchange: exchange.id });
 }
 
@@ -177,7 +184,7 @@ function open(
   exchange.carried = opened;
   takeShare(state, exchange);
   enterPhase(exchange, "waiting");
-  armDeadline(state, exchange, state.config.limits.responseHeadMs);
+  armIdleDeadline(state, exchange);
   return opened;
 }
 
@@ -235,7 +242,7 @@ function endStream(
   exchange.requestRead = true;
   obey(state, carried, { type: "end", trailers: passedTrailers(trailers) }, out);
   // From now on it is the home that is waited for.
-  if (exchange.phase === "waiting") armDeadline(state, exchange, state.config.limits.responseHeadMs);
+  if (exchange.phase === "waiting") armIdleDeadline(state, exchange);
 }
 
 /** The exchange whose carrier holds most of its request. */

@@ -27,7 +27,7 @@ import type { CarriedHead, PieceFact } from "../carrier.ts";
 import { nextPiece, obey } from "../carriers.ts";
 import type { Exchange, ResponseHead } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
-import { armDeadline, endExchange, enterPhase, failExchange, resumeRequest } from "./exchange.ts";
+import { endExchange, enterPhase, failExchange, resumeRequest } from "./exchange.ts";
 import { hold, release } from "./held.ts";
 import { giveUpOverLimit } from "./overload.ts";
 import { readBody } from "./request.ts";
@@ -42,6 +42,7 @@ export function onInterim(
   headers: HeaderList,
   out: Outbox<ServerEffect>,
 ): void {
+  exchange.lastProgressMs = state.nowMs;
   if (status === 100) return readBody(state, exchange, out);
   if (exchange.phase !== "waiting" || !validHeaders(headers)) return;
   const passed = withoutHeaders(endToEnd(headers), (name) => name === "content-length");
@@ -74,10 +75,6 @@ export function onPiece(
     if (next === null) break;
     release(state, exchange, next.body.length);
     deliver(state, exchange, next, out);
-  }
-  // The head was waited for with another patience than the body is.
-  if (piece.head !== null && exchange.phase === "responding") {
-    armDeadline(state, exchange, state.config.limits.responseIdleMs);
   }
 }
 

@@ -131,7 +131,7 @@ describe("hello and welcome", () => {
       windowBytes: 1,
       ticket: TICKET,
     });
-    const welcome = { ticket: TICKET, resumed: true, graceMs: 30_000 };
+    const welcome = { ticket: TICKET, resumed: true, graceMs: 30_000, idleMs: 300_000 };
     expect(frameKind(encodeWelcome(welcome))).toBe(FRAME.welcome);
     expect(decodeWelcome(encodeWelcome(welcome))).toEqual(welcome);
     for (const ways of [
@@ -139,6 +139,19 @@ describe("hello and welcome", () => {
       { host: null, path: "/t/h%C3%B6me%20(1)/" },
     ]) {
       expect(decodeWelcome(encodeWelcome({ ...welcome, ways }))).toEqual({ ...welcome, ways });
+    }
+  });
+
+  it("lets a welcome of version 0.1 tell no idle time", () => {
+    const json = `{"ticket":"${TICKET}","resumed":false,"graceMs":5}`;
+    expect(decodeWelcome(jsonFrame(FRAME.welcome, json))).toEqual({
+      ticket: TICKET,
+      resumed: false,
+      graceMs: 5,
+      idleMs: null,
+    });
+    for (const idle of ["0", "1.5", '"1"', "-1"]) {
+      expect(decodeWelcome(jsonFrame(FRAME.welcome, `${json.slice(0, -1)},"idleMs":${idle}}`))).toBeNull();
     }
   });
 
@@ -177,7 +190,7 @@ describe("hello and welcome", () => {
   });
 
   it("T06 refuse flags, an exchange, a number, text that is not UTF-8, too much of it, and any cut", () => {
-    const whole = encodeWelcome({ ticket: TICKET, resumed: false, graceMs: 0 });
+    const whole = encodeWelcome({ ticket: TICKET, resumed: false, graceMs: 0, idleMs: null });
     for (let end = 0; end < whole.length; end++) expect(decodeWelcome(whole.subarray(0, end))).toBeNull();
     for (let index = 0; index < 13; index++) {
       const wrong = whole.slice();
@@ -191,7 +204,11 @@ describe("hello and welcome", () => {
 });
 
 function hello(json: string): Uint8Array {
-  return new Uint8Array([FRAME.hello, ...new Uint8Array(11), ...Buffer.from(json)]);
+  return jsonFrame(FRAME.hello, json);
+}
+
+function jsonFrame(kind: number, json: string): Uint8Array {
+  return new Uint8Array([kind, ...new Uint8Array(11), ...Buffer.from(json)]);
 }
 
 function welcomeOf(json: string): Uint8Array {

@@ -1,20 +1,40 @@
 import { describe, expect, test } from "vitest";
 import { deadlines } from "../../../sim/checkers/deadlines.ts";
-import { aborts, type Case, head, judge, opened, packet, responds, Shows, tick, underWay } from "./steps.ts";
+import {
+  aborts,
+  type Case,
+  cuts,
+  ends,
+  exchange,
+  head,
+  judge,
+  opened,
+  packet,
+  REQUEST_ID,
+  responds,
+  type ServerStep,
+  Shows,
+  tick,
+  underWay,
+  writes,
+} from "./steps.ts";
 
 describe("deadlines", () => {
   const limits = {
-    responseHeadMs: 100,
-    responseIdleMs: 50,
-    visitorStallMs: 70,
+    exchangeIdleMs: 50,
+    agentNoticeMs: 30,
     registryVisitorMs: 20,
     waitMs: 0,
   };
+  const socket: ServerStep[] = [
+    ...underWay(),
+    [10, packet(1, 0, false, REQUEST_ID, 101), { type: "respond_upgrade", exchange, headers: [] }],
+  ];
   test.each<Case>([
-    ["packet 1 has its time", 0, [...underWay(), [102, tick]]],
-    ["packet 1 is late", 1, [...underWay(), [103, tick]]],
-    ["after packet 1 the next has its time", 0, [...underWay(), [10, packet(1, 0), head()], [59, tick]]],
-    ["after packet 1 the next is late", 1, [...underWay(), [10, packet(1, 0), head()], [60, tick]]],
+    ["packet 1 has its time", 0, [...underWay(), [82, tick]]],
+    ["packet 1 is late", 1, [...underWay(), [83, tick]]],
+    ["after packet 1 the next has its time", 0, [...underWay(), [10, packet(1, 0), head()], [89, tick]]],
+    ["after packet 1 the next is late", 1, [...underWay(), [10, packet(1, 0), head()], [90, tick]]],
     [
       "a packet that comes again is no progress",
       1,
@@ -25,8 +45,20 @@ describe("deadlines", () => {
       1,
       [...underWay(), [10, packet(1, 9, true), responds(200)], [80, tick]],
     ],
-    ["it is given up early", 1, [...underWay(), [80, tick, aborts, responds(504)]]],
-    ["it is given up in time", 0, [...underWay(), [103, tick, aborts, responds(504)]]],
+    ["it is given up early", 1, [...underWay(), [50, tick, aborts, responds(504)]]],
+    ["it is given up in time", 0, [...underWay(), [53, tick, aborts, responds(504)]]],
+    ["a silent WebSocket is kept", 0, [...socket, [10_000, tick]]],
+    ["a silent WebSocket is given up", 1, [...socket, [10_000, tick, aborts, writes(4), ends]]],
+    [
+      "a WebSocket is given up whose visitor takes nothing",
+      0,
+      [...socket, [11, packet(2, 9), writes(9)], [10_000, tick, aborts, cuts]],
+    ],
+    [
+      "a WebSocket is kept whose visitor takes nothing",
+      1,
+      [...socket, [11, packet(2, 9), writes(9)], [10_000, tick]],
+    ],
     [
       "the registry takes too long",
       1,

@@ -215,8 +215,18 @@ export function underWay(headers: readonly string[] = []): ServerStep[] {
 }
 
 /** A packet of the exchange with `bytes` of body. */
-export function packet(packetId: number, bytes: number, last = false, requestId = REQUEST_ID): ServerEvent {
-  return { type: "socket_bytes", socket: tunnel, bytes: packetBytes(packetId, bytes, last, requestId) };
+export function packet(
+  packetId: number,
+  bytes: number,
+  last = false,
+  requestId = REQUEST_ID,
+  status = 200,
+): ServerEvent {
+  return {
+    type: "socket_bytes",
+    socket: tunnel,
+    bytes: packetBytes(packetId, bytes, last, requestId, status),
+  };
 }
 
 export function packetBytes(

@@ -244,7 +244,7 @@ describe("an origin that fails", () => {
   it("by not answering in time gets 504 and is aborted", () => {
     const harness = connected();
     harness.request(9);
-    harness.advanceAlive(agentLimits.originHeadMs - 1);
+    harness.advanceAlive(agentLimits.originIdleMs - 1);
     const effects = harness.advance(1);
     expect(only(effects, "origin_abort").exchange).toBe(1);
     expect(problem(effects)).toMatchObject({ status: 504, code: "origin_timeout" });
@@ -253,7 +253,7 @@ describe("an origin that fails", () => {
   it("has no more time for its head although it takes the request and says that it works on it", () => {
     const harness = connected();
     const exchange = harness.request(9, { method: "POST", payload: { a: 1 } });
-    harness.advanceAlive(agentLimits.originHeadMs - 1);
+    harness.advanceAlive(agentLimits.originIdleMs - 1);
     expect(harness.step({ type: "origin_flushed", exchange, bytes: 7 })).toEqual([]);
     expect(harness.step({ type: "origin_interim", exchange, status: 102, headers: [] })).toEqual([]);
     expect(problem(harness.advance(1))).toMatchObject({ status: 504, code: "origin_timeout" });

@@ -48,6 +48,8 @@ export class NativeServer {
   deaf = false;
   /** Streams whose visitor does not read. */
   readonly stalled = new Set<number>();
+  /** What its welcome tells of its own limit. */
+  idleMs: number | null = null;
   hello: Hello | null = null;
   tickets = 0;
   /** Drain frames that came. */
@@ -94,6 +96,7 @@ export class NativeServer {
       resumed,
       graceMs: GRACE_MS,
       ...(ways === undefined ? {} : { ways }),
+      idleMs: this.idleMs,
     });
     this.agent.step({ type: "socket_bytes", socket, bytes });
     attachSession(this.session, socket, resumed);

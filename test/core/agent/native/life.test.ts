@@ -138,7 +138,7 @@ describe("hello and welcome", () => {
   it.each([
     ["another frame", new Uint8Array(12)],
     ["nothing", new Uint8Array()],
-    ["nobody's session", encodeWelcome({ ticket: "0".repeat(32), resumed: true, graceMs: 1 })],
+    ["nobody's session", encodeWelcome({ ticket: "0".repeat(32), resumed: true, graceMs: 1, idleMs: null })],
   ])("T15 %s instead of a welcome is a violation", (_, bytes) => {
     const server = new NativeServer();
     server.greet();
@@ -370,7 +370,10 @@ describe("a violation", () => {
   it.each([
     ["T06 a frame that is too short", new Uint8Array(3)],
     ["T06 an unknown kind", Uint8Array.of(99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
-    ["T15 a second welcome", encodeWelcome({ ticket: "0".repeat(32), resumed: false, graceMs: 1 })],
+    [
+      "T15 a second welcome",
+      encodeWelcome({ ticket: "0".repeat(32), resumed: false, graceMs: 1, idleMs: null }),
+    ],
   ])("%s closes with 1002 and ends the session", (_, bytes) => {
     const server = connected();
     const { exchange } = server.begin();

@@ -263,7 +263,7 @@ describe("a native request body", () => {
     const { stream } = server.begin({ method: "PUT", body: null });
     sendBody(server.session, stream, bytesOf(1_000));
     server.settle();
-    server.agent.advanceAlive(agentLimits.originHeadMs + agentLimits.pingMs);
+    server.agent.advanceAlive(agentLimits.originIdleMs + agentLimits.pingMs);
     server.settle();
     expect(server.problemOf(stream)).toEqual({ status: 504, code: "origin_timeout" });
   });

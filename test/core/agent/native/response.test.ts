@@ -232,7 +232,7 @@ describe("a native response", () => {
     }
     server.agent.advanceAlive(2 * agentLimits.originIdleMs);
     server.settle();
-    expect(server.answerOf(silent.stream).reset).toBe("agent_gave_up");
+    expect(server.answerOf(silent.stream).reset).toBe("response_timeout");
     expect(server.answerOf(paused.stream).reset).toBeNull();
   });
 

@@ -42,7 +42,7 @@ const states: Record<string, () => NativeServer> = {
   "resuming, before the server's resume frame": () => {
     const server = away(full());
     server.greet();
-    const bytes = encodeWelcome({ ticket: server.ticket(9), resumed: true, graceMs: 30_000 });
+    const bytes = encodeWelcome({ ticket: server.ticket(9), resumed: true, graceMs: 30_000, idleMs: null });
     server.agent.step({ type: "socket_bytes", socket: server.agent.socket, bytes });
     return server;
   },
@@ -110,8 +110,8 @@ function frames(): Uint8Array[] {
     new Uint8Array(),
     new Uint8Array(11),
     new Uint8Array(12),
-    encodeWelcome({ ticket: "0".repeat(32), resumed: false, graceMs: 5 }),
-    encodeWelcome({ ticket: "0".repeat(32), resumed: true, graceMs: 5 }),
+    encodeWelcome({ ticket: "0".repeat(32), resumed: false, graceMs: 5, idleMs: null }),
+    encodeWelcome({ ticket: "0".repeat(32), resumed: true, graceMs: 5, idleMs: null }),
     Uint8Array.of(4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
     Uint8Array.of(7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
     Uint8Array.of(8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8),

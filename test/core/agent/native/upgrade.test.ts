@@ -105,9 +105,23 @@ describe("an upgrade", () => {
   it("that the origin does not answer is given up by the deadline", () => {
     const server = connected();
     const { stream } = server.begin(asked);
-    server.agent.advanceAlive(agentLimits.originHeadMs);
+    server.agent.advanceAlive(agentLimits.originIdleMs);
     server.settle();
     expect(server.problemOf(stream)).toEqual({ status: 504, code: "origin_timeout" });
+  });
+
+  it("lives on without any traffic, and is given up where the origin takes nothing of what it is sent", () => {
+    const server = connected();
+    const { stream, exchange } = server.begin(asked);
+    server.agent.head(exchange, accepted, 101);
+    server.agent.advanceAlive(10 * agentLimits.originIdleMs);
+    server.settle();
+    expect(server.answerOf(stream).reset).toBeNull();
+    sendBody(server.session, stream, Buffer.from("ping"));
+    server.settle();
+    server.agent.advanceAlive(agentLimits.originIdleMs);
+    server.settle();
+    expect(server.answerOf(stream).reset).toBe("response_timeout");
   });
 
   it("lives on without traffic from the origin as long as the visitor speaks", () => {

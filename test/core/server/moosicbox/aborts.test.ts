@@ -121,7 +121,7 @@ describe.each(Object.entries(PHASES))("an exchange that is %s", (phase, { sent, 
   it("PB08 leaves no deadline behind when it has ended", () => {
     const { server, visit } = make();
     visit.leave();
-    server.idle(serverLimits.responseIdleMs * 2);
+    server.idle(serverLimits.exchangeIdleMs * 2);
     expect(server.reports.filter((report) => report.type === "exchange_ended")).toHaveLength(1);
   });
 });
@@ -142,7 +142,7 @@ describe("an exchange that was not sent yet", () => {
 describe("a failed exchange", () => {
   it("closes the visitor's connection when its body was not read to the end, and only then", () => {
     const { server, tunnel, visit } = scene({ method: "POST", body: "{}", takes: false });
-    server.idle(serverLimits.requestIdleMs);
+    server.idle(serverLimits.exchangeIdleMs);
     expect(visit).toMatchObject({ status: 408, code: "request_timeout", closesConnection: true });
     const refused = server.open({ method: "POST", target: "/x?clientId=home", body: "{}" });
     expect(refused).toMatchObject({ status: 401, closesConnection: true });
@@ -155,7 +155,7 @@ describe("a failed exchange", () => {
   it("ignores the rest of a body that was on its way", () => {
     const { server, visit } = scene({ method: "POST", body: "{}", takes: false });
     visit.sendBody("x".repeat(100));
-    server.idle(serverLimits.requestIdleMs);
+    server.idle(serverLimits.exchangeIdleMs);
     expect(visit.status).toBe(408);
     visit.sendBody("more");
     visit.endBody();

@@ -295,13 +295,13 @@ describe("an exchange over a native tunnel", () => {
 
   it("waits for a visitor who stops sending only so long, and for the home longer", () => {
     const { server, agent } = connected();
-    const { requestIdleMs, responseHeadMs } = server.state.config.limits;
+    const { exchangeIdleMs, agentNoticeMs } = server.state.config.limits;
     const stalled = server.visit({ method: "POST", streams: true });
     const unanswered = server.visit({ method: "POST", body: "whole" });
-    server.idle(requestIdleMs);
+    server.idle(exchangeIdleMs);
     expect(stalled).toMatchObject({ status: 408, code: "request_timeout" });
     expect(unanswered.status).toBe(0);
-    server.idle(responseHeadMs);
+    server.idle(agentNoticeMs);
     expect(unanswered).toMatchObject({ status: 504, code: "response_timeout" });
     expect(agent.request.resetCode).toBe("response_timeout");
     server.expectEmpty();

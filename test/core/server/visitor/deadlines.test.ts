@@ -3,7 +3,8 @@ import { type ServerLimits, serverLimits } from "../../../../core/limits.ts";
 import { serverDeadlineMs } from "../../../../core/server.ts";
 import { TestServer } from "../../../helpers/test-server.ts";
 
-const { requestIdleMs, responseHeadMs, responseIdleMs, visitorStallMs } = serverLimits;
+const { exchangeIdleMs, agentNoticeMs } = serverLimits;
+const homeMs = exchangeIdleMs + agentNoticeMs;
 const { pingMs, silenceMs, stallMs, untakenMs } = serverLimits;
 
 function scene(options: Parameters<TestServer["visit"]>[0] = {}, limits: Partial<ServerLimits> = {}) {
@@ -18,7 +19,7 @@ function scene(options: Parameters<TestServer["visit"]>[0] = {}, limits: Partial
 describe("the deadline of an exchange", () => {
   it("answers 504 and tells the agent when no head has come", () => {
     const { server, tunnel, visit } = scene();
-    server.idle(responseHeadMs - 1);
+    server.idle(homeMs - 1);
     expect(visit.status).toBe(0);
     server.idle(1);
     expect(visit).toMatchObject({ status: 504, code: "response_timeout" });
@@ -30,7 +31,7 @@ describe("the deadline of an exchange", () => {
     for (const blocking of [false, true]) {
       const { server, tunnel, visit, say } = scene({ blocking });
       say(1);
-      server.idle(responseIdleMs - 1);
+      server.idle(homeMs - 1);
       expect(visit.end).toBe("none");
       server.idle(1);
       expect(visit).toMatchObject(blocking ? { status: 504 } : { status: 200, end: "cut" });
@@ -43,7 +44,7 @@ describe("the deadline of an exchange", () => {
   it("does not move by packets that come again", () => {
     const { server, visit, say } = scene();
     say(1);
-    for (let ms = 0; ms < responseIdleMs; ms += 10_000) {
+    for (let ms = 0; ms < homeMs; ms += 10_000) {
       server.idle(10_000);
       if (!visit.isClosed) say(1);
     }
@@ -55,7 +56,7 @@ describe("the deadline of an exchange", () => {
     const { server, visit, say } = scene();
     for (let id = 1; id <= 10; id++) {
       say(id, "event");
-      server.idle(responseIdleMs - 1_000);
+      server.idle(exchangeIdleMs - 1_000);
     }
     say(11, "", true);
     expect(visit.end).toBe("clean");
@@ -65,7 +66,7 @@ describe("the deadline of an exchange", () => {
     const { server, visit } = scene({ method: "POST", body: "1", takes: false });
     for (let piece = 0; piece < 20; piece++) {
       visit.sendBody("1");
-      server.idle(requestIdleMs - 1);
+      server.idle(exchangeIdleMs - 1);
     }
     expect(visit.status).toBe(0);
     server.idle(1);
@@ -76,7 +77,7 @@ describe("the deadline of an exchange", () => {
   it("gives a visitor up who takes nothing of what is there", () => {
     const { server, visit, say } = scene({ takes: false });
     say(1);
-    server.idle(responseIdleMs);
+    server.idle(exchangeIdleMs);
     expect(visit.end).toBe("cut");
     expect(server.outcomes("limit_slow_visitor")).toBe(1);
     server.expectEmpty();
@@ -96,11 +97,11 @@ describe("the deadline of an exchange", () => {
     const { server, visit, say } = scene({ takes: false }, { shortAnswerBytes: 0 });
     say(1, "x".repeat(100), true);
     for (let step = 0; step < 5; step++) {
-      server.idle(visitorStallMs - 1);
+      server.idle(exchangeIdleMs - 1);
       visit.take(10);
     }
     expect(visit.end).toBe("clean");
-    server.idle(visitorStallMs);
+    server.idle(exchangeIdleMs);
     expect(visit.end).toBe("cut");
     expect(server.outcomes("visitor_left")).toBe(1);
     server.expectEmpty();

@@ -1,7 +1,7 @@
 /** A visitor's WebSocket with a home's service: an exchange whose bytes nobody looks into. */
 import { describe, expect, it } from "vitest";
 import { closeFrame } from "../../../../core/http/websocket-frames.ts";
-import type { ServerLimits } from "../../../../core/limits.ts";
+import { type ServerLimits, serverLimits } from "../../../../core/limits.ts";
 import { NativeAgent, requestBody } from "../../../helpers/native-agent.ts";
 import { TestServer } from "../../../helpers/test-server.ts";
 
@@ -127,6 +127,14 @@ describe("a visitor's WebSocket", () => {
     server.expectEmpty();
   });
 
+  it("is not closed for a silence of any length", () => {
+    const { server, agent, visit } = upgraded();
+    server.idle(10 * serverLimits.exchangeIdleMs);
+    agent.body(FRAME);
+    expect(visit.body).toEqual(FRAME);
+    server.expectEmpty();
+  });
+
   it.each([
     ["agent_gave_up", 1011],
     ["response_timeout", 1008],
@@ -146,6 +154,18 @@ describe("a visitor's WebSocket", () => {
       inside.server.expectEmpty();
     },
   );
+
+  it("has a close frame behind what its visitor did not take for too long", () => {
+    const { server, agent, visit } = upgraded({ takes: false });
+    agent.body(FRAME);
+    server.idle(serverLimits.exchangeIdleMs);
+    expect(server.outcomes("limit_slow_visitor")).toBe(0);
+    visit.take();
+    expect(visit.body).toEqual(new Uint8Array([...FRAME, ...closeFrame(1013, "limit_slow_visitor")]));
+    expect(visit.end).toBe("clean");
+    expect(agent.request.resetCode).toBe("limit_slow_visitor");
+    server.expectEmpty();
+  });
 
   it("holds nothing any more when it is given up to make room", () => {
     const { server, agent, visit } = upgraded(
