@@ -49,7 +49,7 @@ export type RegistryOperation =
    * client id, since nobody knows which of them were made with it.
    */
   | ({ readonly type: "revoke_token" } & HeldToken)
-  /** Deletes all tokens of the client id, of every kind, and its invites. */
+  /** Deletes all tokens of the client id, of every kind, and its invites, and forgets its home. */
   | { readonly type: "revoke_client"; readonly clientId: string }
   /**
    * Makes the row of `clientId` name this tunnel, unless the row carries a higher fence: then a newer tunnel owns it.
@@ -65,6 +65,11 @@ export type RegistryOperation =
       /** Who may visit, as the agent's `Culvert-Access` says it, in at most `ACCESS_LENGTH_MAX` characters of ASCII. */
       readonly access: string;
     }
+  /**
+   * What is remembered of the home, whether it is there or not. An upsert that is accepted remembers it, for as long as its
+   * client id has not been revoked.
+   */
+  | { readonly type: "recall_home"; readonly clientId: string }
   /** Deletes the row if it still names this tunnel. */
   | { readonly type: "delete_connection"; readonly clientId: string; readonly tunnel: string }
   /** Extends the lease of every row of the node and tells which rows those are. */
@@ -76,6 +81,13 @@ export type RegistryOperation =
 export const ACCESS_LENGTH_MAX = 255;
 
 export type ConnectionRow = { readonly clientId: string; readonly tunnel: string };
+
+export type RecalledHome = {
+  /** As its newest tunnel said it. */
+  readonly access: string;
+  /** How long ago it was there: its tunnel was opened or closed, or the lease of its row renewed. */
+  readonly seenAgoMs: number;
+};
 
 /** How a call failed. */
 export type RegistryFault =
@@ -107,6 +119,8 @@ export type RegistryOutcome =
   /** `current` is false where the row belongs to a newer tunnel. */
   | { readonly type: "connection_upserted"; readonly current: boolean }
   | { readonly type: "connection_deleted" }
+  /** Null where no tunnel of that client id ever was, or it was revoked since. */
+  | { readonly type: "home_recalled"; readonly home: RecalledHome | null }
   | { readonly type: "leases_renewed"; readonly rows: readonly ConnectionRow[] }
   | { readonly type: "swept" }
   | { readonly type: "failed"; readonly fault: RegistryFault };

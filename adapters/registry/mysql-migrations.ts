@@ -13,6 +13,7 @@ import { causeOf } from "../error-cause.ts";
 import { StartupError } from "../startup-error.ts";
 import { mysqlCredentials } from "./mysql-credentials.ts";
 import { mysqlTlsProblemOf, serverErrorOf } from "./mysql-fault.ts";
+import { mysqlHomes } from "./mysql-homes.ts";
 import type { MysqlPool, Reply, Values } from "./mysql-pool.ts";
 
 /** With no padding: trailing spaces count. There since MySQL 8.0.17. */
@@ -62,6 +63,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     `ALTER TABLE connections ADD COLUMN access VARCHAR(${ACCESS_LENGTH_MAX}) ${BYTE_WISE} NOT NULL DEFAULT 'token'`,
   ],
   mysqlCredentials(BYTE_WISE),
+  mysqlHomes(BYTE_WISE),
 ];
 
 /** Duplicate column and duplicate key name: the statement was carried out before. */

@@ -1,6 +1,6 @@
 /**
  * The registry in a MySQL database, which several nodes may share, and which MoosicBox's server may have made.
- * One statement, and so one round trip, for each call on the hot path.
+ * One statement, and so one round trip, for each call of a visitor; two where a tunnel comes or goes.
  */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -11,6 +11,7 @@ import type { MysqlSettings } from "../settings/settings.ts";
 import { StartupError } from "../startup-error.ts";
 import { CREDENTIAL_SWEEPS, callOnCredentials } from "./mysql-credentials.ts";
 import { mysqlCodeOf, mysqlProblemOf } from "./mysql-fault.ts";
+import { homeStatements, recalledHome } from "./mysql-homes.ts";
 import { prepareSchema } from "./mysql-migrations.ts";
 import { MysqlPool, type Reply, type Row, type Values } from "./mysql-pool.ts";
 import { checkTokens, statements, valuesOf } from "./mysql-statements.ts";
@@ -188,14 +189,24 @@ function createRegistry(pool: MysqlPool, report: (report: MysqlReport) => void):
         );
       case "revoke_client":
         return runAll(statements.revokeClient, values, answer, (tokens) =>
-          answer({ type: "tokens_revoked", tokens }),
+          run(homeStatements.forget, values, answer, () => answer({ type: "tokens_revoked", tokens })),
         );
       case "upsert_connection":
-        return run(statements.upsert, values, answer, ({ affectedRows }) =>
-          answer({ type: "connection_upserted", current: affectedRows > 0 }),
+        return run(statements.upsert, values, answer, ({ affectedRows }) => {
+          const current = affectedRows > 0;
+          if (!current) return answer({ type: "connection_upserted", current });
+          run(homeStatements.remember, values, answer, () =>
+            answer({ type: "connection_upserted", current }),
+          );
+        });
+      case "recall_home":
+        return run(homeStatements.recall, values, answer, ({ rows: [row] }) =>
+          answer({ type: "home_recalled", home: recalledHome(row) }),
         );
       case "delete_connection":
-        return run(statements.deleteConnection, values, answer, () => answer({ type: "connection_deleted" }));
+        return runAll([homeStatements.leave, statements.deleteConnection], values, answer, () =>
+          answer({ type: "connection_deleted" }),
+        );
       case "renew_leases":
         return run(statements.renew, values, answer, () =>
           run(statements.listNode, values, answer, ({ rows }) =>
@@ -203,7 +214,7 @@ function createRegistry(pool: MysqlPool, report: (report: MysqlReport) => void):
           ),
         );
       case "sweep":
-        return runAll([...statements.sweep, ...CREDENTIAL_SWEEPS], values, answer, () =>
+        return runAll([homeStatements.lapse, ...statements.sweep, ...CREDENTIAL_SWEEPS], values, answer, () =>
           answer({ type: "swept" }),
         );
       default:

@@ -19,6 +19,7 @@ import type {
 import { StartupError } from "../startup-error.ts";
 import { isStorable, type Registry } from "./port.ts";
 import { createSqliteCredentials } from "./sqlite-credentials.ts";
+import { sqliteHomes } from "./sqlite-homes.ts";
 import { migrate } from "./sqlite-migrations.ts";
 import { createSqliteProbe } from "./sqlite-probe.ts";
 
@@ -32,6 +33,7 @@ const OPEN_TIMEOUT_MS = 5_000;
 export function openSqliteRegistry(path: string): Registry {
   const database = openDatabase(path);
   const statements = prepareAll(database);
+  const homes = sqliteHomes(database);
   let lastFence = 0;
   const runOnCredentials = createSqliteCredentials(database, fenceOf);
 
@@ -69,13 +71,18 @@ export function openSqliteRegistry(path: string): Registry {
         return { type: "tokens_revoked", tokens: Number(changes) + made };
       }
       case "revoke_client":
+        homes.forget(operation.clientId);
         return { type: "tokens_revoked", tokens: revokeClient(operation.clientId) };
       case "upsert_connection": {
         const { clientId, tunnel, node, fence, leaseMs, access } = operation;
         const { changes } = statements.upsert.run(clientId, tunnel, node, fence, leaseMs / 1000, access);
+        if (Number(changes) > 0) homes.remember(clientId, access, fence);
         return { type: "connection_upserted", current: Number(changes) > 0 };
       }
+      case "recall_home":
+        return { type: "home_recalled", home: homes.recall(operation.clientId) };
       case "delete_connection":
+        homes.leave(operation.clientId, operation.tunnel);
         statements.deleteConnection.run(operation.clientId, operation.tunnel);
         return { type: "connection_deleted" };
       case "renew_leases":
@@ -84,6 +91,7 @@ export function openSqliteRegistry(path: string): Registry {
           rows: connectionRows(statements.renew.all(operation.leaseMs / 1000, operation.node)),
         };
       case "sweep":
+        homes.lapse();
         statements.sweepConnections.run();
         statements.sweepInvites.run(operation.keptMs / 1000);
         for (const kind of TOKEN_KINDS) statements.sweep[kind].run(operation.keptMs / 1000);

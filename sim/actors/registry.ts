@@ -14,6 +14,7 @@ import type { ConnectionEntry, RegistryChange } from "../record/registry-row.ts"
 import type { Random } from "../tools/random.ts";
 import { Clock } from "../world/clock.ts";
 import type { Agenda, World } from "../world/world.ts";
+import { HomeTable } from "./registry-homes.ts";
 import { TokenTables } from "./token-tables.ts";
 
 /** What a fault does to one call. Each `null` or 0 leaves that point alone. */
@@ -62,6 +63,7 @@ export class FakeRegistry {
   readonly connections = new Map<string, ConnectionEntry>();
   /** Credentials; a scenario's are there before the run. */
   readonly tokens: TokenTables;
+  readonly homes: HomeTable;
   /** Each row's value before its last change, for stale reads. */
   readonly #previous = new Map<string, ConnectionEntry | null>();
   readonly #world: World;
@@ -76,6 +78,7 @@ export class FakeRegistry {
     this.clock = new Clock(world.nowUs, EPOCH_US);
     const clocks = { nowUs: () => this.nowUs, worldUs: () => world.nowUs };
     this.tokens = new TokenTables(clocks, () => this.#fence(), world.watch);
+    this.homes = new HomeTable(() => this.nowUs);
   }
 
   /** The registry's own time. */
@@ -169,11 +172,19 @@ export class FakeRegistry {
   }
 
   #commit(operation: RegistryOperation, interference: Interference | null): RegistryOutcome {
+    const losesWrite = interference?.losesWrite === true;
+    if (operation.type === "revoke_client" && !losesWrite) this.homes.forget(operation.clientId);
     switch (operation.type) {
       case "upsert_connection":
         return this.#upsert(operation, interference);
+      case "recall_home":
+        return {
+          type: "home_recalled",
+          home: this.homes.recall(operation.clientId, interference?.readsStale === true),
+        };
       case "delete_connection":
         if (this.connections.get(operation.clientId)?.tunnel === operation.tunnel) {
+          if (!losesWrite) this.homes.see(operation.clientId);
           this.#write(operation.clientId, null, operation.type, interference);
         }
         return { type: "connection_deleted" };
@@ -205,6 +216,7 @@ export class FakeRegistry {
     if (row !== undefined && row.fence > fence) return { type: "connection_upserted", current: false };
     const entry = { tunnel, node, fence, leaseEndsUs: this.nowUs + leaseMs * 1000 };
     this.#write(clientId, entry, operation.type, interference);
+    if (interference?.losesWrite !== true) this.homes.remember(clientId, access, fence);
     return { type: "connection_upserted", current: true };
   }
 
@@ -219,6 +231,7 @@ export class FakeRegistry {
       if (row.node !== operation.node) continue;
       const leaseEndsUs = this.nowUs + operation.leaseMs * 1000;
       this.#write(clientId, { ...row, leaseEndsUs }, operation.type, interference);
+      if (interference?.losesWrite !== true) this.homes.see(clientId);
     }
     rows.sort((a, b) => (a.clientId < b.clientId ? -1 : 1));
     return { type: "leases_renewed", rows };

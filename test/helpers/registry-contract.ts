@@ -11,6 +11,7 @@ import {
   type RegistryOperation,
   type RegistryOutcome,
 } from "../../core/registry.ts";
+import { homeContract } from "./home-contract.ts";
 import { AWKWARD_NAMES, hash, tokenContract } from "./token-contract.ts";
 
 const LEASE_MS = 60_000;
@@ -199,6 +200,8 @@ export function registryContract(name: string, make: () => Promise<Calls> | Call
         expect(await rowsOf("node-a")).toEqual([{ clientId: "home", tunnel: "t1" }]);
       });
     });
+
+    homeContract(call);
 
     describe("identity (D11)", () => {
       test("keeps names apart that differ in one byte, and gives them back unchanged", async () => {

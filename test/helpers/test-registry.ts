@@ -25,6 +25,10 @@ export class TestRegistry {
   readonly modes = new Map<RegistryOperation["type"], RegistryMode>();
   readonly #tables = new TokenTables({ nowUs: () => 0, worldUs: () => 0 }, () => this.clock++);
   readonly rows = new Map<string, Row>();
+  /** What is remembered of homes, and when they were seen last. */
+  readonly homes = new Map<string, { readonly access: string; readonly seenMs: number }>();
+  /** The time by which homes are seen. */
+  nowMs = () => 0;
   /** Every operation that was asked for, in order. */
   readonly asked: RegistryOperation[] = [];
   readonly held: { readonly operation: RegistryOperation; readonly answer: (mode?: RegistryMode) => void }[] =
@@ -83,12 +87,25 @@ export class TestRegistry {
       case "upsert_connection": {
         const { clientId, tunnel, node, fence } = operation;
         const current = (this.rows.get(clientId)?.fence ?? 0) <= fence;
-        if (current) this.rows.set(clientId, { tunnel, node, fence });
+        if (current) {
+          this.rows.set(clientId, { tunnel, node, fence });
+          this.homes.set(clientId, { access: operation.access, seenMs: this.nowMs() });
+        }
         return { type: "connection_upserted", current };
+      }
+      case "recall_home": {
+        const home = this.homes.get(operation.clientId);
+        const seenAgoMs = this.nowMs() - (home?.seenMs ?? 0);
+        return {
+          type: "home_recalled",
+          home: home === undefined ? null : { access: home.access, seenAgoMs },
+        };
       }
       case "delete_connection":
         if (this.rows.get(operation.clientId)?.tunnel === operation.tunnel) {
           this.rows.delete(operation.clientId);
+          const home = this.homes.get(operation.clientId);
+          if (home !== undefined) this.homes.set(operation.clientId, { ...home, seenMs: this.nowMs() });
         }
         return { type: "connection_deleted" };
       case "renew_leases":

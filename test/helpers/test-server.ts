@@ -68,6 +68,7 @@ export class TestServer {
     registry = new TestRegistry(),
   ) {
     this.registry = registry;
+    registry.nowMs = () => this.nowMs;
     this.state = createServer({
       node: "node-1",
       idBase: 1_000_000,

@@ -190,9 +190,13 @@ describe("the schema", () => {
     await registry.close();
     const expected = await schemaOf(database);
     await database.query("ALTER TABLE connections DROP COLUMN access");
+    await database.query("DROP TABLE culvert_homes");
     await database.query("UPDATE culvert_schema SET version = 1");
-    await openRegistry(database);
+    const { registry: again } = await openRegistry(database);
     expect(await schemaOf(database)).toEqual(expected);
+    expect(await callRegistry(again, { type: "recall_home", clientId: "home" })).toMatchObject({
+      home: { access: "token" },
+    });
     expect(await database.query("SELECT tunnel_ws_id, access FROM connections")).toMatchObject([
       { tunnel_ws_id: "7", access: "token" },
     ]);
@@ -207,7 +211,7 @@ describe("the schema", () => {
     const { reports } = await openRegistry(database);
     expect(reports).toContainEqual({ type: "waiting", cause: "another node brings its schema up to date" });
     expect(await database.query("SELECT version, holder FROM culvert_schema")).toMatchObject([
-      { version: 3, holder: null },
+      { version: 4, holder: null },
     ]);
   });
 
@@ -228,7 +232,7 @@ describe("the schema", () => {
     await database.query("UPDATE culvert_schema SET version = 999");
     await expect(openMysqlRegistry(database.settings(), noReport)).rejects.toThrow(
       new StartupError(
-        "the database has schema version 999, this version of culvert knows 3; start the newer culvert",
+        "the database has schema version 999, this version of culvert knows 4; start the newer culvert",
       ),
     );
   });

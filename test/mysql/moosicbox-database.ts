@@ -5,7 +5,12 @@ import type { Database } from "./database.ts";
 export const TABLES = ["connections", "signature_tokens", "client_access_tokens", "magic_tokens"] as const;
 
 /** What Culvert adds to them. */
-export const CULVERT_TABLES = ["culvert_homes", "culvert_visitor_tokens", "culvert_invites"] as const;
+export const CULVERT_TABLES = [
+  "culvert_homes",
+  "culvert_visitor_tokens",
+  "culvert_invites",
+  "culvert_known_homes",
+] as const;
 
 /** The DDL of protocol-moosicbox.md, in a character set of the operator's choice. */
 export async function makeMoosicBoxTables(database: Database, characterSet: string): Promise<void> {

@@ -27,6 +27,7 @@ const OPERATIONS: readonly RegistryOperation[] = [
     type: "upsert_connection",
     ...{ clientId: "home", tunnel: "t1", node: "n", fence: 1, leaseMs: MINUTE_MS, access: "token" },
   },
+  { type: "recall_home", clientId: "home" },
   { type: "delete_connection", clientId: "home", tunnel: "t1" },
 ];
 
@@ -49,14 +50,16 @@ describe("a round trip", () => {
   }
 
   test.each(OPERATIONS.map((operation) => [operation.type, operation] as const))(
-    "is all that %s takes: one statement, nothing before and nothing after it",
+    "is all that %s takes for each of its statements: nothing before and nothing after them",
     async (_type, operation) => {
       const database = await createDatabase();
       const { registry } = await openRegistry(database, { pool: 1 });
       await callRegistry(registry, operation);
       const before = await commandsSoFar();
       for (let round = 0; round < 100; round++) await callRegistry(registry, operation);
-      expect((await commandsSoFar()) - before).toBe(100);
+      // What comes and goes is remembered in a second table.
+      const isRemembered = operation.type === "upsert_connection" || operation.type === "delete_connection";
+      expect((await commandsSoFar()) - before).toBe(isRemembered ? 200 : 100);
     },
   );
 

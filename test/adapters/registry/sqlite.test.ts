@@ -163,16 +163,20 @@ describe("a registry in a file", () => {
       ALTER TABLE signature_tokens DROP COLUMN kind;
       DROP INDEX culvert_client;
       DROP TABLE culvert_homes;
+      DROP TABLE culvert_known_homes;
       DROP TABLE culvert_visitor_tokens;
       DROP TABLE culvert_invites;
       PRAGMA user_version = 1`);
     openRegistry();
-    openRegistry();
+    const again = openRegistry();
     expect(database.prepare("SELECT tunnel_ws_id, access FROM connections").get()).toEqual({
       tunnel_ws_id: "t1",
       access: "token",
     });
-    expect(database.prepare("PRAGMA user_version").get()).toEqual({ user_version: 3 });
+    expect(database.prepare("PRAGMA user_version").get()).toEqual({ user_version: 4 });
+    expect(await callRegistry(again, { type: "recall_home", clientId: "home" })).toMatchObject({
+      home: { access: "token" },
+    });
   });
 
   test("undoes a migration that fails half-way, so that the next start can take it again (D09)", () => {
