@@ -49,6 +49,12 @@ export const serverLimits = {
   waitMs: 10 * SECOND,
   /** Of one client id. */
   waitingMax: 100,
+  /** Of these, how many were not let in yet: the others of the home shall have room. */
+  waitingStrangersMax: 75,
+  /** For this long the registry is not asked again what it remembers of a home. */
+  recallFreshMs: 5 * SECOND,
+  /** What it said is kept of so many, the oldest forgotten first. */
+  recalledHomesMax: 10_000,
   /** A visitor that expects `100 Continue` is told so after this time although the home said nothing. */
   continueMs: 1 * SECOND,
   /** Tunnels of one node. An idle one costs the server about 20 KiB. */

@@ -32,11 +32,11 @@ import type { CallPurpose, ServerState } from "./server/state/server.ts";
 import type { TimerOwner } from "./server/state/timers.ts";
 import { onAuthorizationKnown } from "./server/visitor/authorization.ts";
 import { onExchangeTimer } from "./server/visitor/deadlines.ts";
-import { admitExchange, onExchangeChecked } from "./server/visitor/door.ts";
+import { admitExchange, onExchangeChecked, onHomeRecalled } from "./server/visitor/door.ts";
 import { onHomeFound } from "./server/visitor/endpoints.ts";
 import { closeExchange, createExchange, exchangeOf } from "./server/visitor/exchange.ts";
 import { onPasswordChecked } from "./server/visitor/passwords.ts";
-import { onRequestBody, onRequestEnded } from "./server/visitor/request.ts";
+import { onRequestBody, onRequestEnded, onWayRecalled } from "./server/visitor/request.ts";
 import { onResponseFlushed } from "./server/visitor/response.ts";
 import { onTokenIssued } from "./server/visitor/tokens.ts";
 import { Tally } from "./tally.ts";
@@ -65,6 +65,8 @@ export function createServer(config: ServerConfig): ServerState {
     sessions: new Map(),
     touched: [],
     away: new Map(),
+    recalled: new Map(),
+    begunMs: Number.POSITIVE_INFINITY,
     waiting: 0,
     questions: new Map(),
     questionsAsked: 0,
@@ -131,6 +133,7 @@ export function stepServer(
   assert(nowMs >= state.nowMs, "time went backwards");
   assert(out.count === 0, "the previous step was not drained");
   state.nowMs = nowMs;
+  state.begunMs = Math.min(state.begunMs, nowMs);
   switch (event.type) {
     case "tick":
       fireDue(state.timers, state.nowMs, (owner) => onTimer(state, owner, out));
@@ -239,6 +242,12 @@ function onResult(
       return onAuthorizationKnown(state, exchangeOf(state, purpose.exchange), purpose.shown, result, out);
     case "find_home":
       return onHomeFound(state, exchangeOf(state, purpose.exchange), result, out);
+    case "recall_home": {
+      const exchange = exchangeOf(state, purpose.exchange);
+      return purpose.at === "door"
+        ? onHomeRecalled(state, exchange, purpose.clientId, result, out)
+        : onWayRecalled(state, exchange, purpose.clientId, result, out);
+    }
     case "issue_token":
       return onTokenIssued(state, exchangeOf(state, purpose.exchange), purpose.token, result, out);
     case "authorize_socket":
@@ -263,6 +272,7 @@ function isWanted(state: ServerState, purpose: CallPurpose): boolean {
     case "authorize_exchange":
     case "know_authorization":
     case "find_home":
+    case "recall_home":
     case "issue_token":
       return isOpen(state.exchanges.get(purpose.exchange));
     case "authorize_socket":

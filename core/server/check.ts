@@ -45,6 +45,10 @@ export function checkServer(state: ServerState): void {
     state.trusted.size <= state.config.limits.trustedTokensMax,
     "more tokens are remembered than may be",
   );
+  assert(
+    state.recalled.size <= state.config.limits.recalledHomesMax,
+    "more homes are remembered than may be",
+  );
   checkPasswords(state);
   assert(
     state.calls.size <= state.config.limits.registryCallsMax + DUTY_CALLS_MAX,

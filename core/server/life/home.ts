@@ -5,7 +5,7 @@ import { homeOf, tunnelOf } from "../owner/homes.ts";
 import { claimRow } from "../owner/rows.ts";
 import type { Home, ServerState } from "../state/server.ts";
 import type { Tunnel } from "../state/tunnels.ts";
-import { forwardRequest } from "../visitor/request.ts";
+import { readmitExchange } from "../visitor/door.ts";
 import { takeWaiting } from "../visitor/waiting.ts";
 
 /** New requests go through this tunnel from here on, those that wait for it first. */
@@ -16,7 +16,8 @@ export function takeHome(state: ServerState, tunnel: Tunnel, out: Outbox<ServerE
   const protocol = tunnel.native === null ? "moosicbox" : "native";
   out.push({ type: "report", report: { type: "tunnel_accepted", socket: id, clientId, protocol } });
   state.away.delete(clientId);
-  for (const exchange of takeWaiting(state, clientId)) forwardRequest(state, exchange, clientId, out);
+  state.recalled.delete(clientId);
+  for (const exchange of takeWaiting(state, clientId)) readmitExchange(state, exchange, tunnel, out);
 }
 
 /** The tunnel stays open and gets no new request. */

@@ -3,6 +3,7 @@ import type { ExchangeId, SocketId } from "../../ids.ts";
 import type { Access } from "../routing/access.ts";
 import type { Home, ServerState } from "../state/server.ts";
 import type { Tunnel } from "../state/tunnels.ts";
+import { recalledHome, wasLostLately } from "./recalled.ts";
 
 /** The tunnel that requests for the client id go through; undefined where the home is not connected. */
 export function liveTunnel(state: ServerState, clientId: string): Tunnel | undefined {
@@ -15,15 +16,13 @@ export function tunnelOf(state: ServerState, id: SocketId | null): Tunnel | unde
   return socket?.kind === "tunnel" ? socket : undefined;
 }
 
-/**
- * Who may visit the home by its own name; undefined where it is not known here. It stays known while the home is expected
- * back, or a visitor who may wait for it would be turned away.
- */
-export function accessOf(state: ServerState, clientId: string): Access | undefined {
+/** Who may visit the home by its own name, as it was when it was there; undefined where nobody has said so lately. */
+export function absentAccess(state: ServerState, clientId: string): Access | undefined {
   return (
-    liveTunnel(state, clientId)?.access ??
     state.sessions.get(clientId)?.access ??
-    awayHome(state, clientId)?.access
+    awayHome(state, clientId)?.access ??
+    recalledHome(state, clientId)?.access ??
+    undefined
   );
 }
 
@@ -40,7 +39,9 @@ export function markAway(state: ServerState, clientId: string, access: Access): 
 
 /** Whether a request that cannot be sent now is worth keeping for a while. */
 export function isExpected(state: ServerState, clientId: string): boolean {
-  return state.sessions.has(clientId) || awayHome(state, clientId) !== undefined;
+  return (
+    state.sessions.has(clientId) || awayHome(state, clientId) !== undefined || wasLostLately(state, clientId)
+  );
 }
 
 export function homeOf(state: ServerState, clientId: string): Home {

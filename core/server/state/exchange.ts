@@ -27,6 +27,10 @@ export type Exchange = {
   clientId: string | null;
   /** The mode that let it in by the home's own name; null before, and on the way by `?clientId=`. */
   access: Access | null;
+  /** Until when it waits for its home, if ever, however often that comes and goes; null where it never had to. */
+  waitsUntilMs: number | null;
+  /** Whether the registry was asked what it knows of its home. */
+  recalled: boolean;
   /** The check of the password that it showed, while it waits for that. */
   check: CheckId | null;
   /** What let it in, or is looked up for that; null where no token of the registry did. */

@@ -29,6 +29,15 @@ export type Home = {
 /** A home that was there a moment ago. */
 export type AwayHome = { readonly sinceMs: number; readonly access: Access };
 
+/** A home as the registry remembers it. */
+export type Recalled = {
+  readonly askedMs: number;
+  /** Null where it knows none. */
+  readonly access: Access | null;
+  /** When it was there last, as far as the registry can say. */
+  readonly lostMs: number;
+};
+
 /** When it was accepted, and the token of the registry that it is; null for a password. */
 export type Trusted = { readonly sinceMs: number; readonly token: HeldToken | null };
 
@@ -55,6 +64,13 @@ export type CallPurpose =
   /** Whether what it shows the home is a token of this server's. */
   | { readonly type: "know_authorization"; readonly exchange: ExchangeId; readonly shown: ShownToken }
   | { readonly type: "find_home"; readonly exchange: ExchangeId }
+  /** `at`: where the exchange waits for the answer, before it was let in or on its way to its home. */
+  | {
+      readonly type: "recall_home";
+      readonly exchange: ExchangeId;
+      readonly clientId: string;
+      readonly at: "door" | "way";
+    }
   /** `token` is shown to the visitor once it is stored; null shows success only. */
   | { readonly type: "issue_token"; readonly exchange: ExchangeId; readonly token: string | null }
   | { readonly type: "authorize_socket"; readonly socket: SocketId; readonly key: string }
@@ -127,6 +143,10 @@ export type ServerState = {
   readonly touched: TunnelSession[];
   /** Homes that are expected back, by client id, since when, oldest first. */
   readonly away: Map<string, AwayHome>;
+  /** What the registry said of homes by client id, the oldest answer first. */
+  readonly recalled: Map<string, Recalled>;
+  /** When the first event came; Infinity before. */
+  begunMs: number;
   /** Requests that wait for a home. */
   waiting: number;
   /** Questions of visitor sockets by their wire id. */

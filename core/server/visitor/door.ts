@@ -2,21 +2,27 @@
  * Who may come in. Nothing is answered and nothing is forwarded before the token is known to be good; a registry that fails
  * opens no door, except to a token that it accepted itself less than `tokenTrustMs` ago.
  */
+import { assert } from "../../assert.ts";
 import type { ServerEffect } from "../../effects.ts";
 import { preflight } from "../../http/cors.ts";
 import type { Outbox } from "../../outbox.ts";
 import type { HeldToken, RegistryOperation } from "../../registry.ts";
-import { accessOf } from "../owner/homes.ts";
+import { disarm } from "../../timers.ts";
+import { absentAccess, liveTunnel } from "../owner/homes.ts";
+import { noteRecalled, recalledHome } from "../owner/recalled.ts";
 import { type CallResult, callRegistry } from "../registry/calls.ts";
 import { countGuess, hasRoomAtDoor, mayGuess } from "../registry/strangers.ts";
 import { distrust, isTrusted, trust, trustedToken, trustKey } from "../registry/trust.ts";
-import { isSalted, TOKEN_ACCESS } from "../routing/access.ts";
+import { isSalted, stillOpens, TOKEN_ACCESS } from "../routing/access.ts";
 import type { Credential, TokenCredential } from "../routing/shape.ts";
 import type { Exchange } from "../state/exchange.ts";
 import type { ServerState, ShownToken } from "../state/server.ts";
+import type { Tunnel } from "../state/tunnels.ts";
 import { serveRoute } from "./endpoints.ts";
-import { addressOf, endExchange, failExchange } from "./exchange.ts";
+import { addressOf, endExchange, enterPhase, failExchange } from "./exchange.ts";
 import { challenge, checkPassword } from "./passwords.ts";
+import { forwardRequest } from "./request.ts";
+import { waitAtDoor } from "./waiting.ts";
 
 /** Takes in a request that has just been opened. */
 export function admitExchange(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
@@ -57,8 +63,8 @@ function checkCredential(
 }
 
 /**
- * A home's own door. One that is not here answers as one that wants a token, so that nobody without a token can tell which
- * homes there are.
+ * A home's own door. One that is unknown answers as one that wants a token, after the same questions to the registry, so that
+ * nobody without a token can tell which homes there are. One that is away and takes everybody, or a password, hides nothing.
  */
 function checkAccess(
   state: ServerState,
@@ -67,7 +73,9 @@ function checkAccess(
   out: Outbox<ServerEffect>,
 ): void {
   const { clientId, bearer, basic } = credential;
-  const access = accessOf(state, clientId) ?? TOKEN_ACCESS;
+  const present = liveTunnel(state, clientId)?.access;
+  const access = present ?? absentAccess(state, clientId) ?? TOKEN_ACCESS;
+  if (present === undefined && access.type !== "token") return waitAtDoor(state, exchange, clientId, out);
   exchange.access = access;
   switch (access.type) {
     case "public":
@@ -125,7 +133,10 @@ function checkToken(
   { type: door, clientId, token }: TokenCredential,
   out: Outbox<ServerEffect>,
 ): void {
-  if (token === null) return failExchange(state, exchange, "unauthorized", out);
+  if (token === null) {
+    if (recallAtDoor(state, exchange, clientId, out)) return;
+    return failExchange(state, exchange, "unauthorized", out);
+  }
   const { limits, sha256 } = state.config;
   const shown: ShownToken = { door, tokenHash: sha256(token), clientId };
   const key = trustKey(door, shown.tokenHash, clientId);
@@ -133,6 +144,7 @@ function checkToken(
   if (isTrusted(state, key, limits.tokenFreshMs) || (trusted && state.registryUp === false)) {
     return serveTrusted(state, exchange, key, out);
   }
+  if (!trusted && recallAtDoor(state, exchange, clientId, out)) return;
   const address = addressOf(state, exchange);
   // What was accepted lately is nobody's guess.
   if (!trusted && !mayGuess(state, address)) return failExchange(state, exchange, "limit_guesses", out);
@@ -181,6 +193,74 @@ function goodToken({ door, tokenHash, clientId }: ShownToken, result: CallResult
 function serveTrusted(state: ServerState, exchange: Exchange, key: string, out: Outbox<ServerEffect>): void {
   exchange.token = trustedToken(state, key);
   serveRoute(state, exchange, out);
+}
+
+/**
+ * Whether the registry has to say first what home that is: one that is away may want no token. It is asked about a home that is
+ * here as well, or how long the answer takes would tell the two apart. Who shows nothing makes a guess with it.
+ */
+function recallAtDoor(
+  state: ServerState,
+  exchange: Exchange,
+  clientId: string,
+  out: Outbox<ServerEffect>,
+): boolean {
+  if (exchange.access === null || exchange.recalled || recalledHome(state, clientId) !== undefined) {
+    return false;
+  }
+  exchange.recalled = true;
+  const address = addressOf(state, exchange);
+  if (!mayGuess(state, address)) failExchange(state, exchange, "limit_guesses", out);
+  else if (!hasRoomAtDoor(state, address)) failExchange(state, exchange, "limit_address", out);
+  else {
+    const asked = callRegistry(
+      state,
+      { type: "recall_home", clientId },
+      { type: "recall_home", exchange: exchange.id, clientId, at: "door" },
+      state.config.limits.registryVisitorMs,
+      out,
+      address === "" ? null : address,
+    );
+    if (!asked) failExchange(state, exchange, "limit_registry_calls", out);
+  }
+  return true;
+}
+
+/** The registry's word on the home of an exchange at its door; it may be back meanwhile. */
+export function onHomeRecalled(
+  state: ServerState,
+  exchange: Exchange,
+  clientId: string,
+  result: CallResult,
+  out: Outbox<ServerEffect>,
+): void {
+  if (result.type === "failed") return failExchange(state, exchange, result.cause, out);
+  assert(result.type === "home_recalled", "the registry answered another question");
+  noteRecalled(state, clientId, result.home);
+  const { credential } = exchange.route;
+  assert(credential.type === "home_access", "a home was recalled at a door that it does not have");
+  const isHidden = (absentAccess(state, clientId) ?? TOKEN_ACCESS).type === "token";
+  if (isHidden && credential.bearer === null) countGuess(state, addressOf(state, exchange));
+  checkAccess(state, exchange, credential, out);
+}
+
+/** The home that the request waited for is back, perhaps with another mode than it had. */
+export function readmitExchange(
+  state: ServerState,
+  exchange: Exchange,
+  tunnel: Tunnel,
+  out: Outbox<ServerEffect>,
+): void {
+  const { credential } = exchange.route;
+  const isLetIn = exchange.access !== null && stillOpens(exchange.access, tunnel.access);
+  if (credential.type !== "home_access" || isLetIn) {
+    return forwardRequest(state, exchange, tunnel.clientId, out);
+  }
+  enterPhase(exchange, "authorizing");
+  disarm(state.timers, exchange.timer);
+  exchange.access = null;
+  exchange.token = null;
+  checkAccess(state, exchange, credential, out);
 }
 
 /** The registry's word on an exchange's token. */

@@ -6,7 +6,8 @@
  *        +--> (queued) --> reading --> waiting --> responding --> closing --> gone
  *                  '-------------------^
  *
- * authorizing: the registry is asked whose request this is, or its password is checked. queued: its home is expected back. reading: the body is gathered
+ * authorizing: the registry is asked whose request this is, or its password is checked. queued: its home is expected back; from there it goes to
+ * the door again where it was not let in, or by another mode than its home came back with. reading: the body is gathered
  * for a carrier that takes requests whole. waiting: the request is carried, its answer is not in; a streamed body still
  * follows, and may in the next phase too. responding: the head of the answer is in. closing: how it ends is decided; the
  * adapter still has something to write. Gone: `exchange_closed`, which comes in any phase and is always the last event.
@@ -36,7 +37,7 @@ import { returnShare } from "./shares.ts";
 const TRANSITIONS: Readonly<Record<ExchangePhase, readonly ExchangePhase[]>> = {
   authorizing: ["issuing", "queued", "reading", "waiting", "closing"],
   issuing: ["closing"],
-  queued: ["reading", "waiting", "closing"],
+  queued: ["authorizing", "reading", "waiting", "closing"],
   reading: ["waiting", "closing"],
   waiting: ["responding", "closing"],
   responding: ["closing"],
@@ -63,6 +64,8 @@ export function createExchange(state: ServerState, request: ExchangeOpened): Exc
     phase: "authorizing",
     clientId: "clientId" in route.action ? route.action.clientId : null,
     access: null,
+    waitsUntilMs: null,
+    recalled: false,
     check: null,
     token: null,
     passesAuthorization: null,

@@ -13,6 +13,8 @@ import type { Outbox } from "../../outbox.ts";
 import type { Refusal } from "../carrier.ts";
 import { carriedBytes, gatheredBody, intakeOf, obey, openOn, takesMore } from "../carriers.ts";
 import { liveTunnel } from "../owner/homes.ts";
+import { noteRecalled } from "../owner/recalled.ts";
+import type { CallResult } from "../registry/calls.ts";
 import { stillOpens } from "../routing/access.ts";
 import type { Exchange } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
@@ -30,6 +32,18 @@ import { giveUpOverLimit } from "./overload.ts";
 import { hasShare, takeShare } from "./shares.ts";
 import { waitForHome } from "./waiting.ts";
 
+/** The registry's word on when the home of a request that was let in was there last; it may be back meanwhile. */
+export function onWayRecalled(
+  state: ServerState,
+  exchange: Exchange,
+  clientId: string,
+  result: CallResult,
+  out: Outbox<ServerEffect>,
+): void {
+  if (result.type === "home_recalled") noteRecalled(state, clientId, result.home);
+  forwardRequest(state, exchange, clientId, out);
+}
+
 /** The request is authorized, and whose home it is for is known. Called again when a home that was waited for is back. */
 export function forwardRequest(
   state: ServerState,
@@ -40,7 +54,7 @@ export function forwardRequest(
   exchange.clientId = clientId;
   const tunnel = liveTunnel(state, clientId);
   if (tunnel === undefined) return waitForHome(state, exchange, clientId, out);
-  if (!isLetIn(exchange, tunnel)) return failExchange(state, exchange, "unauthorized", out);
+  if (!isLetIn(exchange, tunnel)) return turnBack(state, exchange, out);
   const { hasBody, upgrade } = exchange.request;
   switch (intakeOf(tunnel)) {
     case "not_now":
@@ -94,7 +108,7 @@ export function onRequestEnded(
   if (typeof payload === "object" && payload !== null) return refuse(state, exchange, payload, out);
   // The home may have left meanwhile.
   if (tunnel === undefined) return failExchange(state, exchange, "agent_not_connected", out);
-  if (!isLetIn(exchange, tunnel)) return failExchange(state, exchange, "unauthorized", out);
+  if (!isLetIn(exchange, tunnel)) return turnBack(state, exchange, out);
   carry(state, exchange, tunnel, payload, out);
 }
 
@@ -119,9 +133,14 @@ export function onRequestRelieved(state: ServerState, id: ExchangeId, out: Outbo
   }
 }
 
-/** The home may be back, or have another agent, with another mode than the one that let this visitor in. */
+/** The home may have another agent meanwhile, with another mode than the one that let this visitor in. */
 function isLetIn({ access }: Exchange, tunnel: Tunnel): boolean {
   return access === null || stillOpens(access, tunnel.access);
+}
+
+/** It is not known whether what the visitor showed is good under the new mode: he may ask again. */
+function turnBack(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
+  failExchange(state, exchange, "agent_not_connected", out, { detail: TAKEN_OVER });
 }
 
 /** False where what came was on its way when the exchange ended: it falls on the floor. */
@@ -255,5 +274,7 @@ function largestSender(state: ServerState, exchange: Exchange): Exchange {
 function sentBytes({ carried }: Exchange): number {
   return carried === null ? 0 : carriedBytes(carried);
 }
+
+const TAKEN_OVER = "The home has changed who may visit it. Ask again.";
 
 const END = { type: "end", trailers: [] } as const;

@@ -132,7 +132,9 @@ describe("the tunnel of a token that is deleted", () => {
     expect(agent.socket?.closed).toEqual({ code: 1008, reason: "revoked" });
     expect(waiting).toMatchObject({ status: 502, code: "agent_lost" });
     expect(answering.end).toBe("cut");
-    expect(guest(server)).toMatchObject({ status: 424 });
+    const behind = guest(server);
+    server.advance(serverLimits.waitMs);
+    expect(behind).toMatchObject({ status: 424, code: "agent_not_connected" });
     expect(server.reports).toContainEqual(
       expect.objectContaining({ type: "tunnel_ended", cause: "revoked", code: 1008 }),
     );

@@ -100,7 +100,7 @@ describe("a request for a home by its own name", () => {
     visit.sendBody("{}");
     const agent = new NativeAgent(server).connect();
     visit.endBody();
-    expect(visit).toMatchObject({ status: 401, code: "unauthorized" });
+    expect(visit).toMatchObject({ status: 503, code: "agent_not_connected" });
     expect(agent.requests).toHaveLength(0);
     server.expectEmpty();
   });
