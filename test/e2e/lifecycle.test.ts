@@ -5,11 +5,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { type Child, startChild } from "../demo/child.ts";
 import { clientTokenIn, startAgent as startAgentProcess } from "../demo/culvert.ts";
 import { MoosicBoxAgent } from "../helpers/moosicbox-agent.ts";
 import { type OriginListener, startOrigin } from "../helpers/origin.ts";
 import { connect } from "../helpers/raw-http.ts";
+import { kill, startServerProcess } from "../helpers/server-process.ts";
 import {
   ACCESS_TOKEN,
   registerAt,
@@ -26,27 +26,6 @@ const home: OriginListener = (request, response) => {
   if (request.url?.startsWith("/endless")) response.write("the beginning");
   else response.end("served");
 };
-
-/** A server as a process of its own that can be killed and started again where it was. */
-async function startServerProcess(
-  database: string,
-  port = 0,
-): Promise<{ child: Child; url: string; port: number }> {
-  const child = await startChild({
-    name: "server",
-    file: "dist/adapters/main.js",
-    args: ["serve", `--port=${port}`, "--bind=127.0.0.1", "--admin-port=0", `--database=sqlite:${database}`],
-    environment: { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN },
-    readyPrefix: "listening on ",
-  });
-  onTestFinished(() => child.stop());
-  return { child, url: child.readyText, port: Number(new URL(child.readyText).port) };
-}
-
-function kill({ pid, ended }: Child): Promise<string> {
-  process.kill(pid, "SIGKILL");
-  return ended;
-}
 
 /** What `curl` made of a URL: its exit code, and what it had received. */
 function startCurl(url: string, clientToken: string) {
