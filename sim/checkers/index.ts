@@ -25,6 +25,7 @@ import { drainTold } from "./drain-told.ts";
 import { drains } from "./drains.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { endsGoOut } from "./ends-go-out.ts";
+import { goodStaysGood } from "./good-stays-good.ts";
 import { granted } from "./granted.ts";
 import { handshakesTaken } from "./handshakes-taken.ts";
 import { headOnce } from "./head-once.ts";
@@ -38,6 +39,7 @@ import { leavingIsKnown } from "./leaving-is-known.ts";
 import { leftUnread } from "./left-unread.ts";
 import { listens } from "./listens.ts";
 import { liveThings } from "./live-things.ts";
+import { lookedAt } from "./looked-at.ts";
 import { messageLimit } from "./message-limit.ts";
 import { modeKept } from "./mode-kept.ts";
 import { nativeFlow } from "./native-flow.ts";
@@ -113,6 +115,8 @@ export const properties: readonly Property[] = [
   revoked,
   ownWord,
   modeKept,
+  lookedAt,
+  goodStaysGood,
   atMostOnce,
   requestIntact,
   relayed,

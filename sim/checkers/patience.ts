@@ -40,11 +40,16 @@ export const patience: Property = {
 /** The timer of the first question may be late, most of all while everything happens on a coarse grid. */
 const LATE_MS = 250;
 
-/** The endpoints for tokens ask two questions one after the other, all the others one. */
-function exchangePatienceMs({ opened }: LedgerExchange, limits: ServerLimits): number {
-  const { registryVisitorMs, waitMs } = limits;
+/**
+ * The endpoints for tokens ask two questions one after the other, and all that a home is asked for when the home was there last.
+ * Its own door asks what home it is and whose token, and may do so again when the home is back.
+ */
+function exchangePatienceMs({ opened, place }: LedgerExchange, limits: ServerLimits): number {
+  const { registryVisitorMs, registryCallMs, waitMs } = limits;
   const homeMs = waitMs === 0 ? 0 : waitMs + LATE_MS;
-  return (opened.target.startsWith("/auth/") ? 2 * registryVisitorMs + LATE_MS : registryVisitorMs) + homeMs;
+  if (place.way !== "query") return 3 * (registryVisitorMs + LATE_MS) + homeMs;
+  const askMs = opened.target.startsWith("/auth/") ? 2 * registryVisitorMs + LATE_MS : registryVisitorMs;
+  return askMs + registryCallMs + LATE_MS + homeMs;
 }
 
 /** A tunnel's token is looked up, and then its row is written. */

@@ -22,6 +22,26 @@ export const processFaults: readonly FaultKind[] = [
     const process = node(context).server?.process;
     if (process !== undefined) process.crashAfterEffects = context.parameter("effects");
   }),
+  // Its agents find no way back for as long, and their rows are there.
+  {
+    name: "node_restarts_before_its_agents",
+    target: "node",
+    lastsMs: [500, 15_000],
+    draw: noParameters,
+    begin: (context) => {
+      const { server } = node(context);
+      if (server === null) return nothing;
+      const { sites } = context.scene;
+      const paths = sites.filter((site) => site.node === context.fault.target).map(({ path }) => path);
+      for (const path of paths) path.refusals++;
+      server.process.kill();
+      node(context).boot();
+      context.fired();
+      return () => {
+        for (const path of paths) path.refusals--;
+      };
+    },
+  },
   nodeFault("node_drains", [500, 20_000], noParameters, (context) => {
     node(context).server?.drain();
   }),

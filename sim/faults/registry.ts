@@ -83,4 +83,5 @@ const READS: ReadonlySet<string> = new Set([
   "check_visitor",
   "find_magic_token",
   "list_visitor_tokens",
+  "recall_home",
 ]);

@@ -57,6 +57,7 @@ function revoke(context: FaultContext, operations: (home: Home) => readonly Revo
   // At once, whatever befalls the calls of nodes: one that came when the fault is over would be for good.
   for (const operation of operations({ clientId, tokens: there })) {
     const outcome = tokens.commit(operation);
+    if (operation.type === "revoke_client") context.scene.registry.homes.forget(clientId);
     if (outcome.type === "tokens_revoked" && outcome.tokens > 0) context.fired();
   }
   return () => {

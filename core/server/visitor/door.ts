@@ -283,6 +283,8 @@ export function onExchangeChecked(
     else failExchange(state, exchange, result.cause, out);
   } else {
     distrust(state, key);
+    // It was good a moment ago, so that nobody has asked yet what home that is.
+    if (exchange.clientId !== null && recallAtDoor(state, exchange, exchange.clientId, out)) return;
     countGuess(state, addressOf(state, exchange));
     failExchange(state, exchange, "unauthorized", out);
   }

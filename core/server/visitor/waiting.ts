@@ -45,6 +45,7 @@ export function waitAtDoor(
 ): void {
   // Nothing has let it in, whatever it was to be judged by before the registry spoke.
   exchange.access = null;
+  exchange.token = null;
   if (state.drainPhase !== "none" || !isExpected(state, clientId)) {
     return failExchange(state, exchange, "agent_not_connected", out);
   }

@@ -124,6 +124,28 @@ describe("a home that wants a token and is away", () => {
   });
 });
 
+describe("a token that was good a moment ago", () => {
+  it("is no more refused than any other by a home that is away and takes everybody now", () => {
+    const { server, registry, ask } = begun("token");
+    expect(ask(BEARER).status).toBe(503);
+    server.revoke("client_access", CLIENT_TOKEN);
+    registry.homes.set("home", { access: "public", seenMs: -LONG_MS });
+    server.advance(serverLimits.tokenFreshMs);
+    expect(ask(BEARER)).toMatchObject({ status: 503, code: "agent_not_connected" });
+    server.expectEmpty();
+  });
+
+  it("is refused where it is good no more and the home wants one, and is one guess", () => {
+    const { server, ask } = begun("token");
+    expect(ask(BEARER).status).toBe(503);
+    server.revoke("client_access", CLIENT_TOKEN);
+    server.advance(serverLimits.tokenFreshMs);
+    expect(ask(BEARER)).toMatchObject({ status: 401, code: "unauthorized" });
+    expect([...server.state.addresses.values()].map(({ guesses }) => guesses)).toEqual([1]);
+    server.expectEmpty();
+  });
+});
+
 describe("who asks for home after home", () => {
   it("has so many guesses, and is told so, whether there are such homes or not", () => {
     const { server, registry, ask } = begun("token", LONG_MS, { guessesMax: 3 });
