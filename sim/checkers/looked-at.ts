@@ -135,6 +135,7 @@ function isSent({ headers }: LedgerExchange["opened"]): boolean {
 }
 
 function isPassword(shown: string, access: string): boolean {
-  const [, code = ""] = /^basic (.*)$/i.exec(shown) ?? [];
-  return isPasswordOf(access, atob(code));
+  const [, code] = /^basic +([a-z0-9+/]+={0,2})$/i.exec(shown) ?? [];
+  // What is no base64 is no password.
+  return code !== undefined && code.length % 4 === 0 && isPasswordOf(access, atob(code));
 }

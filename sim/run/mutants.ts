@@ -231,6 +231,18 @@ export const MUTANTS: readonly Mutant[] = [
     "one_door",
     "granted",
   ]),
+  mutant(
+    "PB45",
+    "a home that is away is taken for one that is unknown, whatever is remembered of it",
+    "a 401 is for a credential that was looked at",
+    ["looked_at", "good_stays_good", "unharmed"],
+  ),
+  mutant(
+    "PB46",
+    "who waited at the door of a home is let in when it is back, without having been looked at",
+    "nothing before authorization",
+    ["mode_kept", "granted", "authorized"],
+  ),
 ];
 
 function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {

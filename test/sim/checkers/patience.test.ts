@@ -1,11 +1,15 @@
 import { describe, expect, test } from "vitest";
+import { serverLimits } from "../../../core/limits.ts";
 import { patience } from "../../../sim/checkers/patience.ts";
 import { opened, tick, tunnel, upgrade, violationsOf, visitor } from "./server-steps.ts";
 
+const LOOK_MS = serverLimits.registryCallMs + 250;
+
 describe("patience", () => {
   test.each([
-    ["a request", opened("/library"), 3_000],
-    ["a request for a token", opened("/auth/signature-token?clientId=a"), 6_250],
+    // The last look is at when its home was there.
+    ["a request", opened("/library"), 3_000 + LOOK_MS],
+    ["a request for a token", opened("/auth/signature-token?clientId=a"), 6_250 + LOOK_MS],
     ["a visitor socket", upgrade(visitor, false), 5_000],
     ["a tunnel", upgrade(tunnel, true), 10_250],
   ])("lets %s wait for the registry as long as the limit says", (_, event, patienceMs) => {
