@@ -27,6 +27,7 @@ export const FAILURES = {
   not_json: failure(400, 1007, "The MoosicBox protocol carries JSON bodies and messages only."),
   already_registered: failure(409, 1008, "The client id is registered already."),
   name_taken: failure(409, 1008, "The home has a token of that name."),
+  magic_token_taken: failure(409, 1008, "The magic token is taken or has run out: make another one."),
   method_not_allowed: failure(405, 1008, "This path does not take that method."),
   upgrade_required: failure(426, 1008, "This path takes WebSocket connections only."),
   not_text: failure(400, 1003, "Visitor sockets carry text messages only."),

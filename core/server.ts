@@ -38,7 +38,7 @@ import { closeExchange, createExchange, exchangeOf } from "./server/visitor/exch
 import { onPasswordChecked } from "./server/visitor/passwords.ts";
 import { onRequestBody, onRequestEnded, onWayRecalled } from "./server/visitor/request.ts";
 import { onResponseFlushed } from "./server/visitor/response.ts";
-import { onTokenIssued } from "./server/visitor/tokens.ts";
+import { onMagicTokenConfirmed, onTokenIssued } from "./server/visitor/tokens.ts";
 import { Tally } from "./tally.ts";
 import { arm, createTimer, createTimers, fireDue, nextDeadlineMs } from "./timers.ts";
 
@@ -248,6 +248,8 @@ function onResult(
         ? onHomeRecalled(state, exchange, purpose.clientId, result, out)
         : onWayRecalled(state, exchange, purpose.clientId, result, out);
     }
+    case "confirm_magic_token":
+      return onMagicTokenConfirmed(state, exchangeOf(state, purpose.exchange), result, out);
     case "issue_token":
       return onTokenIssued(state, exchangeOf(state, purpose.exchange), purpose.token, result, out);
     case "authorize_socket":
@@ -273,6 +275,7 @@ function isWanted(state: ServerState, purpose: CallPurpose): boolean {
     case "know_authorization":
     case "find_home":
     case "recall_home":
+    case "confirm_magic_token":
     case "issue_token":
       return isOpen(state.exchanges.get(purpose.exchange));
     case "authorize_socket":

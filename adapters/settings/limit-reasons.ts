@@ -87,7 +87,7 @@ export const LIMIT_REASONS: { readonly [Name in keyof ServerLimits | keyof Agent
   exchangeIdleMs: "nothing moves in an exchange: no head, no piece of a body, nothing taken",
   recalledHomesMax: "homes away of which the database's word is remembered",
   recallFreshMs: "and for so long",
-  waitingStrangersMax: "visitors without a credential that wait for homes",
+  waitingStrangersMax: "of those that wait for one home, how many were not let in yet",
   agentNoticeMs: "for so long beyond it a home is waited for, which keeps the same time",
   probeMs: "the kernel asks a visitor's connection that is silent for so long",
   drainMs: "what runs may come to its end at the stop",

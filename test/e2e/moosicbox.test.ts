@@ -105,6 +105,43 @@ describe("a request", () => {
     expect(problemCode(answer)).toBe("bad_request");
   });
 
+  test("to store a magic token that another client has is a 409, and the token stays whose it is", async () => {
+    const { server, agent } = await startHome();
+    const other = await server.register("other");
+    const store = (clientId: string, token: string) =>
+      ask(`${server.url}/auth/magic-token?${query({ clientId, magicToken: "sesame" })}`, {
+        method: "POST",
+        headers: { authorization: token },
+      });
+    expect((await store("home", agent.clientToken)).status).toBe(200);
+    const answer = await store("other", other);
+    expect(answer.status).toBe(409);
+    expect(problemCode(answer)).toBe("magic_token_taken");
+    const asked = ask(`${server.url}/auth/magic-token?magicToken=sesame`);
+    agent.reply(await agent.request(), { body: "home" });
+    expect((await asked).body.toString()).toBe("home");
+    expect((await store("home", agent.clientToken)).status).toBe(200);
+  });
+
+  test("has its query as MoosicBox's own server would give it: a plus sign, and what is no escape, stay", async () => {
+    const { agent, ask } = await startHome();
+    const asked = ask("/search?q=pink+floyd%20%2B&off=100%&not=%ff");
+    const request = await agent.request();
+    expect(request.query).toEqual({ q: "pink+floyd +", off: "100%", not: "%ff", clientId: "home" });
+    agent.reply(request);
+    expect((await asked).status).toBe(200);
+  });
+
+  test("comes to the service with the User-Agent by which a MoosicBox home knows that it is from outside", async () => {
+    const agents: (string | undefined)[] = [];
+    const tunnel = await startTunnel((request, response) => {
+      agents.push(request.headers["user-agent"]);
+      response.end();
+    });
+    await tunnel.ask("/x", { headers: { "user-agent": "a browser" } });
+    expect(agents).toEqual(["MOOSICBOX_TUNNEL"]);
+  });
+
   test("with a magic token reaches its home and carries nothing but the token", async () => {
     const { server, agent } = await startHome();
     const parameters = query({ clientId: "home", magicToken: "open sesame" });

@@ -71,7 +71,9 @@ export type CallPurpose =
       readonly clientId: string;
       readonly at: "door" | "way";
     }
-  /** `token` is shown to the visitor once it is stored; null shows success only. */
+  /** Whether the magic token that was stored is its client's. */
+  | { readonly type: "confirm_magic_token"; readonly exchange: ExchangeId }
+  /** `token` is shown to the visitor once it is stored; null for one that he brought. */
   | { readonly type: "issue_token"; readonly exchange: ExchangeId; readonly token: string | null }
   | { readonly type: "authorize_socket"; readonly socket: SocketId; readonly key: string }
   | { readonly type: "claim_row"; readonly socket: SocketId }

@@ -66,7 +66,8 @@ export function onTokenIssued(
       return failExchange(state, exchange, result.cause, out);
     case "token_inserted":
       if (!result.allowed) return refuseRevoked(state, exchange, out);
-      return answer(state, exchange, token === null ? { success: true } : { token }, out);
+      if (token === null) return confirmMagicToken(state, exchange, out);
+      return answer(state, exchange, { token }, out);
     case "client_registered":
       return onRegistered(state, exchange, token, result.result, out);
     case "visitor_token_inserted": {
@@ -82,6 +83,35 @@ export function onTokenIssued(
     default:
       assert(false, "the registry answered another question");
   }
+}
+
+/** It stays whose it was, and of two who store it at once one has it: now it is clear which. */
+function confirmMagicToken(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
+  const { action } = exchange.route;
+  assert(action.type === "store_magic_token", "a token was made that nobody is shown");
+  const asked = callRegistry(
+    state,
+    { type: "find_magic_token", tokenHash: state.config.sha256(action.magicToken) },
+    { type: "confirm_magic_token", exchange: exchange.id },
+    state.config.limits.registryVisitorMs,
+    out,
+  );
+  if (!asked) failExchange(state, exchange, "limit_registry_calls", out);
+}
+
+/** Whose magic token it is that a client has stored. Null where it has run out, which no storing changes. */
+export function onMagicTokenConfirmed(
+  state: ServerState,
+  exchange: Exchange,
+  result: CallResult,
+  out: Outbox<ServerEffect>,
+): void {
+  if (result.type === "failed") return failExchange(state, exchange, result.cause, out);
+  assert(result.type === "magic_token_found", "the registry answered another question");
+  const { action } = exchange.route;
+  assert(action.type === "store_magic_token", "a magic token is confirmed that nobody stored");
+  if (result.clientId !== action.clientId) return failExchange(state, exchange, "magic_token_taken", out);
+  answer(state, exchange, { success: true }, out);
 }
 
 function onRegistered(

@@ -241,6 +241,32 @@ describe("magic tokens", () => {
     expect(server.registry.magicOwner(sha256("secret-magic"))).toBe("home");
   });
 
+  it("stay whose they are: another client who stores one is told that it is taken", () => {
+    const server = serverWithHome();
+    server.grant("magic", "secret-magic", "other");
+    expect(store(server, "clientId=home&magicToken=secret-magic")).toMatchObject({
+      status: 409,
+      code: "magic_token_taken",
+    });
+    expect(server.registry.magicOwner(sha256("secret-magic"))).toBe("other");
+  });
+
+  it("can be stored again by their own client", () => {
+    const server = serverWithHome();
+    for (let times = 0; times < 2; times++) {
+      expect(store(server, "clientId=home&magicToken=secret-magic").status).toBe(200);
+    }
+  });
+
+  it("are not said to be stored while the registry cannot say whose they are", () => {
+    const server = serverWithHome();
+    server.registry.modes.set("find_magic_token", "unavailable");
+    const visit = store(server, "clientId=home&magicToken=secret-magic");
+    server.advance(serverLimits.registryVisitorMs);
+    expect(visit).toMatchObject({ status: 503, code: "registry_down" });
+    server.expectEmpty();
+  });
+
   it("are not stored when empty, missing, or by somebody else's token", () => {
     const server = serverWithHome();
     expect(store(server, "clientId=home").status).toBe(400);
