@@ -1,21 +1,26 @@
 /**
- * Request targets (RFC 9112 section 3.2). The path travels as it was received. The query travels decoded, as the MoosicBox
- * protocol has it: of a repeated key the last value wins, and `+` means a space.
+ * Request targets (RFC 9112 section 3.2). The path travels as it was received. Of the query there are two readings: the server
+ * reads its own keys as a form has them, where `+` is a space; the MoosicBox protocol carries all of it decoded of percent-escapes
+ * alone, as its own server does, so that the home can still tell. In both the last value of a repeated key wins, and what is no
+ * escape, or stands for no UTF-8, is plain text.
  */
 
 export type Target = {
   /** Without its leading slash, otherwise as received. */
   readonly path: string;
-  /** Decoded, in the order of first appearance. */
+  /** As a form has it, in the order of first appearance. */
   readonly query: Map<string, string>;
 };
 
-/** Reads what `originForm` gave; null where the query is not UTF-8 behind its percent-escapes. */
-export function parseOriginForm(local: string): Target | null {
-  const mark = local.indexOf("?");
-  const query = parseQuery(mark < 0 ? "" : local.slice(mark + 1));
-  if (query === null) return null;
-  return { path: (mark < 0 ? local : local.slice(0, mark)).slice(1), query };
+/** Reads what `originForm` gave. */
+export function parseOriginForm(local: string): Target {
+  const { path, search } = split(local);
+  return { path, query: pairsOf(search, (text) => decodeEscapes(text.replaceAll("+", " "))) };
+}
+
+/** The query of what `originForm` gave, decoded of its percent-escapes alone, in the order of first appearance. */
+export function escapedQuery(local: string): Map<string, string> {
+  return pairsOf(split(local).search, decodeEscapes);
 }
 
 /**
@@ -47,13 +52,16 @@ export function mayClimb(path: string): boolean {
   return hasSegment(decodeAll(path), TWO_DOTS);
 }
 
-/** The target in origin form; null where the path is not one that can be sent, or a query cannot be encoded. */
+/**
+ * The target in origin form; null where the path is not one that can be sent, or a query cannot be encoded. A `+` stays what it
+ * is, as MoosicBox's own sender leaves it: the form that it came from may mean a space.
+ */
 export function encodeTarget(path: string, query: ReadonlyMap<string, string>): string | null {
   if (!PATH.test(path)) return null;
   const pieces: string[] = [];
   for (const [key, value] of query) {
     if (!key.isWellFormed() || !value.isWellFormed()) return null;
-    pieces.push(`${encodeURIComponent(key)}=${encodeURIComponent(value)}`);
+    pieces.push(`${encodePiece(key)}=${encodePiece(value)}`);
   }
   return pieces.length === 0 ? `/${path}` : `/${path}?${pieces.join("&")}`;
 }
@@ -96,26 +104,35 @@ function decodeAll(path: string): string {
   return decoded === path ? path : decodeAll(decoded);
 }
 
-function parseQuery(raw: string): Map<string, string> | null {
-  const query = new Map<string, string>();
-  for (const piece of raw.split("&")) {
-    if (piece === "") continue;
-    const equals = piece.indexOf("=");
-    const key = decodeComponent(equals < 0 ? piece : piece.slice(0, equals));
-    const value = decodeComponent(equals < 0 ? "" : piece.slice(equals + 1));
-    if (key === null || value === null) return null;
-    query.set(key, value);
-  }
-  return query;
+function split(local: string): { readonly path: string; readonly search: string } {
+  const mark = local.indexOf("?");
+  if (mark < 0) return { path: local.slice(1), search: "" };
+  return { path: local.slice(1, mark), search: local.slice(mark + 1) };
 }
 
-/** Strict about escapes and UTF-8, unlike the form decoding of browsers, which would replace what it cannot read. */
-function decodeComponent(raw: string): string | null {
-  const spaced = raw.includes("+") ? raw.replaceAll("+", " ") : raw;
-  if (!spaced.includes("%")) return spaced;
-  try {
-    return decodeURIComponent(spaced);
-  } catch {
-    return null;
+function pairsOf(search: string, decode: (text: string) => string): Map<string, string> {
+  const pairs = new Map<string, string>();
+  for (const piece of search.split("&")) {
+    if (piece === "") continue;
+    const equals = piece.indexOf("=");
+    const key = equals < 0 ? piece : piece.slice(0, equals);
+    pairs.set(decode(key), equals < 0 ? "" : decode(piece.slice(equals + 1)));
   }
+  return pairs;
+}
+
+/** Text whose escapes stand for no UTF-8 stays as it is, all of it; what is no escape stays in any case. */
+function decodeEscapes(text: string): string {
+  if (!text.includes("%")) return text;
+  try {
+    return text.replace(ESCAPES, decodeURIComponent);
+  } catch {
+    return text;
+  }
+}
+
+const ESCAPES = /(?:%[0-9a-f]{2})+/gi;
+
+function encodePiece(text: string): string {
+  return encodeURIComponent(text).replaceAll("%2B", "+");
 }

@@ -34,10 +34,12 @@ export type Refusal = {
   readonly type: "refusal";
   readonly code: FailureCode;
   readonly detail: string | null;
+  /** What the visitor is told besides. */
+  readonly headers: HeaderList;
 };
 
-export function refusal(code: FailureCode, detail: string | null = null): Refusal {
-  return { type: "refusal", code, detail };
+export function refusal(code: FailureCode, detail: string | null = null, headers: HeaderList = []): Refusal {
+  return { type: "refusal", code, detail, headers };
 }
 
 export type CarrierOrder =

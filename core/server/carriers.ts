@@ -1,11 +1,12 @@
 /** The rooms of the carriers: which of them has an exchange, and which reads a tunnel's frames. Nothing else tells them apart. */
 import { assert } from "../assert.ts";
 import type { ServerEffect } from "../effects.ts";
+import type { ExchangeOpened } from "../events.ts";
 import type { Outbox } from "../outbox.ts";
 import type { CarrierFact, CarrierOrder, Intake, OpenOrder, PieceFact, Refusal } from "./carrier.ts";
 import { readMoosicBoxBytes, readMoosicBoxText } from "./moosicbox/frames.ts";
 import { nextPacket } from "./moosicbox/packets.ts";
-import { obeyMoosicBox, openMoosicBox, payloadOf } from "./moosicbox/requests.ts";
+import { moosicBoxRefusal, obeyMoosicBox, openMoosicBox, payloadOf } from "./moosicbox/requests.ts";
 import { readNativeFrame } from "./native/frames.ts";
 import { hasRoom, obeyNative, openNative, queuedBytesOf } from "./native/requests.ts";
 import { sendableSession } from "./owner/sessions.ts";
@@ -15,6 +16,11 @@ import type { Carried, Tunnel } from "./state/tunnels.ts";
 export function intakeOf({ native }: Tunnel): Intake {
   if (native === null) return "gathered";
   return sendableSession(native) === null ? "not_now" : "streamed";
+}
+
+/** Why the tunnel's carrier takes no such request, whatever its body; null where it may take it. */
+export function refusalOf({ native }: Tunnel, request: ExchangeOpened, target: string): Refusal | null {
+  return native === null ? moosicBoxRefusal(request, target) : null;
 }
 
 /** A body as a carrier that takes requests whole is given it. */

@@ -23,8 +23,8 @@ export function expectedStatuses(visit: Visit): readonly number[] | "home" {
     case "magic_token_use":
       return "home";
     case "odd":
-      // The native protocol passes on any header, so that the home can say that it knows no such page.
-      if (odd === "two_ranges" && visit.native) return [404];
+      // The native protocol passes on any header and method, so that the home can say that it knows no such page.
+      if ((odd === "two_ranges" || odd === "foreign_method") && visit.native) return [404];
       return odd === undefined ? [] : oddStatuses(odd);
     default:
   }

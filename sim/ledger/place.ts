@@ -28,7 +28,10 @@ export function placeOf({ target, headers }: Pick<Opened, "target" | "headers">)
 
 export type ParsedTarget = { readonly path: string; readonly query: ReadonlyMap<string, string> };
 
-/** The path without its leading slash, and the query with its keys in lower case; of a repeated key the last value. */
+/**
+ * The path without its leading slash, and the query with its keys in lower case, decoded of percent-escapes alone; of a repeated
+ * key the last value.
+ */
 export function parsedTarget(target: string): ParsedTarget {
   // Several checkers read the same targets, each at its own step.
   const known = parsed.get(target);
@@ -54,12 +57,10 @@ function parse(target: string): ParsedTarget {
 }
 
 function decoded(text: string): string {
-  const spaced = text.replaceAll("+", " ");
-  if (!spaced.includes("%")) return spaced;
   try {
-    return decodeURIComponent(spaced);
+    return decodeURIComponent(text.replaceAll(/%(?![0-9a-f]{2})/gi, "%25"));
   } catch {
-    // Nothing that such a target says is believed.
-    return "";
+    // What is no UTF-8 is taken as it is written.
+    return text;
   }
 }

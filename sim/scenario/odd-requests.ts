@@ -156,6 +156,11 @@ const odd = {
     target: `/t/${clientId}/a?broken=%ff`,
     authorization: "Basic dXNlcg==",
   })),
+  foreign_method: answered([405], (known) => ({
+    ...library(known),
+    method: "PROPFIND",
+    authorization: known.clientToken,
+  })),
   two_ranges: answered([400], (known) => ({
     ...library(known),
     authorization: known.clientToken,

@@ -80,7 +80,10 @@ export function withQuirk(head: RequestHead, quirk: RequestQuirk): RequestHead {
         target: target.replace("clientId=", "CLIENTID=").replace("signature=", "Signature="),
       };
     case "more_query":
-      return { ...head, target: `${target}&&bare&two+words=%C3%A9%20%F0%9F%98%80&bare=again` };
+      return {
+        ...head,
+        target: `${target}&&bare&two+words=%C3%A9%20%F0%9F%98%80&bare=again&100%=%2B%z&not=%ff%41`,
+      };
     case "profile_in_header":
       return { ...head, headers: [...headers, "MoosicBox-Profile", "family"] };
     case "profile_in_query":

@@ -264,7 +264,7 @@ function targetOf(scenario: Scenario, visit: VisitOperation, signature: string):
     case "magic_token_use":
       return `/auth/magic-token?magicToken=${magicTokenOf(visit.id - 1)}&then=player`;
     case "bad_target":
-      return `/library?visit=${visit.id}&${who}&broken=%zz%ff`;
+      return `/library?visit=${visit.id}&${who}#fragment`;
     case "no_client_id":
     case "odd":
       return `/library?visit=${visit.id}`;

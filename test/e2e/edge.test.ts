@@ -202,7 +202,7 @@ describe("a request body", () => {
 });
 
 describe("methods", () => {
-  test.each(["TRACE", "PROPFIND", "DELETE", "M-SEARCH"])("H17: carries %s to the home", async (method) => {
+  test.each(["DELETE", "PATCH", "OPTIONS"])("H17: carries %s to the home", async (method) => {
     const home = await startVisitedHome();
     const visitor = home.connect();
     visitor.send(home.head(method));
@@ -211,6 +211,20 @@ describe("methods", () => {
     home.agent.reply(request, { body: "served" });
     await visitor.untilText("served");
   });
+
+  test.each(["TRACE", "PROPFIND", "M-SEARCH"])(
+    "H17: refuses %s at once, which no MoosicBox agent can read, and says what it takes",
+    async (method) => {
+      const home = await startVisitedHome();
+      const visitor = home.connect();
+      const body = "<propfind/>";
+      visitor.send(home.head(method, `Content-Length: ${body.length}`) + body);
+      await visitor.untilText('"code":"method_not_allowed"');
+      expect(statuses(visitor)).toEqual([405]);
+      expect(visitor.text).toMatch(/\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n/i);
+      await home.hasHeardNothing();
+    },
+  );
 
   test.each([
     ["CONNECT", "CONNECT home.example:443", 405],
@@ -307,5 +321,15 @@ describe("an upgrade", () => {
   test("H27: plain HTTP to the path of WebSockets is told to upgrade", async () => {
     const home = await startVisitedHome();
     expect((await home.ask("/ws")).status).toBe(426);
+  });
+
+  test("H27: and the connection ends after that where the visitor wants it to", async () => {
+    const home = await startVisitedHome();
+    const visitor = home.connect();
+    visitor.send("GET /ws?clientId=home HTTP/1.1", "Host: x", "Connection: close", "", "");
+    await visitor.untilEnded();
+    expect(statuses(visitor)).toEqual([426]);
+    expect(visitor.text).toMatch(/\r\nconnection: upgrade\r\n/i);
+    expect(visitor.text).toMatch(/\r\nconnection: close\r\n/i);
   });
 });

@@ -63,8 +63,14 @@ function openedBy(tunnel: MoosicBoxTunnel, frame: HttpFrame): CarrierFact {
   };
 }
 
+/**
+ * MoosicBox's own sender says this of itself, and a home takes whoever says anything else for somebody on its own network: what it
+ * keeps for those it would do for every visitor.
+ */
+const TUNNEL_USER_AGENT = "MOOSICBOX_TUNNEL";
+
 function requestHeaders({ headers, profile, payload }: HttpFrame): HeaderList {
-  const fields: string[] = [];
+  const fields: string[] = ["user-agent", TUNNEL_USER_AGENT];
   for (const name of ["accept", "range"]) {
     const value = headers.get(name);
     if (value !== undefined) fields.push(name, value);

@@ -2,7 +2,9 @@
 import { assert, unreachable } from "../../assert.ts";
 import { concatBytes } from "../../bytes.ts";
 import type { ServerEffect } from "../../effects.ts";
+import type { ExchangeOpened } from "../../events.ts";
 import { headerValue, headerValues } from "../../http/headers.ts";
+import { escapedQuery } from "../../http/target.ts";
 import type { Outbox } from "../../outbox.ts";
 import { createResequencer } from "../../resequencer.ts";
 import { encodeHttpFrame } from "../../wire/frames.ts";
@@ -23,6 +25,21 @@ export function payloadOf(parts: readonly Uint8Array[]): string | null | Refusal
   return refusal("not_json", "A request body must be JSON: the home's agent takes nothing else.");
 }
 
+/** Why the protocol has no frame for the request, whatever its body; null where it has one. */
+export function moosicBoxRefusal({ method, upgrade }: ExchangeOpened, target: string): Refusal | null {
+  // Of an upgrade there is no whole.
+  if (upgrade) return refusal("upgrade_unsupported");
+  if (!METHODS.includes(method)) {
+    const allow = METHODS.join(", ");
+    return refusal("method_not_allowed", `The home's agent takes ${allow} only.`, ["allow", allow]);
+  }
+  if (target !== "*") return null;
+  return refusal("bad_request", "The home's agent takes no request target but a path and a query.");
+}
+
+/** What agents of all versions can read. A frame with another method they drop, and never answer. */
+const METHODS: readonly string[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
 export function openMoosicBox(
   state: ServerState,
   tunnel: Tunnel,
@@ -31,11 +48,9 @@ export function openMoosicBox(
 ): MoosicBoxCarried | Refusal {
   const { limits, idBase } = state.config;
   if (tunnel.exchanges.size >= limits.tunnelExchangesMax) return refusal("limit_tunnel_exchanges");
-  const { path, query, profile } = route.forward;
-  if (query === null) {
-    const detail = "The home's agent takes no request target but a path and a query in UTF-8.";
-    return refusal("bad_request", detail);
-  }
+  const { path, target, profile } = route.forward;
+  const refused = moosicBoxRefusal(request, target);
+  if (refused !== null) return refused;
   const range = headerValues(request.headers, "range");
   if (range.length > 1) return refusal("bad_request", "A request has one Range at most.");
   // The protocol has no place for If-Range, and without its condition a range of a newer version would be joined to parts of
@@ -46,7 +61,7 @@ export function openMoosicBox(
     requestId: idBase + exchange,
     method: request.method,
     path,
-    query,
+    query: escapedQuery(target),
     payload,
     accept: accept.length === 0 ? null : accept.join(", "),
     range: isRanged ? (range[0] ?? null) : null,

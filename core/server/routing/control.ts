@@ -82,7 +82,6 @@ function routeMagicToken(request: ExchangeOpened, forward: QueryForward, config:
       forward: {
         ...forward,
         target: `/${path}?magicToken=${encodeURIComponent(magicToken)}`,
-        query: new Map([["magicToken", magicToken]]),
         ownsAuthorization: !config.queryTokens,
       },
     };

@@ -41,12 +41,10 @@ export function routeOf(request: ExchangeOpened, config: RouteConfig): Route {
       : homeRoute(headers, place, blocking);
   }
   if (place.target === "/" && isGetOrHead(request)) return ownAnswer({ type: "front_page" }, "query");
-  const target = parseOriginForm(place.target);
-  if (target === null) return refused("bad_request", "The request target cannot be read.");
-  const { path, query } = target;
+  const { path, query } = parseOriginForm(place.target);
   const profile = profileOf(query, headers);
-  const shape = { way: "query", prefix: "", target: place.target, path, query, profile, blocking } as const;
-  const forward: QueryForward = { ...shape, ownsAuthorization: true };
+  const shape = { way: "query", prefix: "", target: place.target, path, profile, blocking } as const;
+  const forward: QueryForward = { ...shape, query, ownsAuthorization: true };
   const control = CONTROL_ROUTES.get(path);
   if (control !== undefined) return control(request, forward, config);
   const clientId = clientIdOf(query);
@@ -87,13 +85,11 @@ function homeRoute(
   // With a field of our own for this door, `Authorization` is left for the home's.
   const ownsAuthorization = headerValue(headers, "culvert-authorization") === undefined;
   const shown = shownIn(headers, ownsAuthorization ? "authorization" : "culvert-authorization");
-  const parsed = target === "*" ? null : parseOriginForm(target);
-  const query = parsed?.query ?? null;
-  const profile = profileOf(query ?? new Map(), headers);
-  const path = parsed?.path ?? "";
+  const { path, query } = parseOriginForm(target === "*" ? "/" : target);
+  const profile = profileOf(query, headers);
   return {
     action: { type: "forward", clientId },
     credential: { type: "home_access", clientId, ...shown },
-    forward: { way, prefix, target, path, query, profile, blocking, ownsAuthorization },
+    forward: { way, prefix, target, path, profile, blocking, ownsAuthorization },
   };
 }

@@ -69,15 +69,13 @@ export type Forward = {
   readonly target: string;
   /** For MoosicBox's protocol: the target's path without its leading slash. */
   readonly path: string;
-  /** Decoded. Null where MoosicBox's protocol cannot carry the target: `*`, or a query that is not UTF-8. */
-  readonly query: ReadonlyMap<string, string> | null;
   readonly profile: string | null;
   readonly blocking: boolean;
   /** Whether `Authorization` is meant for this server, unless the home is public. */
   readonly ownsAuthorization: boolean;
 };
 
-/** The forward of a route by `?clientId=`, whose query has been read. */
+/** The forward of a route by `?clientId=`, with the query as the server reads it. */
 export type QueryForward = Forward & { readonly query: ReadonlyMap<string, string> };
 
 export type Route = {
@@ -140,7 +138,6 @@ const NOTHING = {
   prefix: "",
   target: "/",
   path: "",
-  query: null,
   profile: null,
   blocking: false,
   ownsAuthorization: true,

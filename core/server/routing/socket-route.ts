@@ -35,9 +35,7 @@ export function socketRouteOf(target: string, headers: HeaderList, config: Route
   const place = placeOf({ method: "GET", target, headers }, config);
   if (place.type === "nowhere") return socketFailure("bad_request", place.detail);
   if (place.type === "home") return { type: "forward" };
-  const parsed = parseOriginForm(place.target);
-  if (parsed === null) return socketFailure("bad_request", "The request target cannot be read.");
-  const { path, query } = parsed;
+  const { path, query } = parseOriginForm(place.target);
   if (path !== "ws" && CONTROL_ROUTES.has(path)) {
     return socketFailure("bad_request", "This path takes no WebSocket. The server's own is /ws.");
   }

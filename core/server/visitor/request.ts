@@ -11,7 +11,7 @@ import { passedTrailers } from "../../http/trailers.ts";
 import type { ExchangeId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import type { Refusal } from "../carrier.ts";
-import { carriedBytes, gatheredBody, intakeOf, obey, openOn, takesMore } from "../carriers.ts";
+import { carriedBytes, gatheredBody, intakeOf, obey, openOn, refusalOf, takesMore } from "../carriers.ts";
 import { liveTunnel } from "../owner/homes.ts";
 import { noteRecalled } from "../owner/recalled.ts";
 import type { CallResult } from "../registry/calls.ts";
@@ -55,16 +55,16 @@ export function forwardRequest(
   const tunnel = liveTunnel(state, clientId);
   if (tunnel === undefined) return waitForHome(state, exchange, clientId, out);
   if (!isLetIn(exchange, tunnel)) return turnBack(state, exchange, out);
-  const { hasBody, upgrade } = exchange.request;
+  const { request, route } = exchange;
+  const refused = refusalOf(tunnel, request, route.forward.target);
+  if (refused !== null) return refuse(state, exchange, refused, out);
   switch (intakeOf(tunnel)) {
     case "not_now":
       return waitForHome(state, exchange, clientId, out);
     case "streamed":
       return stream(state, exchange, tunnel, out);
     case "gathered":
-      // Of an upgrade there is no whole.
-      if (upgrade) return failExchange(state, exchange, "upgrade_unsupported", out);
-      if (!hasBody) return carry(state, exchange, tunnel, null, out);
+      if (!request.hasBody) return carry(state, exchange, tunnel, null, out);
       enterPhase(exchange, "reading");
       return askForBody(state, exchange, out);
   }
@@ -210,10 +210,10 @@ function open(
 function refuse(
   state: ServerState,
   exchange: Exchange,
-  { code, detail }: Refusal,
+  { code, detail, headers }: Refusal,
   out: Outbox<ServerEffect>,
 ): void {
-  failExchange(state, exchange, code, out, detail === null ? {} : { detail });
+  failExchange(state, exchange, code, out, detail === null ? { headers } : { detail, headers });
 }
 
 /** The body was gathered for a carrier of another kind than the one that has it now. */

@@ -31,8 +31,11 @@ describe("a server and an agent", () => {
     expect(pair.agent.origin.requests).toMatchObject([
       {
         method: "GET",
-        target: "/a%20b/c?clientId=home&q=%C3%A9%20x",
-        headers: ["Host", "origin.test", "accept", "audio/*", "moosicbox-profile", "kitchen"],
+        target: "/a%20b/c?clientId=home&q=%C3%A9+x",
+        headers: [
+          ...["Host", "origin.test", "user-agent", "MOOSICBOX_TUNNEL"],
+          ...["accept", "audio/*", "moosicbox-profile", "kitchen"],
+        ],
         body: null,
       },
     ]);
@@ -46,7 +49,10 @@ describe("a server and an agent", () => {
     pair.run();
     const [request] = pair.agent.origin.requests;
     expect(Buffer.from(request?.body ?? []).toString()).toBe(json);
-    expect(request?.headers).toEqual(["Host", "origin.test", "content-type", "application/json"]);
+    expect(request?.headers).toEqual([
+      ...["Host", "origin.test", "user-agent", "MOOSICBOX_TUNNEL"],
+      ...["content-type", "application/json"],
+    ]);
     expect(visit).toMatchObject({ status: 200, end: "clean" });
     pair.expectEmpty();
   });
@@ -60,7 +66,7 @@ describe("a server and an agent", () => {
     });
     const visit = pair.server.visit({ headers: ["range", "bytes=2-3"] });
     pair.run();
-    expect(pair.agent.origin.requests[0]?.headers).toEqual(["Host", "origin.test", "range", "bytes=2-3"]);
+    expect(pair.agent.origin.requests[0]?.headers.slice(-2)).toEqual(["range", "bytes=2-3"]);
     expect(visit).toMatchObject({ status: 206, end: "clean" });
     expect(visit.header("content-range")).toBe("bytes 2-3/10");
   });

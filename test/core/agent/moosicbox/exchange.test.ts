@@ -17,14 +17,17 @@ describe("a request", () => {
     const effects = harness.frame(5, {
       method: "GET",
       path: "files/track",
-      query: { clientId: "C", title: "a b&c" },
-      headers: { accept: "*/*", range: "bytes=0-", cookie: "not ours to pass" },
+      query: { clientId: "C", title: "a b&c+d" },
+      headers: { accept: "*/*", range: "bytes=0-", cookie: "not ours to pass", "user-agent": "nor this" },
       profile: "kitchen",
     });
     expect(only(effects, "origin_request")).toMatchObject({
       method: "GET",
-      target: "/files/track?clientId=C&title=a%20b%26c",
-      headers: ["Host", "origin.test", "accept", "*/*", "range", "bytes=0-", "moosicbox-profile", "kitchen"],
+      target: "/files/track?clientId=C&title=a%20b%26c+d",
+      headers: [
+        ...["Host", "origin.test", "user-agent", "MOOSICBOX_TUNNEL"],
+        ...["accept", "*/*", "range", "bytes=0-", "moosicbox-profile", "kitchen"],
+      ],
       body: null,
     });
   });
@@ -36,7 +39,10 @@ describe("a request", () => {
     );
     const request = only(effects, "origin_request");
     expect(request.target).toBe("/");
-    expect(request.headers).toEqual(["Host", "origin.test", "content-type", "application/json"]);
+    expect(request.headers).toEqual([
+      ...["Host", "origin.test", "user-agent", "MOOSICBOX_TUNNEL"],
+      ...["content-type", "application/json"],
+    ]);
     const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
     expect(decodeUtf8(body)).toBe('{"n":1.0, "é":18446744073709551615}');
   });

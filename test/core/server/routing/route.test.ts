@@ -108,15 +108,14 @@ describe("a home's own host name", () => {
     for (const target of ["//x/../%2E%2e;a=b/%ff?%ff=%zz&&?a+b", "/?", '/"<>\\^`{|}']) {
       expect(route(target, HOME).forward.target).toBe(target);
     }
-    expect(route("/a?%ff", HOME).forward).toMatchObject({ path: "", query: null });
-    expect(route("/a?b=c+d", HOME).forward).toMatchObject({ path: "a", query: new Map([["b", "c d"]]) });
+    expect(route("/a?b=c+d", HOME).forward).toMatchObject({ path: "a", target: "/a?b=c+d" });
   });
 
   it("H17 gets the asterisk form of OPTIONS, and of nothing else", () => {
     for (const target of ["*", "http://home.example.com"]) {
       expect(route(target, HOME, {}, "OPTIONS")).toMatchObject({
         action: { type: "forward" },
-        forward: { target: "*", query: null },
+        forward: { target: "*" },
       });
     }
     expect(route("*", HOME).action).toMatchObject({ code: "bad_request" });
@@ -289,7 +288,7 @@ describe("A01 tokens in a query", () => {
     const target = "/auth/magic-token?magicToken=m%20m&clientId=x";
     expect(route(target)).toMatchObject({
       action: { type: "magic_login", magicToken: "m m" },
-      forward: { target: "/auth/magic-token?magicToken=m%20m", query: new Map([["magicToken", "m m"]]) },
+      forward: { target: "/auth/magic-token?magicToken=m%20m" },
     });
     expect(route(target, bearer, { queryTokens: false }).action).toMatchObject({ magicToken: "b" });
     expect(route(target, [], { queryTokens: false }).action).toMatchObject({ magicToken: "" });

@@ -14,7 +14,7 @@ describe("a tunnelled request", () => {
     const server = serverWithHome();
     const visit = server.open({
       method: "GET",
-      target: "/a//b/../%2F%20;x?clientId=home&q=1&q=2&empty&plus=a+b%2Bc&u=%C3%A9",
+      target: "/a//b/../%2F%20;x?clientId=home&q=1&q=2&empty&plus=a+b%2Bc&u=%C3%A9&100%=%zz%41%&not=%ff%41",
       headers: [
         ...["authorization", `Bearer ${CLIENT_TOKEN}`, "Accept", "text/html", "accept", "*/*"],
         ...["Range", "bytes=0-9", "cookie", "secret-cookie", "moosicbox-profile", "kitchen"],
@@ -26,7 +26,10 @@ describe("a tunnelled request", () => {
       request_id: visit.requestId,
       method: "GET",
       path: "a//b/../%2F%20;x",
-      query: { clientId: "home", q: "2", empty: "", plus: "a b+c", u: "é" },
+      query: {
+        ...{ clientId: "home", q: "2", empty: "", plus: "a+b+c", u: "é" },
+        ...{ "100%": "%zzA%", not: "%ff%41" },
+      },
       headers: { accept: "text/html, */*", range: "bytes=0-9" },
       encoding: "BINARY",
       profile: "kitchen",
@@ -82,13 +85,7 @@ describe("a tunnelled request", () => {
 
   it("is refused with 400 when its target, its mode or its ranges cannot be understood", () => {
     const server = serverWithHome();
-    for (const target of [
-      "*",
-      "",
-      "music?clientId=home",
-      "/x?clientId=home&a=%zz",
-      "/x?clientId=home&a=%ff",
-    ]) {
+    for (const target of ["*", "", "music?clientId=home"]) {
       expect(server.visit({ target }).status, target).toBe(400);
     }
     expect(server.visit({ headers: ["culvert-response", "sometimes"] }).status).toBe(400);
