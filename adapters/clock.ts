@@ -2,3 +2,8 @@
 export function monotonicNowMs(): number {
   return Math.floor(performance.now());
 }
+
+/** Wall-clock time at 0 of `monotonicNowMs`, in milliseconds since 1970, as far as the wall clock is right now. */
+export function monotonicEpochMs(): number {
+  return Date.now() - monotonicNowMs();
+}

@@ -32,6 +32,7 @@ export const FAILURES = {
   upgrade_required: failure(426, 1008, "This path takes WebSocket connections only."),
   not_text: failure(400, 1003, "Visitor sockets carry text messages only."),
   request_timeout: failure(408, 1008, "The request stopped coming."),
+  cross_site: failure(403, 1008, "The form was not sent from a page of this home."),
   expectation_failed: failure(417, 1008, "The server meets no expectation but 100-continue."),
   version_not_supported: failure(505, 1008, "The server speaks HTTP/1.0 and HTTP/1.1 only."),
   agent_not_connected: failure(424, 1013, "The home is not connected.", 5),

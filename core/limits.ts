@@ -81,6 +81,13 @@ export const serverLimits = {
   /** Checked and waiting for that, of all visitors and of one address. */
   passwordsMax: 64,
   addressPasswordsMax: 4,
+  /** The form of a sign-in: a token, and the path that was asked for. Browsers and proxies end a target at 8 KiB. */
+  signInBytesMax: 16 * KIB,
+  /** Forms that are being read, of all visitors and of one address: they come in one piece, or from somebody who dawdles. */
+  signInsMax: 64,
+  addressSignInsMax: 8,
+  /** For this long a browser stays signed in, unless its token is revoked. Who is here every month types it once a month. */
+  sessionLifetimeMs: 30 * 24 * 3600 * SECOND,
   /** Addresses of which something is remembered, the oldest forgotten first. */
   addressesMax: 10_000,
   /** Of one tunnel: a home server on a small machine has enough with this. */

@@ -32,7 +32,7 @@ import type { CallPurpose, ServerState } from "./server/state/server.ts";
 import type { TimerOwner } from "./server/state/timers.ts";
 import { onAuthorizationKnown } from "./server/visitor/authorization.ts";
 import { onExchangeTimer } from "./server/visitor/deadlines.ts";
-import { admitExchange, onExchangeChecked, onHomeRecalled } from "./server/visitor/door.ts";
+import { admitExchange, onExchangeChecked, onFormRead, onHomeRecalled } from "./server/visitor/door.ts";
 import { onHomeFound } from "./server/visitor/endpoints.ts";
 import { closeExchange, createExchange, exchangeOf } from "./server/visitor/exchange.ts";
 import { onPasswordChecked } from "./server/visitor/passwords.ts";
@@ -73,6 +73,7 @@ export function createServer(config: ServerConfig): ServerState {
     calls: new IdTable(),
     callsMade: 0,
     trusted: new Map(),
+    signIns: new IdTable(),
     passwords: new IdTable(),
     passwordsMade: 0,
     passwordsRunning: 0,
@@ -144,9 +145,12 @@ export function stepServer(
     case "exchange_body":
       onRequestBody(state, exchangeOf(state, event.exchange), event.bytes, out);
       break;
-    case "exchange_body_ended":
-      onRequestEnded(state, exchangeOf(state, event.exchange), event.trailers, out);
+    case "exchange_body_ended": {
+      const exchange = exchangeOf(state, event.exchange);
+      if (state.signIns.has(exchange.id)) onFormRead(state, exchange, out);
+      else onRequestEnded(state, exchange, event.trailers, out);
       break;
+    }
     case "exchange_flushed":
       onResponseFlushed(state, exchangeOf(state, event.exchange), event.bytes, out);
       break;

@@ -43,7 +43,7 @@ const FLOORS: Readonly<Record<string, Floors>> = {
     ["agent/state.ts"],
     ["agent/config.ts"],
   ],
-  "core/http1": [["edge/", "origins/"], ["http1/"], ["http/"]],
+  "core/http1": [["edge/", "origins/"], ["browser/", "http1/"], ["http/"]],
   adapters: [
     ["main.ts"],
     ["command.ts"],
@@ -108,7 +108,7 @@ function filesOf(folder: string): string[] {
     .map((file) => relative(base, file))
     .filter((file) => folder !== "core/server" || file === "server.ts" || file.startsWith("server/"))
     .filter((file) => folder !== "core/agent" || file === "agent.ts" || file.startsWith("agent/"))
-    .filter((file) => folder !== "core/http1" || /^(edge|origins|http1|http)\//.test(file));
+    .filter((file) => folder !== "core/http1" || /^(edge|origins|browser|http1|http)\//.test(file));
 }
 
 describe.each(Object.keys(FLOORS))("the floors of %s", (folder) => {

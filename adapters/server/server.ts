@@ -13,7 +13,7 @@ import {
   serverSnapshot,
   stepServer,
 } from "../../core/server.ts";
-import { monotonicNowMs } from "../clock.ts";
+import { monotonicEpochMs, monotonicNowMs } from "../clock.ts";
 import { Driver } from "../driver.ts";
 import { causeOf } from "../error-cause.ts";
 import { createNonceSource } from "../nonce.ts";
@@ -29,6 +29,7 @@ import { readVersion } from "../version.ts";
 import { connectionsThatFit } from "./descriptors.ts";
 import { HttpServer } from "./http.ts";
 import { checkPassword } from "./passwords.ts";
+import { createSignature } from "./signature.ts";
 import { ServerSockets } from "./web-sockets.ts";
 
 export type ServerSettings = ServeConfig & { readonly accessToken: string };
@@ -62,6 +63,8 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     build: readVersion(),
     limits: config.limits,
     sha256: (text) => hash("sha256", text),
+    sign: createSignature(config.accessToken),
+    epochMs: monotonicEpochMs(),
   });
   const snapshot = () => serverSnapshot(state);
   const metrics = createMetrics(snapshot);

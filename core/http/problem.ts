@@ -98,8 +98,8 @@ ${requestId === null ? "" : `<dt>Request</dt><dd>${requestId}</dd>\n`}</dl>`,
   );
 }
 
-/** A page of the server's own. `title` is text, `main` is HTML. */
-export function htmlPage(title: string, main: string): string {
+/** A page of the server's own. `title` is text, `main` is HTML, `style` what it needs beyond the style of all. */
+export function htmlPage(title: string, main: string, style = ""): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -107,7 +107,7 @@ export function htmlPage(title: string, main: string): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${escapeHtml(title)}</title>
-<style>${PAGE_STYLE}</style>
+<style>${PAGE_STYLE}${style}</style>
 </head>
 <body>
 <main>
@@ -122,9 +122,9 @@ ${main}
 export const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'";
 
 const PAGE_STYLE = `
-:root { color-scheme: light dark; --ink: #1c2430; --quiet: #667085; --page: #f4f6f8; --card: #fff; --line: #e3e7ec; --mark: #0f766e; }
+:root { color-scheme: light dark; --ink: #1c2430; --quiet: #667085; --page: #f4f6f8; --card: #fff; --line: #e3e7ec; --mark: #0f766e; --alarm: #b42318; }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e8ecf1; --quiet: #98a2b3; --page: #12161c; --card: #1a2028; --line: #2b333e; --mark: #5eead4; }
+  :root { --ink: #e8ecf1; --quiet: #98a2b3; --page: #12161c; --card: #1a2028; --line: #2b333e; --mark: #5eead4; --alarm: #fda29b; }
 }
 * { box-sizing: border-box; margin: 0; }
 body { min-height: 100vh; display: grid; place-items: center; padding: 1.5rem; background: var(--page); color: var(--ink); font: 1rem/1.55 system-ui, sans-serif; }

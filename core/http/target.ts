@@ -15,7 +15,7 @@ export type Target = {
 /** Reads what `originForm` gave. */
 export function parseOriginForm(local: string): Target {
   const { path, search } = split(local);
-  return { path, query: pairsOf(search, (text) => decodeEscapes(text.replaceAll("+", " "))) };
+  return { path, query: parseForm(search) };
 }
 
 /** The query of what `originForm` gave, decoded of its percent-escapes alone, in the order of first appearance. */
@@ -50,6 +50,11 @@ export function mayLeave(path: string): boolean {
 /** Whether a path, or what it may be read as, steps up in the tree of its service. */
 export function mayClimb(path: string): boolean {
   return hasSegment(decodeAll(path), TWO_DOTS);
+}
+
+/** What a form posts (`application/x-www-form-urlencoded`). */
+export function parseForm(text: string): Map<string, string> {
+  return pairsOf(text, decodeFormText);
 }
 
 /**
@@ -119,6 +124,10 @@ function pairsOf(search: string, decode: (text: string) => string): Map<string, 
     pairs.set(decode(key), equals < 0 ? "" : decode(piece.slice(equals + 1)));
   }
   return pairs;
+}
+
+function decodeFormText(text: string): string {
+  return decodeEscapes(text.replaceAll("+", " "));
 }
 
 /** Text whose escapes stand for no UTF-8 stays as it is, all of it; what is no escape stays in any case. */

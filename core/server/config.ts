@@ -25,4 +25,8 @@ export type ServerConfig = {
   readonly limits: ServerLimits;
   /** SHA-256 of the UTF-8 text, as lower-case hex. */
   readonly sha256: (text: string) => string;
+  /** HMAC-SHA-256 of the UTF-8 text as lower-case hex, with a key that nodes share which have the same access token. */
+  readonly sign: (text: string) => string;
+  /** Wall-clock time at 0 of `nowMs`, in milliseconds since 1970. */
+  readonly epochMs: number;
 };

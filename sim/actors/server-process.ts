@@ -45,6 +45,8 @@ export type ServerSettings = {
   readonly edgeLimits: EdgeLimits;
 };
 
+/** The wall clock of all servers at 0: nothing of a run depends on the day. */
+const EPOCH_MS = 1_700_000_000_000;
 export class ServerProcess implements SteppedServer {
   readonly process: Process<ServerEvent, ServerEffect>;
   /** False while it takes no new connection. */
@@ -96,6 +98,8 @@ export class ServerProcess implements SteppedServer {
       build: "simulated",
       limits: settings.limits,
       sha256: fakeSha256,
+      sign: (text) => fakeSha256(`${settings.accessToken} ${text}`),
+      epochMs: EPOCH_MS,
     });
     const state = this.#state;
     this.process = new Process<ServerEvent, ServerEffect>(world, {

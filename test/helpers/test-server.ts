@@ -2,7 +2,7 @@
  * The server's state machine on a virtual clock, between visitors, agents and a registry that a test plays. After each
  * step all invariants are checked, and no report may name a secret: all tokens of the tests begin with `secret`.
  */
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { expect } from "vitest";
 import type { ServerEffect } from "../../core/effects.ts";
 import { NONCE_BYTES, type ServerEvent } from "../../core/events.ts";
@@ -82,6 +82,8 @@ export class TestServer {
       build: "test",
       limits: { ...serverLimits, ...limits },
       sha256,
+      sign: (text) => createHmac("sha256", "secret-key").update(text).digest("hex"),
+      epochMs: 1_700_000_000_000,
       ...config,
     });
     // The first tick asks for the rows of an earlier life.

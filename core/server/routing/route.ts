@@ -2,6 +2,7 @@
  * What a request asks for: the table of endpoints in protocol-moosicbox.md, and the homes' own names and paths, as a function
  * of the request alone. Control paths win over tunnelled ones with every method, so neither can shadow the other.
  */
+import { withoutCookies } from "../../browser/cookies.ts";
 import type { ExchangeOpened } from "../../events.ts";
 import { bearerToken, shownIn } from "../../http/authorization.ts";
 import { asRead, type HeaderList, headerValue, withoutHeaders } from "../../http/headers.ts";
@@ -9,6 +10,7 @@ import { parseOriginForm } from "../../http/target.ts";
 import type { Access } from "./access.ts";
 import { CONTROL_ROUTES } from "./control.ts";
 import { type Place, placeOf } from "./place.ts";
+import { isSessionCookie } from "./session-cookie.ts";
 import {
   clientIdOf,
   isGetOrHead,
@@ -70,9 +72,10 @@ export function spendsAuthorization({ forward: { way, ownsAuthorization } }: Rou
 
 /** The request's headers without what was meant for this server. */
 export function homeHeaders(headers: HeaderList, passesAuthorization: boolean): HeaderList {
-  return withoutHeaders(headers, (name) => {
+  const kept = withoutHeaders(headers, (name) => {
     return asRead(name).startsWith("culvert-") || (!passesAuthorization && name === "authorization");
   });
+  return withoutCookies(kept, isSessionCookie);
 }
 
 /** A request that is a home's own: whoever may come in is for the home to say, and so is everything else. */

@@ -55,7 +55,9 @@ export type RouteAction =
   | { readonly type: "revoke_visitor_token"; readonly clientId: string; readonly name: string }
   /** The magic token itself says whose home it is and opens its door. */
   | { readonly type: "magic_login"; readonly magicToken: string }
-  | { readonly type: "forward"; readonly clientId: string };
+  | { readonly type: "forward"; readonly clientId: string }
+  /** A token was posted for a cookie. `to` is the path of the home that is shown then. */
+  | { readonly type: "sign_in"; readonly clientId: string; readonly to: string };
 
 /** How a request names its home: `?clientId=`, the home's own host name, or `/t/CLIENT-ID/`. */
 export type Way = "query" | "host" | "path";

@@ -7,6 +7,7 @@ import type { CheckId, ExchangeId } from "../../ids.ts";
 import type { HeldToken } from "../../registry.ts";
 import type { Timer } from "../../timers.ts";
 import type { Access } from "../routing/access.ts";
+import type { Session } from "../routing/session-cookie.ts";
 import type { Route } from "../routing/shape.ts";
 import type { TimerOwner } from "./timers.ts";
 import type { Carried } from "./tunnels.ts";
@@ -16,7 +17,8 @@ export type Exchange = {
   readonly id: ExchangeId;
   readonly openedMs: number;
   readonly request: ExchangeOpened;
-  readonly route: Route;
+  /** Changed where its home's door finds more in the request than the route tells. */
+  route: Route;
   readonly timer: Timer<TimerOwner>;
   /** Whose share of the bounds it takes; known when it is first asked for. */
   address: string | null;
@@ -37,6 +39,8 @@ export type Exchange = {
   token: HeldToken | null;
   /** Whether the visitor's `Authorization` is the home's: null while that is not known. */
   passesAuthorization: boolean | null;
+  /** The good cookie that it shows of a sign-in; null where it shows none, or something else counts. */
+  session: Session | null;
   /** What brings it to its home, from the request on its way until the home owes nothing more; null where nothing does. */
   carried: Carried | null;
   /** Whether the request body was asked for. */

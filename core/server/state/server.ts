@@ -158,6 +158,8 @@ export type ServerState = {
   callsMade: number;
   /** Accepted tokens with the time of acceptance, oldest first. The key has the hash, never the token. */
   readonly trusted: Map<string, Trusted>;
+  /** Exchanges whose sign-in form is being read. */
+  readonly signIns: IdTable<ExchangeId, Exchange>;
   readonly passwords: IdTable<CheckId, PasswordCheck>;
   passwordsMade: number;
   /** How many of them are running. */

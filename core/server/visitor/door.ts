@@ -9,7 +9,7 @@ import type { Outbox } from "../../outbox.ts";
 import type { HeldToken, RegistryOperation } from "../../registry.ts";
 import { disarm } from "../../timers.ts";
 import { absentAccess, liveTunnel } from "../owner/homes.ts";
-import { noteRecalled, recalledHome } from "../owner/recalled.ts";
+import { noteRecalled } from "../owner/recalled.ts";
 import { type CallResult, callRegistry } from "../registry/calls.ts";
 import { countGuess, hasRoomAtDoor, mayGuess } from "../registry/strangers.ts";
 import { distrust, isTrusted, trust, trustedToken, trustKey } from "../registry/trust.ts";
@@ -21,7 +21,18 @@ import type { Tunnel } from "../state/tunnels.ts";
 import { serveRoute } from "./endpoints.ts";
 import { addressOf, endExchange, enterPhase, failExchange } from "./exchange.ts";
 import { challenge, checkPassword } from "./passwords.ts";
+import { recallAtDoor } from "./recall.ts";
 import { forwardRequest } from "./request.ts";
+import {
+  ownPathOf,
+  serveSignIn,
+  serveSignOut,
+  sessionOf,
+  showSignIn,
+  takeForm,
+  targetAfter,
+  wantsPage,
+} from "./sign-in.ts";
 import { waitAtDoor } from "./waiting.ts";
 
 /** Takes in a request that has just been opened. */
@@ -63,8 +74,9 @@ function checkCredential(
 }
 
 /**
- * A home's own door. One that is unknown answers as one that wants a token, after the same questions to the registry, so that
- * nobody without a token can tell which homes there are. One that is away and takes everybody, or a password, hides nothing.
+ * A home's own door: a credential, or the cookie of a browser that has shown one. One that is unknown answers as one that wants
+ * a token, after the same questions to the registry, so that nobody without a token can tell which homes there are. One that is
+ * away and takes everybody, or a password, hides nothing.
  */
 function checkAccess(
   state: ServerState,
@@ -77,12 +89,29 @@ function checkAccess(
   const access = present ?? absentAccess(state, clientId) ?? TOKEN_ACCESS;
   if (present === undefined && access.type !== "token") return waitAtDoor(state, exchange, clientId, out);
   exchange.access = access;
+  if (access.type === "public") return serveRoute(state, exchange, out);
+  const own = ownPathOf(exchange);
+  if (own === "sign_out") return serveSignOut(state, exchange, out);
+  if (own === "sign_in" && access.type === "token") return serveSignIn(state, exchange, out);
+  const { route } = exchange;
+  const session = sessionOf(state, exchange, access);
+  if (session !== null) {
+    exchange.session = session;
+    const isShown = basic !== null || (bearer !== null && state.config.sha256(bearer) === session.hash);
+    exchange.route = { ...route, forward: { ...route.forward, ownsAuthorization: isShown } };
+  }
   switch (access.type) {
-    case "public":
-      return serveRoute(state, exchange, out);
     case "token":
-      return checkToken(state, exchange, { type: "visitor", clientId, token: bearer }, out);
+      if (session === null) {
+        return checkToken(state, exchange, { type: "visitor", clientId, token: bearer }, out);
+      }
+      return checkShown(state, exchange, { door: "visitor", tokenHash: session.hash, clientId }, out);
     case "basic": {
+      // The page is the browser's own, and what it asks for is shown to this path.
+      if (own === "sign_in") {
+        exchange.route = { ...route, action: { type: "sign_in", clientId, to: targetAfter(exchange) } };
+      }
+      if (session !== null) return serveRoute(state, exchange, out);
       if (isSalted(access.hash)) return checkPassword(state, exchange, basic, access, out);
       const shown = basic === null ? null : `${basic.user}:${basic.password}`;
       return checkSecret(state, exchange, shown, access.hash, { headers: challenge(clientId) }, out);
@@ -135,19 +164,29 @@ function checkToken(
 ): void {
   if (token === null) {
     if (recallAtDoor(state, exchange, clientId, out)) return;
-    return failExchange(state, exchange, "unauthorized", out);
+    return refuse(state, exchange, out);
   }
-  const { limits, sha256 } = state.config;
-  const shown: ShownToken = { door, tokenHash: sha256(token), clientId };
-  const key = trustKey(door, shown.tokenHash, clientId);
+  checkShown(state, exchange, { door, tokenHash: state.config.sha256(token), clientId }, out);
+}
+
+function checkShown(
+  state: ServerState,
+  exchange: Exchange,
+  shown: ShownToken,
+  out: Outbox<ServerEffect>,
+): void {
+  const { limits } = state.config;
+  const { clientId } = shown;
+  const key = trustKey(shown.door, shown.tokenHash, clientId);
   const trusted = isTrusted(state, key, limits.tokenTrustMs);
   if (isTrusted(state, key, limits.tokenFreshMs) || (trusted && state.registryUp === false)) {
     return serveTrusted(state, exchange, key, out);
   }
   if (!trusted && recallAtDoor(state, exchange, clientId, out)) return;
   const address = addressOf(state, exchange);
-  // What was accepted lately is nobody's guess.
-  if (!trusted && !mayGuess(state, address)) return failExchange(state, exchange, "limit_guesses", out);
+  // What was accepted lately is nobody's guess, and neither is what this server has signed.
+  if (!trusted && exchange.session === null && !mayGuess(state, address))
+    return failExchange(state, exchange, "limit_guesses", out);
   if (!trusted && !hasRoomAtDoor(state, address)) return failExchange(state, exchange, "limit_address", out);
   const asked = callRegistry(
     state,
@@ -195,37 +234,6 @@ function serveTrusted(state: ServerState, exchange: Exchange, key: string, out: 
   serveRoute(state, exchange, out);
 }
 
-/**
- * Whether the registry has to say first what home that is: one that is away may want no token. It is asked about a home that is
- * here as well, or how long the answer takes would tell the two apart. Who shows nothing makes a guess with it.
- */
-function recallAtDoor(
-  state: ServerState,
-  exchange: Exchange,
-  clientId: string,
-  out: Outbox<ServerEffect>,
-): boolean {
-  if (exchange.access === null || exchange.recalled || recalledHome(state, clientId) !== undefined) {
-    return false;
-  }
-  exchange.recalled = true;
-  const address = addressOf(state, exchange);
-  if (!mayGuess(state, address)) failExchange(state, exchange, "limit_guesses", out);
-  else if (!hasRoomAtDoor(state, address)) failExchange(state, exchange, "limit_address", out);
-  else {
-    const asked = callRegistry(
-      state,
-      { type: "recall_home", clientId },
-      { type: "recall_home", exchange: exchange.id, clientId, at: "door" },
-      state.config.limits.registryVisitorMs,
-      out,
-      address === "" ? null : address,
-    );
-    if (!asked) failExchange(state, exchange, "limit_registry_calls", out);
-  }
-  return true;
-}
-
 /** The registry's word on the home of an exchange at its door; it may be back meanwhile. */
 export function onHomeRecalled(
   state: ServerState,
@@ -240,7 +248,8 @@ export function onHomeRecalled(
   const { credential } = exchange.route;
   assert(credential.type === "home_access", "a home was recalled at a door that it does not have");
   const isHidden = (absentAccess(state, clientId) ?? TOKEN_ACCESS).type === "token";
-  if (isHidden && credential.bearer === null) countGuess(state, addressOf(state, exchange));
+  const isNobody = credential.bearer === null && exchange.session === null;
+  if (isHidden && isNobody) countGuess(state, addressOf(state, exchange));
   checkAccess(state, exchange, credential, out);
 }
 
@@ -285,9 +294,29 @@ export function onExchangeChecked(
     distrust(state, key);
     // It was good a moment ago, so that nobody has asked yet what home that is.
     if (exchange.clientId !== null && recallAtDoor(state, exchange, exchange.clientId, out)) return;
-    countGuess(state, addressOf(state, exchange));
-    failExchange(state, exchange, "unauthorized", out);
+    if (exchange.session === null) countGuess(state, addressOf(state, exchange));
+    refuse(state, exchange, out);
   }
+}
+
+/** The form of a sign-in was read to its end. */
+export function onFormRead(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
+  const { clientId, route } = exchange;
+  assert(clientId !== null, "somebody signs in at no home");
+  const { token, to } = takeForm(state, exchange);
+  exchange.route = { ...route, action: { type: "sign_in", clientId, to } };
+  if (token === "") return showSignIn(state, exchange, { to, isWrong: false, status: 401 }, out);
+  checkToken(state, exchange, { type: "visitor", clientId, token }, out);
+}
+
+/** No token, or none that is good: a person with a browser can show one on a page. */
+function refuse(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
+  const { action, forward } = exchange.route;
+  if (action.type === "sign_in") {
+    return showSignIn(state, exchange, { to: action.to, isWrong: true, status: 401 }, out);
+  }
+  if (!wantsPage(exchange)) return failExchange(state, exchange, "unauthorized", out);
+  showSignIn(state, exchange, { to: forward.target, isWrong: false, status: 401 }, out);
 }
 
 function answerPreflight(

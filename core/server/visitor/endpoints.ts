@@ -11,6 +11,7 @@ import { sendHome } from "./authorization.ts";
 import { endExchange, failExchange } from "./exchange.ts";
 import { frontPage } from "./front-page.ts";
 import { respondWhole } from "./respond.ts";
+import { signIn } from "./sign-in.ts";
 import { answer, serveTokens } from "./tokens.ts";
 
 export function serveRoute(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
@@ -28,6 +29,8 @@ export function serveRoute(state: ServerState, exchange: Exchange, out: Outbox<S
       return answer(state, exchange, { valid: true }, out);
     case "magic_login":
       return findHome(state, exchange, action.magicToken, out);
+    case "sign_in":
+      return signIn(state, exchange, action.to, out);
     case "forward":
       return sendHome(state, exchange, action.clientId, out);
     default:

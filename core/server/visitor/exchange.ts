@@ -4,11 +4,13 @@
  *   authorizing --> issuing ------------------------------.     the server's own endpoints
  *        |                                                 \
  *        +--> (queued) --> reading --> waiting --> responding --> closing --> gone
- *                  '-------------------^
+ *        ^         '---------|---------^
+ *        '-------------------'  a form with a token
  *
- * authorizing: the registry is asked whose request this is, or its password is checked. queued: its home is expected back; from there it goes to
- * the door again where it was not let in, or by another mode than its home came back with. reading: the body is gathered
- * for a carrier that takes requests whole. waiting: the request is carried, its answer is not in; a streamed body still
+ * authorizing: the registry is asked whose request this is, or its password is checked. queued: its home is expected back; from
+ * there it goes to the door again where it was not let in, or by another mode than its home came back with. reading: the body is
+ * gathered for a carrier that takes requests whole, or is the form of a sign-in. waiting: the request is carried, its answer is
+ * not in; a streamed body still
  * follows, and may in the next phase too. responding: the head of the answer is in. closing: how it ends is decided; the
  * adapter still has something to write. Gone: `exchange_closed`, which comes in any phase and is always the last event.
  *
@@ -38,7 +40,7 @@ const TRANSITIONS: Readonly<Record<ExchangePhase, readonly ExchangePhase[]>> = {
   authorizing: ["issuing", "queued", "reading", "waiting", "closing"],
   issuing: ["closing"],
   queued: ["authorizing", "reading", "waiting", "closing"],
-  reading: ["waiting", "closing"],
+  reading: ["authorizing", "waiting", "closing"],
   waiting: ["responding", "closing"],
   responding: ["closing"],
   closing: [],
@@ -69,6 +71,7 @@ export function createExchange(state: ServerState, request: ExchangeOpened): Exc
     check: null,
     token: null,
     passesAuthorization: null,
+    session: null,
     carried: null,
     requestAsked: false,
     requestPaused: false,
@@ -258,6 +261,7 @@ export function detachExchange(state: ServerState, exchange: Exchange, out: Outb
     leaveWaiting(state, exchange.clientId, exchange.id);
   }
   leaveCheck(state, exchange);
+  state.signIns.delete(exchange.id);
   const { carried } = exchange;
   exchange.carried = null;
   if (carried === null) return;

@@ -80,7 +80,9 @@ export function onRequestBody(
   if (!isReading(exchange)) return;
   exchange.lastProgressMs = state.nowMs;
   exchange.requestBytes += bytes.length;
-  if (exchange.requestBytes > state.config.limits.requestBodyBytesMax) {
+  const { requestBodyBytesMax, signInBytesMax } = state.config.limits;
+  const isForm = state.signIns.has(exchange.id);
+  if (exchange.requestBytes > (isForm ? signInBytesMax : requestBodyBytesMax)) {
     return failExchange(state, exchange, "limit_request_body", out);
   }
   exchange.requestParts.push(retain(bytes));
@@ -150,7 +152,7 @@ function isReading(exchange: Exchange): boolean {
   return true;
 }
 
-function askForBody(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
+export function askForBody(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
   exchange.requestAsked = true;
   armIdleDeadline(state, exchange);
   out.push({ type: "exchange_read", exchange: exchange.id });

@@ -7,6 +7,7 @@
  * first, the rest of the request is nobody's, and the visitor's connection ends with the response.
  */
 import { assert } from "../../assert.ts";
+import { withoutSetCookies } from "../../browser/cookies.ts";
 import { retain } from "../../bytes.ts";
 import type { ServerEffect } from "../../effects.ts";
 import { type ContentCoding, chooseCoding, compressedHeaders } from "../../http/compression.ts";
@@ -25,6 +26,7 @@ import { passedTrailers } from "../../http/trailers.ts";
 import type { Outbox } from "../../outbox.ts";
 import type { CarriedHead, PieceFact } from "../carrier.ts";
 import { nextPiece, obey } from "../carriers.ts";
+import { isSessionCookie } from "../routing/session-cookie.ts";
 import type { Exchange, ResponseHead } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
 import { endExchange, enterPhase, failExchange, resumeRequest } from "./exchange.ts";
@@ -145,7 +147,7 @@ function takeHead(
  */
 function headersFor(state: ServerState, { request, route }: Exchange, received: HeaderList): HeaderList {
   const { way, prefix } = route.forward;
-  const headers = withoutHeader(received, "alt-svc");
+  const headers = withoutSetCookies(withoutHeader(received, "alt-svc"), isSessionCookie);
   if (way === "host") return headers;
   const shared = withoutOriginWide(headers);
   if (way === "query") return withoutCors(shared);
