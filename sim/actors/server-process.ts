@@ -22,6 +22,7 @@ import { LedgerWriter } from "../ledger/writer.ts";
 import { serverReportMarks } from "../record/marks.ts";
 import type { ServerSizes, SteppedServer } from "../record/stepped.ts";
 import { DOMAIN } from "../scenario/request.ts";
+import { signedBy } from "../scenario/session.ts";
 import { fakeSha256, isFakeSalted } from "../tools/hash.ts";
 import type { Random } from "../tools/random.ts";
 import { Process } from "../world/process.ts";
@@ -98,7 +99,7 @@ export class ServerProcess implements SteppedServer {
       build: "simulated",
       limits: settings.limits,
       sha256: fakeSha256,
-      sign: (text) => fakeSha256(`${settings.accessToken} ${text}`),
+      sign: signedBy(settings.accessToken),
       epochMs: EPOCH_MS,
     });
     const state = this.#state;

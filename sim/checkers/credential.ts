@@ -4,6 +4,8 @@ import type { ServerEvent } from "../../core/events.ts";
 import type { HeldToken, RegistryOutcome, TokenKind } from "../../core/registry.ts";
 import { type Place, parsedTarget } from "../ledger/place.ts";
 import type { LedgerSocket } from "../ledger/socket.ts";
+import { ACCESS_TOKEN } from "../scenario/request.ts";
+import { sessionHash, signedBy } from "../scenario/session.ts";
 import { fakeSha256 } from "../tools/hash.ts";
 import { headerOf } from "../tools/headers.ts";
 
@@ -69,7 +71,11 @@ export function neededCredential(opened: Opened, place: Place): NeededCredential
   if (place.way !== "query") {
     const apart = headerOf(headers, "culvert-authorization");
     const shown = apart ?? headerOf(headers, "authorization") ?? "";
-    const tokenHash = fakeSha256(shown.replace(/^bearer +/i, ""));
+    const isApart = apart !== undefined;
+    const session = isApart
+      ? null
+      : sessionHash(headerOf(headers, "cookie"), place.clientId, signedBy(ACCESS_TOKEN));
+    const tokenHash = session ?? fakeSha256(shown.replace(/^bearer +/i, ""));
     return { kind: "home", clientId: place.clientId, tokenHash, shown };
   }
   // The server's front page.

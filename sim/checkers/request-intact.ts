@@ -3,6 +3,7 @@ import type { LedgerExchange } from "../ledger/exchange.ts";
 import { parsedTarget } from "../ledger/place.ts";
 import type { Property } from "../record/checker.ts";
 import { isForwardingField } from "../scenario/forwarding.ts";
+import { cookiesForHome } from "../scenario/session.ts";
 import { headerOf } from "../tools/headers.ts";
 import { readNativeFrame, readRequestHead, type SeenRequestHead } from "../wire/native.ts";
 
@@ -70,7 +71,9 @@ function alteredInHead(head: SeenRequestHead, { opened, place }: LedgerExchange)
     if (!isEndToEnd(field.toLowerCase())) continue;
     // In order and spelling, with nothing of the server's between that has the same name.
     while (at < head.headers.length && head.headers[at] !== field) at += 2;
-    if (head.headers[at + 1] !== opened.headers[index + 1]) return `${field}`;
+    const value = opened.headers[index + 1] ?? "";
+    const wanted = field.toLowerCase() === "cookie" ? cookiesForHome(value) : value;
+    if (head.headers[at + 1] !== wanted) return `${field}`;
     at += 2;
   }
   return null;

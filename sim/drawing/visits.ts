@@ -140,6 +140,7 @@ function drawMore(
   if (random.chance(1, 12)) quirks.push("long_header");
   if (random.chance(1, 3)) quirks.push("forwarded");
   if (way !== null && random.stream("login").chance(1, 16)) quirks.push("bound_login");
+  if (way !== null && random.stream("cookie").chance(1, 8)) quirks.push("by_cookie");
   const upload: Partial<RequestSpec> = isUpload
     ? {
         bodyBytes: inWholeFrames(random.stream("whole upload"), random.skewed(1, 256 * KIB)),

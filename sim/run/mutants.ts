@@ -243,6 +243,15 @@ export const MUTANTS: readonly Mutant[] = [
     "nothing before authorization",
     ["mode_kept", "granted", "authorized"],
   ),
+  mutant("PB60", "the cookie of a sign-in reaches the home", "what opened the door is not passed on", [
+    "request_intact",
+  ]),
+  mutant(
+    "PB61",
+    "the signature of a cookie is not looked at",
+    "a token of one kind opens nothing of another",
+    ["granted", "mode_kept", "authorized"],
+  ),
 ];
 
 function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {

@@ -33,6 +33,8 @@ export type RequestQuirk =
   | "bound_login"
   /** It has fields that only Culvert itself may set. */
   | "speaks_as_culvert"
+  /** Shows the cookie of a sign-in in place of its token: a forged one, where that would be a wrong one. */
+  | "by_cookie"
   /** It says that it comes by way of proxies. */
   | "forwarded"
   /** It comes over a connection that was there before the server began to drain. */
@@ -105,6 +107,7 @@ export function withQuirk(head: RequestHead, quirk: RequestQuirk): RequestHead {
     case "empty_body":
     case "forwarded":
     case "bound_login":
+    case "by_cookie":
     case "number_body":
     case "raw_body":
     case "wide_body":

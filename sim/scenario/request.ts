@@ -6,6 +6,7 @@ import { type Known, oddHead } from "./odd-requests.ts";
 import { OTHER_ORIGIN, PLAYER_ORIGIN, withQuirk } from "./quirks.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { Credential, HomeSpec, Scenario, VisitOperation } from "./scenario.ts";
+import { cookieField, signedBy } from "./session.ts";
 
 /** Homes have names below this one. */
 export const DOMAIN = "tunnel.example";
@@ -85,7 +86,9 @@ export function requestOf(scenario: Scenario, visit: VisitOperation): RequestHea
   const home = scenario.homes[visit.home];
   const host = request.way === "host" ? `${home?.clientId}.${DOMAIN}` : DOMAIN;
   const headers = ["host", host, "accept", "*/*"];
-  const shown = shownBy(visit, home, token);
+  const cookie = cookieOf(visit, home, token);
+  if (cookie !== null) headers.push("cookie", cookie);
+  const shown = cookie === null ? shownBy(visit, home, token) : "";
   // A home by its own name leaves `Authorization` to the home's service where the visitor shows the token elsewhere.
   const isLogin = request.quirks?.includes("bound_login") === true;
   const isApart = request.way !== undefined && (isLogin || visit.id % 3 === 0);
@@ -146,6 +149,19 @@ function forwarded(head: RequestHead, id: number): RequestHead {
 }
 
 /** What the visit shows to be let in, as a field's value; empty for nothing. */
+/** Null where the visit shows its credential otherwise. A home with another access gets a cookie beside that. */
+function cookieOf({ request }: VisitOperation, home: HomeSpec | undefined, token: string): string | null {
+  const { quirks = [], credential, way } = request;
+  if (!quirks.includes("by_cookie") || way === undefined || home === undefined || token === "") return null;
+  if (home.access === "basic" || credential === "signature") return null;
+  // From a page of another origin a cookie opens nothing.
+  if (quirks.includes("origin")) return null;
+  // Whoever has stolen the database knows the hash of a good token.
+  const isForged = credential === "wrong";
+  const tokenHash = fakeSha256(isForged ? clientTokenOf(home.clientId) : token);
+  return cookieField(tokenHash, home.clientId, signedBy(isForged ? "forger" : ACCESS_TOKEN));
+}
+
 function shownBy({ request }: VisitOperation, home: HomeSpec | undefined, token: string): string {
   if (token === "" || request.credential === "signature") return "";
   if (request.credential === "bare") return token;
