@@ -167,7 +167,7 @@ export function handshakeOf(
   const headers = ["host", "tunnel.example"];
   switch (quirk) {
     case "bad_target":
-      return { target: `${target}&broken=%zz`, headers };
+      return { target: `${target}#fragment`, headers };
     case "other_path":
       return { target: target.replace("/ws", "/auth/magic-token"), headers };
     case "no_client_id":
