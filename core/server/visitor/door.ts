@@ -29,6 +29,7 @@ import {
   serveSignOut,
   sessionOf,
   showSignIn,
+  showsCredential,
   takeForm,
   targetAfter,
   wantsPage,
@@ -91,15 +92,19 @@ function checkAccess(
   exchange.access = access;
   if (access.type === "public") return serveRoute(state, exchange, out);
   const own = ownPathOf(exchange);
+  // At a home that takes everybody they are the home's.
+  if (own !== null && present === undefined && recallAtDoor(state, exchange, clientId, out)) return;
   if (own === "sign_out") return serveSignOut(state, exchange, out);
   if (own === "sign_in" && access.type === "token") return serveSignIn(state, exchange, out);
-  const { route } = exchange;
+  // A request comes here again when its home is back, or its mode known.
   const session = sessionOf(state, exchange, access);
-  if (session !== null) {
-    exchange.session = session;
-    const isShown = basic !== null || (bearer !== null && state.config.sha256(bearer) === session.hash);
-    exchange.route = { ...route, forward: { ...route.forward, ownsAuthorization: isShown } };
-  }
+  exchange.session = session;
+  const isShown =
+    session === null
+      ? showsCredential(exchange)
+      : basic !== null || (bearer !== null && state.config.sha256(bearer) === session.hash);
+  const { route } = exchange;
+  exchange.route = { ...route, forward: { ...route.forward, ownsAuthorization: isShown } };
   switch (access.type) {
     case "token":
       if (session === null) {
@@ -109,7 +114,10 @@ function checkAccess(
     case "basic": {
       // The page is the browser's own, and what it asks for is shown to this path.
       if (own === "sign_in") {
-        exchange.route = { ...route, action: { type: "sign_in", clientId, to: targetAfter(exchange) } };
+        exchange.route = {
+          ...exchange.route,
+          action: { type: "sign_in", clientId, to: targetAfter(exchange) },
+        };
       }
       if (session !== null) return serveRoute(state, exchange, out);
       if (isSalted(access.hash)) return checkPassword(state, exchange, basic, access, out);

@@ -15,6 +15,7 @@ import { isNavigation, senderOf } from "../../browser/sender.ts";
 import { concatBytes } from "../../bytes.ts";
 import type { ServerEffect } from "../../effects.ts";
 import { visitorSite } from "../../http/forwarded.ts";
+import { headerValue } from "../../http/headers.ts";
 import { prefersHtml } from "../../http/problem.ts";
 import type { Site } from "../../http/site.ts";
 import { originForm, parseForm, parseOriginForm } from "../../http/target.ts";
@@ -40,8 +41,7 @@ const SIGN_OUT = "/.well-known/culvert/sign-out";
 export function sessionOf(state: ServerState, exchange: Exchange, access: Access): Session | null {
   const { request, route, clientId } = exchange;
   const { way } = route.forward;
-  // Who shows a credential in our own field means that.
-  if (way === "query" || clientId === null || !route.forward.ownsAuthorization) return null;
+  if (way === "query" || clientId === null || !showsCredential(exchange)) return null;
   const site = visitorSite(request, state, "");
   const cookies = cookiesNamed(request.headers, sessionCookieName(site.scheme, way));
   if (cookies.length === 0 || !mayShow(exchange, site)) return null;
@@ -58,6 +58,11 @@ export function sessionOf(state: ServerState, exchange: Exchange, access: Access
 }
 
 const COOKIES_MAX = 4;
+
+/** Whether `Authorization` is the field for this door: who shows a credential in the field of our own means that. */
+export function showsCredential({ request }: Exchange): boolean {
+  return headerValue(request.headers, "culvert-authorization") === undefined;
+}
 
 function mayShow({ request: { method, headers } }: Exchange, site: Site): boolean {
   return senderOf(headers, site) !== "other" || isNavigation(method, headers);

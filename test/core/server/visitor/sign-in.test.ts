@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { type HeaderList, headerValues } from "../../../../core/http/headers.ts";
 import { type ServerLimits, serverLimits } from "../../../../core/limits.ts";
+import { TestRegistry } from "../../../helpers/test-registry.ts";
 import { CLIENT_TOKEN, SIGNATURE, sha256, TestServer } from "../../../helpers/test-server.ts";
 import type { Visit } from "../../../helpers/test-visit.ts";
 
@@ -360,5 +361,66 @@ describe("a home with a password", () => {
       expect(server.open({ target: "/a", headers: [...HOST, ...cookie] }).status).toBe(401);
     }
     expect(tunnel.requests).toEqual([]);
+  });
+});
+
+describe("a home that is away", () => {
+  /** A server that has just begun, at which nobody has asked for the home yet. */
+  function begun(access: string) {
+    const registry = new TestRegistry();
+    const server = new TestServer({}, { domain: DOMAIN, pathRouting: true }, registry);
+    server.grant("client_access", CLIENT_TOKEN, "home");
+    registry.homes.set("home", { access, seenMs: -24 * 3600 * 1000 });
+    return { server, registry };
+  }
+
+  it.each([
+    ["its home", "home"],
+    ["a home that nobody knows", "nowhere"],
+  ])("lets nobody tell it from an unknown one by a form: %s", (_whose, name) => {
+    const { server } = begun("token");
+    const headers = ["Host", `${name}.${DOMAIN}`, "Origin", `http://${name}.${DOMAIN}`];
+    const visit = post(server, { token: "secret-wrong" }, headers);
+    expect(visit.status).toBe(401);
+    expect(visit.text).toContain("That token is not good here");
+    server.expectEmpty();
+  });
+
+  it("answers 503 to a cookie that is good, and not the page", () => {
+    const [, cookie = ""] = signIn(start().server);
+    const { server } = begun("token");
+    const visit = server.open({ target: "/a", headers: [...HOST, ...HTML, "Cookie", cookie] });
+    expect(visit.status).toBe(503);
+    expect([...server.state.addresses.values()].every(({ guesses }) => guesses === 0)).toBe(true);
+    server.expectEmpty();
+  });
+
+  it("signs in who shows a good token meanwhile", () => {
+    const { server } = begun("token");
+    const visit = post(server, { token: CLIENT_TOKEN });
+    expect(visit.status).toBe(303);
+    server.expectEmpty();
+  });
+
+  it("has these paths for itself where it is public", () => {
+    const { server } = begun("public");
+    for (const target of [SIGN_IN, SIGN_OUT]) {
+      expect(server.open({ target, headers: HOST }).status, target).toBe(503);
+    }
+    server.expectEmpty();
+  });
+
+  it("has a form read once, although it has to be asked about anew meanwhile", () => {
+    const { server, registry } = begun("token");
+    server.open({ target: "/", headers: HOST });
+    server.advance(serverLimits.recallFreshMs - 1);
+    const headers = [...HOST, ...OWN_FORM];
+    const visit = server.open({ method: "POST", target: SIGN_IN, headers, streams: true });
+    server.advance(1);
+    visit.sendBody("token=secret-wrong");
+    visit.endBody();
+    expect(registry.count("recall_home")).toBe(1);
+    expect(visit.status).toBe(401);
+    server.expectEmpty();
   });
 });
