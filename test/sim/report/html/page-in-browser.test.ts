@@ -113,7 +113,7 @@ describe.skipIf(isLeftOut)("in a browser, the page", () => {
   test("finds what is searched for, and goes from hit to hit", async () => {
     await open(drawPicture(busyScenario(), OPTIONS));
     await chromium.press("/");
-    for (const key of "upsert_connection") await chromium.press(key);
+    for (const key of "registry_call") await chromium.press(key);
     await frame();
     expect(Number(await textOf("#hits"))).toBeGreaterThan(1);
     await chromium.press("Enter");
@@ -123,7 +123,7 @@ describe.skipIf(isLeftOut)("in a browser, the page", () => {
     await chromium.press("Enter");
     await frame();
     expect(await chromium.evaluate("location.hash")).not.toBe(first);
-    expect(await textOf("#details")).toContain("upsert_connection");
+    expect(await textOf("#details")).toContain("registry_call");
   });
 
   test("leads from a fault of the table to its mark", async () => {
