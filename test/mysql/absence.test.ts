@@ -35,7 +35,8 @@ test("a home that is away is known to every node, and to one that begins later",
 
 test("a request at a node that another one's home moves to waits for it", async () => {
   const database = await createDatabase();
-  const options = { database: database.url() };
+  // The agent at the other node has no state of the first one's.
+  const options = { database: database.url(), flags: ["--register-again=always"] };
   const [first, second] = [await startServer(options), await startServer(options)];
   const origin = await startOrigin((_request, response) => response.end("served"));
   const agent = await startAgent(first, origin.url);

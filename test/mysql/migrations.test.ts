@@ -190,7 +190,9 @@ describe("the schema", () => {
     await registry.close();
     const expected = await schemaOf(database);
     await database.query("ALTER TABLE connections DROP COLUMN access");
-    await database.query("DROP TABLE culvert_homes");
+    await database.query("ALTER TABLE signature_tokens DROP COLUMN kind");
+    await database.query("ALTER TABLE client_access_tokens DROP INDEX culvert_client");
+    for (const table of CULVERT_TABLES) await database.query(`DROP TABLE ${table}`);
     await database.query("UPDATE culvert_schema SET version = 1");
     const { registry: again } = await openRegistry(database);
     expect(await schemaOf(database)).toEqual(expected);

@@ -23,6 +23,7 @@ describe("a request", () => {
     expect(opened).toEqual({
       type: "exchange_opened",
       exchange: 1,
+      connection: 1,
       method: "M-SEARCH",
       target: "/a//b/../%2e%2e/%2F;x?q=&q=+&&Q=%ff",
       headers: [

@@ -39,6 +39,7 @@ describe("a handshake that is forwarded", () => {
     expect(opened).toEqual({
       type: "exchange_opened",
       exchange: 1,
+      connection: 1,
       method: "GET",
       target: "/a//b?x=%ff",
       headers: ["Host: x", ...HANDSHAKE].flatMap((line) => line.split(": ")),
