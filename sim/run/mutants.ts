@@ -192,12 +192,6 @@ export const MUTANTS: readonly Mutant[] = [
     "well_formed",
   ]),
   mutant(
-    "PB35",
-    "an answer is passed on to a visitor of another home",
-    "no byte of one home reaches another's visitors",
-    ["taint", "relayed"],
-  ),
-  mutant(
     "PB36",
     "who waits for a home stays where he is when a native agent is back",
     "who waits for a home goes out when it is back",
