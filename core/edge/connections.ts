@@ -199,7 +199,7 @@ export function breakOff(edge: Edge, connection: EdgeConnection, out: Outbox<Edg
   else cutConnection(edge, turn, out);
 }
 
-/** The visitor has taken something: he is waited for anew. */
+/** The visitor has taken something, or his home has: it is waited for anew. */
 export function waitAnew(edge: Edge, connection: EdgeConnection): void {
   if (connection.waitsFor !== "linger" || connection.phase !== "upgrade") return;
   wait(edge, connection, null);

@@ -1,7 +1,7 @@
 /** An upgraded connection: raw bytes of its visitor, as far as the home takes them. */
 import type { Outbox } from "../outbox.ts";
 import { hasAhead, keepAhead, markWanted, takeAhead } from "./ahead.ts";
-import { closeConnection, settle } from "./connections.ts";
+import { closeConnection, settle, waitAnew } from "./connections.ts";
 import type { EdgeEffect } from "./events.ts";
 import type { Edge, EdgeConnection, Turn } from "./state.ts";
 
@@ -31,9 +31,14 @@ export function onUpgradeEnded(edge: Edge, connection: EdgeConnection, out: Outb
 /** What came before the home's answer, or while it wanted no more, and then the visitor's end. */
 export function deliverAhead(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
   const turn = connection.turns[0];
-  if (turn !== undefined && isOpen(turn)) {
+  // Held back between two pieces, it is not gone on with by the next tick, nor by all that would follow.
+  if (turn === undefined || !isOpen(turn)) markWanted(edge, connection, false);
+  else {
     const bytes = takeAhead(connection);
-    if (bytes !== undefined) out.push({ type: "exchange_body", exchange: turn.exchange, bytes });
+    if (bytes !== undefined) {
+      out.push({ type: "exchange_body", exchange: turn.exchange, bytes });
+      waitAnew(edge, connection);
+    }
     markWanted(edge, connection, true);
     if (connection.ended && !hasAhead(connection)) endUpgrade(turn, out);
   }

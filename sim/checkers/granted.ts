@@ -245,8 +245,9 @@ function wrongGrant(
       if (acceptedMs === undefined) return `lets ${name} in with a token that the registry never accepted`;
       // A server's own endpoint has been at work since it let the request in, with the registry.
       const isOwn = exchange.phase === "over";
-      // And one that waited for its home was let in before: the home is back with this event.
-      const waited = exchange.native || event.type.startsWith("socket_");
+      // And one that waited for its home was let in before: the home is back with this event, or the registry was asked about it
+      // since it took the token.
+      const waited = exchange.native || event.type.startsWith("socket_") || acceptedMs >= exchange.openedMs;
       const ageMs = (isOwn || waited ? exchange.openedMs : server.nowMs) - acceptedMs;
       // It failed for this exchange, if no more for the next.
       const failed = told.failing || told.failedMs >= exchange.openedMs;

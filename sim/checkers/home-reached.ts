@@ -41,7 +41,9 @@ export const homeReached: Property = {
 
 function saysAway({ status, body }: Extract<ServerEffect, { readonly type: "respond" }>): boolean {
   if (status !== 424 && status !== 503) return false;
-  return body.some((part) => latin1Text(part).includes("agent_not_connected"));
+  const text = body.map(latin1Text).join("");
+  // Who was let in by another mode than the home has now has to ask again, though it is there.
+  return text.includes("agent_not_connected") && !text.includes("has changed who may visit it");
 }
 
 function tunnelOf(

@@ -265,6 +265,20 @@ describe("an upgraded connection whose home takes nothing", () => {
     expect(run.count("connection_close")).toBe(0);
   });
 
+  test("is waited for anew with each piece that the home takes behind the visitor's end", () => {
+    const { run, connection } = upgraded();
+    for (let piece = 0; piece < 3; piece++) run.send(connection, 10 * KIB);
+    run.end(connection);
+    for (let piece = 0; piece < 3; piece++) {
+      run.pass(lingerMs - 1);
+      run.step({ type: "exchange_pause", exchange, paused: false });
+      if (piece < 2) run.step({ type: "exchange_pause", exchange, paused: true });
+    }
+    expect(run.count("connection_reset")).toBe(0);
+    run.pass(2 * lookMs);
+    expect(run.bodies().length).toBe(30 * KIB);
+  });
+
   test("is closed where its visitor has ended and the home says nothing more", () => {
     const run = new Run();
     const connection = run.accept(HANDSHAKE);
