@@ -108,6 +108,7 @@ export function drawEdgeLimits(random: Random, operations: readonly Operation[])
     looksBytesTotal: random.between(1024 * KIB, 2048 * KIB),
     addressLooksBytes: 1024 * KIB,
     restMs: random.between(1_000, 5_000),
-    lingerMs: random.between(1_000, 5_000),
+    // Beyond what a simulated home takes to answer: who has ended his side of a WebSocket still gets its last words.
+    lingerMs: random.between(10_000, 15_000),
   };
 }
