@@ -185,7 +185,10 @@ function letGo(edge: Edge, connection: EdgeConnection): void {
  */
 export function cutConnection(edge: Edge, turn: Turn, out: Outbox<EdgeEffect>): void {
   const { connection } = turn;
-  if (turn.minorVersion === 1 && turn.response !== "raw") return closeConnection(edge, connection, out);
+  const { minorVersion, response } = turn;
+  // Of what was ordered the part that has not left is dropped, and an end that was ordered behind it is said all the same.
+  const isRaw = response === "raw" || (response === "ended" && connection.phase === "upgrade");
+  if (minorVersion === 1 && !isRaw) return closeConnection(edge, connection, out);
   if (connection.phase === "closed") return;
   connection.phase = "closed";
   letGo(edge, connection);

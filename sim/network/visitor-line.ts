@@ -148,6 +148,8 @@ export class VisitorLine implements Connection {
   /** Destroys it. Where bytes of the visitor's wait unread the kernel resets it, and what the visitor has not read is lost. */
   close(): void {
     if (this.#serverGone) return;
+    // An end that was ordered before, and waits behind bytes that are dropped now, is said by the kernel all the same.
+    if (this.#serverEnded && !this.#down.isSent) this.#serverEnded = false;
     this.#down.dropUnsent();
     if (this.#up.waits) this.#resetVisitor();
     else this.end();

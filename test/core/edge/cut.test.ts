@@ -56,5 +56,9 @@ describe("an answer that is cut", () => {
     const returned: EdgeEvent = { type: "connection_returned", connection };
     const switched: EdgeEvent = { type: "respond_upgrade", exchange, headers: [] };
     expect(kindsAfter(handshake, returned, switched, cut)).toContain("connection_reset");
+    // All of it was ordered, and has not left: what is dropped must not be followed by an end.
+    const more: EdgeEvent = { type: "respond_body", exchange, bytes: new Uint8Array(9) };
+    const end: EdgeEvent = { type: "respond_end", exchange, trailers: [] };
+    expect(kindsAfter(handshake, returned, switched, more, end, cut)).toContain("connection_reset");
   });
 });
