@@ -74,6 +74,14 @@ export class OriginConnection {
     this.#socket.destroy();
   }
 
+  /** Over TLS an end without its alert says as much, and a UNIX socket knows no reset. */
+  reset(): void {
+    const socket = this.#socket;
+    const isTcp = socket.remoteAddress !== undefined && !(socket instanceof TLSSocket);
+    if (isTcp) socket.resetAndDestroy();
+    else socket.destroy();
+  }
+
   readonly #onGone = (error?: Error | null): void => {
     if (!error) this.#tellFlushed();
   };

@@ -112,6 +112,8 @@ export class Origin {
         return this.#connections.get(effect.connection)?.pause(effect.paused);
       case "connection_close":
         return this.#connections.get(effect.connection)?.destroy();
+      case "connection_reset":
+        return this.#connections.get(effect.connection)?.reset();
       case "origin_interim":
       case "origin_flushed":
       case "origin_head":

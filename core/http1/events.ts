@@ -46,4 +46,6 @@ export type ConnectionEffect =
   /** Stops or resumes reading; what was read already may still be reported. */
   | { readonly type: "connection_pause"; readonly connection: ConnectionId; readonly paused: boolean }
   /** Destroys it at once, whatever is still to be written. */
-  | { readonly type: "connection_close"; readonly connection: ConnectionId };
+  | { readonly type: "connection_close"; readonly connection: ConnectionId }
+  /** Destroys it so that the origin cannot take what has arrived for the whole, as far as the transport can tell it (RST). */
+  | { readonly type: "connection_reset"; readonly connection: ConnectionId };

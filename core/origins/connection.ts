@@ -115,6 +115,21 @@ export function closeConnection(client: Client, connection: Connection, out: Con
   out.push({ type: "connection_close", connection: connection.id });
 }
 
+/**
+ * Destroys it in the middle of an exchange. Of an upgrade the end of the connection is all that ends what the origin gets,
+ * and it may have switched already when its 101 is still on the way.
+ */
+export function cutConnection(
+  client: Client,
+  { connection, upgrade }: Exchange,
+  out: ConnectionOutbox,
+): void {
+  if (!upgrade || connection.closed) return closeConnection(client, connection, out);
+  forgetConnection(client, connection);
+  connection.closed = true;
+  out.push({ type: "connection_reset", connection: connection.id });
+}
+
 /** It is gone, or about to be. An exchange that is on it may still read what came. */
 export function forgetConnection(client: Client, connection: Connection): void {
   const { origin, timer } = connection;

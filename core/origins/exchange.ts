@@ -4,7 +4,7 @@ import type { HeaderList } from "../http/headers.ts";
 import { chunkSize, lastChunk, type Request, requestHead } from "../http1/request-writer.ts";
 import type { ExchangeId } from "../ids.ts";
 import { enqueue } from "../queue.ts";
-import { beginRequest, closeConnection, markReady, regulate, write } from "./connection.ts";
+import { beginRequest, closeConnection, cutConnection, markReady, regulate, write } from "./connection.ts";
 import { showsBoundLogin } from "./login.ts";
 import { takeConnection } from "./pool.ts";
 import type { Client, Connection, ConnectionOutbox, Exchange, ExchangeFault } from "./state.ts";
@@ -102,7 +102,7 @@ export function abort(client: Client, id: ExchangeId, out: ConnectionOutbox): vo
   const exchange = client.exchanges.get(id);
   if (exchange === undefined) return;
   finish(client, exchange);
-  closeConnection(client, exchange.connection, out);
+  cutConnection(client, exchange, out);
 }
 
 /**
@@ -136,7 +136,7 @@ export function giveUp(
   out: ConnectionOutbox,
 ): void {
   finish(client, exchange);
-  closeConnection(client, exchange.connection, out);
+  cutConnection(client, exchange, out);
   enqueue(client.facts, { type: "failed", exchange: exchange.id, fault });
 }
 

@@ -119,7 +119,10 @@ export class AgentOrigins {
         this.#lines.get(effect.connection)?.pauseAgent(effect.paused);
         break;
       case "connection_close":
-        this.#lines.get(effect.connection)?.close();
+        this.#lines.get(effect.connection)?.close("end");
+        break;
+      case "connection_reset":
+        this.#lines.get(effect.connection)?.close("reset");
         break;
       default:
         this.#options.tell(effect);

@@ -89,6 +89,7 @@ export class OriginLedger {
         break;
       }
       case "connection_close":
+      case "connection_reset":
         this.connections.delete(effect.connection);
         break;
       case "origin_head": {

@@ -139,17 +139,21 @@ export class HomeLine implements Connection {
     this.#down.pause(paused);
   }
 
-  /** Destroys it, whatever is still to be sent. */
-  close(): void {
+  /** Destroys it, whatever is still to be sent. Where what the home sent was not read, it hears a reset all the same. */
+  close(how: "end" | "reset"): void {
     if (this.#agentGone) return;
-    this.hangUp();
+    if (how === "reset" || this.#down.waits || this.#home === null) this.hangUp();
+    else {
+      this.#leaveAgent();
+      this.#up.send(FIN);
+    }
     this.#agenda.after(0, () => this.#host.run(() => this.#agent.closed(null)));
   }
 
   /** Its process has died, or does not want it any more. */
   hangUp(): void {
     this.#leaveAgent();
-    this.#agenda.after(this.#tripUs("up"), () => this.#path.up.arrive(() => this.#homeLost()));
+    this.#loseHome();
   }
 
   /** Its machine has died: the home finds out by its own keep-alive. */
@@ -167,6 +171,8 @@ export class HomeLine implements Connection {
    */
   send(bytes: Uint8Array, unasked: Unasked | null = null): void {
     if (this.#homeGone || this.#homeEnded) return;
+    // Nobody reads it any more, which the agent's kernel says.
+    if (this.#agentGone) return this.#loseHome();
     let at = 0;
     for (const segment of segmentsOf(bytes, this.#random)) {
       const isUnasked = unasked !== null && at >= unasked.from;
@@ -328,6 +334,10 @@ export class HomeLine implements Connection {
     this.#path.connections.delete(this);
     this.#down.kill();
     this.#up.dropUnsent();
+  }
+
+  #loseHome(): void {
+    this.#agenda.after(this.#tripUs("up"), () => this.#path.up.arrive(() => this.#homeLost()));
   }
 
   #homeLost(): void {

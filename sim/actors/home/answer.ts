@@ -125,8 +125,12 @@ export class Answer implements HomeRequest {
   /** Takes in what came of the request, at its own pace. */
   #take(): void {
     const next = this.#inbox[0];
-    if (this.#taking || next === undefined || this.#call.end !== null || this.#home.silences > 0) return;
+    if (this.#taking || next === undefined || this.#call.end !== null) return;
     this.#taking = true;
+    if (this.#home.silences > 0) {
+      this.#agenda.after(SILENCE_US, () => this.#fail());
+      return;
+    }
     const rate = this.#call.visit?.answer.takesBytesPerMs ?? 0;
     const isBytes = next instanceof Uint8Array;
     const takesUs = isBytes && rate > 0 ? Math.ceil((next.length * 1000) / rate) : 0;

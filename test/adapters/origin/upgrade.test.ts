@@ -142,6 +142,23 @@ describe("an upgrade that the origin takes", () => {
     expect(run.log.types()).toEqual(["origin_head", "origin_failed", "origin_head", "origin_failed"]);
   });
 
+  test("is reset by an abort, so that the origin cannot take what came for the whole", async () => {
+    const faults: unknown[] = [];
+    const raw = await rawOrigin((socket, _request, nth) => {
+      if (nth > 1) return;
+      socket.on("end", () => faults.push("end")).on("error", (error) => faults.push(error));
+      socket.write(SWITCH);
+    });
+    const run = start(raw.url);
+    const exchange = run.upgrade();
+    await run.log.first("origin_head");
+    run.send(exchange, "half");
+    await run.log.until(() => run.flushed(exchange) === 4);
+    run.abort(exchange);
+    await raw.allClosed();
+    expect(faults).toEqual([expect.objectContaining({ code: "ECONNRESET" })]);
+  });
+
   test("says nothing more when it is cut from within its head, whatever came with that", async () => {
     const raw = await rawOrigin((socket) => socket.write(`${SWITCH}early`));
     const run = start(raw.url);

@@ -114,6 +114,23 @@ describe("a request", () => {
     expect(run.step(0, { type: "origin_abort", exchange })).toEqual([]);
   });
 
+  test.each([
+    ["before the origin has switched", null],
+    [
+      "after the origin has switched",
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+    ],
+  ])(
+    "that asked for an upgrade and is aborted %s is reset, since its end would pass for a whole",
+    (_when, head) => {
+      const run = start();
+      run.step(0, { ...get, upgrade: true });
+      if (head !== null) run.answer(0, head);
+      const reset = { type: "connection_reset", connection: first };
+      expect(run.step(0, { type: "origin_abort", exchange })).toEqual([reset]);
+    },
+  );
+
   test("fails by its connection's fault, and when all are closed", () => {
     const refused = start();
     refused.step(0, get);
