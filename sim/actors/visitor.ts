@@ -38,6 +38,8 @@ export class Visitor {
   readonly #random: Random;
   readonly #turn: Turn;
   #uploads = false;
+  /** After so many bytes of its request body. */
+  #stoppedAt: number | null = null;
   #frames: WebSocketReader | null = null;
 
   constructor(
@@ -107,6 +109,13 @@ export class Visitor {
     this.#turn.pauseReading(false);
   }
 
+  /** Sends on after it had stopped. */
+  sayOn(): void {
+    const stoppedAt = this.#stoppedAt;
+    this.#stoppedAt = null;
+    if (stoppedAt !== null) this.#upload(stoppedAt);
+  }
+
   #beginUpload(): void {
     if (this.#uploads) return;
     this.#uploads = true;
@@ -117,7 +126,10 @@ export class Visitor {
     const body = this.#body;
     if (body === null || this.visit.end !== null) return;
     const stop = this.#mood.stopsUploadAtBytes;
-    if (stop !== null && sent >= stop) return;
+    if (stop !== null && sent >= stop) {
+      this.#stoppedAt = sent;
+      return;
+    }
     const piece = body.slice(sent, sent + this.visit.operation.request.uploadPieceBytes);
     if (piece !== "") this.#turn.sendBody(latin1Bytes(piece), this.#chunkBytes);
     const total = sent + piece.length;

@@ -56,10 +56,16 @@ export const visitorFaults: readonly FaultKind[] = [
     lastsMs: [1_000, 30_000],
     draw: (random) => ({ atBytes: random.skewed(0, 2_000) }),
     begin: (context) => {
-      context.scene.mood(context.fault.target).stopsUploadAtBytes = context.parameter("atBytes");
+      const mood = context.scene.mood(context.fault.target);
+      mood.stopsUploadAtBytes = context.parameter("atBytes");
       context.fired();
-      // The rest of the body is never sent: the server's deadline ends it.
-      return nothing;
+      // The rest of a body is never sent: the server's deadline ends it. Nothing ends a connection between WebSockets.
+      return () => {
+        const visitor = context.scene.visitor(context.fault.target);
+        if (visitor?.visit.operation.request.upgrade !== true) return;
+        mood.stopsUploadAtBytes = null;
+        visitor.sayOn();
+      };
     },
   },
   // Slow and steady: it moves all the time, and no deadline between pieces may end it.
