@@ -48,7 +48,10 @@ export type ServerEffect =
    * and `exchange_body` carry the connection's raw bytes, and `respond_end` and `exchange_body_ended` its two ends.
    */
   | { readonly type: "respond_upgrade"; readonly exchange: ExchangeId; readonly headers: HeaderList }
-  /** A whole response. `close` ends the visitor's connection after it: its request was not read to the end. */
+  /**
+   * A whole response. `close` ends the visitor's connection after it: its request was not read to the end. `unserved`: no home
+   * was to give it, so that it counts for how fast the visitor's address may ask (`edge/pace.ts`).
+   */
   | {
       readonly type: "respond";
       readonly exchange: ExchangeId;
@@ -56,6 +59,7 @@ export type ServerEffect =
       readonly headers: HeaderList;
       readonly body: readonly Uint8Array[];
       readonly close: boolean;
+      readonly unserved?: true;
     }
   /** The head of a streamed response; `coding` orders the adapter to compress the body and flush after each piece. */
   | {

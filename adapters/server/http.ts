@@ -44,6 +44,8 @@ const LISTENER_OPTIONS = {
   /** The visitor's end of his side is for the edge to answer. */
   allowHalfOpen: true,
   noDelay: true,
+  /** Node would read of a connection before the edge has said whether it is to be read. */
+  pauseOnConnect: true,
   /** Of a connection that is paused Node reads on as far as that, and the whole of one read: 64 KiB. */
   highWaterMark: 16 * 1024,
 };
@@ -132,6 +134,13 @@ export class HttpServer {
     this.#driver.dispatch({ type: "connection_returned", connection: id });
   }
 
+  /** The handshake was refused by whoever `onUpgrade` gave it to. */
+  refused(request: IncomingMessage): void {
+    const id = this.#handedOver.get(request.socket);
+    assert(id !== undefined, "a handshake was refused that came from elsewhere");
+    if (this.#connections.has(id)) this.#driver.dispatch({ type: "connection_refused", connection: id });
+  }
+
   /** Orders for an exchange that has ended here are ignored: its last event is on the way. */
   perform(effect: HttpServerEffect): void {
     if (effect.type === "listener_close") this.#server.close();
@@ -147,10 +156,12 @@ export class HttpServer {
       if (this.#connections.size === 0) this.#onAllGone?.();
     };
     socket.setKeepAlive(true, this.#options.limits.probeMs, PROBE_EVERY_MS, PROBES);
-    this.#connections.set(id, new VisitorConnection(id, socket, dispatch));
+    const connection = new VisitorConnection(id, socket, dispatch);
+    this.#connections.set(id, connection);
     // Once the connection is gone the system does not tell it any more.
     const peer = socket.remoteAddress ?? "";
     this.#driver.dispatch({ type: "connection_accepted", connection: id, peer });
+    connection.begin();
   }
 
   #perform(effect: EdgeEffect): void {

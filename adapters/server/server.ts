@@ -87,6 +87,7 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     dispatch,
     nonce,
     onForward: (request) => http.forward(request),
+    onRefused: (request) => http.refused(request),
   });
   const refused = createRefusalLog(logger, monotonicNowMs);
   const connectionsMax = Math.min(config.limits.connectionsMax, connectionsThatFit());

@@ -16,6 +16,7 @@ export class VisitorConnection {
   readonly #writer: PacedWriter<Parts>;
   #isCorked = false;
   #isHandedOver = false;
+  #isPaused = false;
   #error: Error | null = null;
 
   constructor(id: ConnectionId, socket: Socket, dispatch: (event: EdgeEvent) => void) {
@@ -50,7 +51,13 @@ export class VisitorConnection {
     this.#writer.end();
   }
 
+  /** Reads, unless it was ordered otherwise already. */
+  begin(): void {
+    if (!this.#isPaused) this.socket.resume();
+  }
+
   pause(paused: boolean): void {
+    this.#isPaused = paused;
     if (paused) this.socket.pause();
     else this.socket.resume();
   }

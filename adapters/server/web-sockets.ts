@@ -30,6 +30,8 @@ export type ServerSocketsOptions = {
   readonly nonce: () => Uint8Array;
   /** Takes back a handshake that is not for us. What followed it is in its stream again. */
   readonly onForward: (request: IncomingMessage) => void;
+  /** Gets a handshake that is being refused, whose connection ends with that. */
+  readonly onRefused: (request: IncomingMessage) => void;
 };
 
 /** A peer that does not finish the closing handshake is cut off after this time. */
@@ -117,7 +119,7 @@ export class ServerSockets {
         this.#forward(connection);
         break;
       case "upgrade_refuse":
-        connection.handshake = null;
+        this.#options.onRefused(takeHandshake(connection));
         stopWatching(stream);
         lingeringClose(stream, refusalBytes(effect.status, effect.headers, effect.body));
         break;

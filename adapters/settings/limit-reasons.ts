@@ -18,6 +18,8 @@ export const LIMIT_REASONS: { readonly [Name in keyof ServerLimits | keyof Agent
   headMs: "a request's head, from its first byte to its end",
   idleMs: "a visitor's idle connection; above the idle timeout of a proxy in front",
   turnsMax: "requests of one connection that wait for their answers",
+  addressUnservedMax: "answers without a home that one address gets as fast as it asks",
+  addressUnservedMs: "and one more after so long",
   pipelinedPerTick: "pipelined requests taken at a time: others are served between them",
   readAheadBytes: "read of a connection before somebody wants it",
   lookMs: "how often a visitor who is not read is looked at: he may have left",

@@ -5,6 +5,7 @@
  */
 import { waitingBytes } from "../http1/request-reader.ts";
 import { clearQueue, dequeue, enqueue, queueLength } from "../queue.ts";
+import { leaveHeld } from "./pace.ts";
 import type { Edge, EdgeConnection } from "./state.ts";
 
 /** What a piece takes beside its bytes, lest one that comes byte by byte takes more than is counted. */
@@ -38,6 +39,7 @@ export function dropAhead(edge: Edge, connection: EdgeConnection): void {
   connection.aheadBytes = 0;
   edge.wanted.leave(connection);
   edge.pipelined.leave(connection);
+  leaveHeld(edge, connection);
   edge.looking.leave(connection);
   grant(edge, connection, 0);
 }
@@ -45,6 +47,11 @@ export function dropAhead(edge: Edge, connection: EdgeConnection): void {
 /** Whether all was read that may be before somebody wants it. */
 export function isAheadFull(edge: Edge, connection: EdgeConnection): boolean {
   return unwantedBytes(connection) >= edge.config.limits.readAheadBytes + connection.grantedBytes;
+}
+
+/** Whether a connection of which nothing is wanted for now was read as far as it is looked at. */
+export function isGrantSpent(connection: EdgeConnection): boolean {
+  return unwantedBytes(connection) >= connection.grantedBytes;
 }
 
 /**
@@ -71,6 +78,7 @@ export function grant(edge: Edge, connection: EdgeConnection, bytes: number): vo
   else edge.grantedByAddress.set(address, ofAddress);
 }
 
-function unwantedBytes({ reader, aheadBytes }: EdgeConnection): number {
+/** All that was read before anybody wanted it. */
+export function unwantedBytes({ reader, aheadBytes }: EdgeConnection): number {
   return waitingBytes(reader) + aheadBytes;
 }

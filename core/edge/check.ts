@@ -29,6 +29,12 @@ export function checkEdge(edge: Edge): void {
     assert(bytes <= edge.config.limits.addressLooksBytes, "the looks of an address read more than they may");
   }
   assert(edge.grantedByAddress.size <= byAddress.size, "what is granted has outlived its address");
+  let waiting = 0;
+  for (const { held, timer } of edge.paces.values()) {
+    assert(held.size > 0 === isArmed(timer), "connections are held without a time when they go on");
+    if (held.size > 0) waiting++;
+  }
+  assert(edge.paceTimers.heap.length === waiting, "a pace is forgotten that holds connections");
   assert(edge.timers.heap.length === armed, "a timer has outlived its connection");
   assert(edge.turns.size === turns, "an exchange has outlived its connection, or is forgotten");
 }
@@ -56,11 +62,17 @@ function checkConnection(edge: Edge, connection: EdgeConnection): void {
       "an order waits though its turn has come",
     );
   }
+  const isHeld = connection.places.held.stands;
+  assert(
+    !isHeld || (phase === "reading" && !connection.sealed),
+    "a connection is held of which nothing is wanted",
+  );
   const isPipelined = edge.pipelined.has(connection);
+  assert(!isHeld || !isPipelined, "a request is to be taken of a connection that is held");
   assert(
     !isPipelined || (phase === "reading" && !connection.sealed),
     "a request is to be taken that may not",
   );
   const isReading = phase === "reading" && turns.length === 0 && waitsFor === null && !isInRequest(reader);
-  assert(!isReading || isPipelined, "a connection that waits for a request waits for ever");
+  assert(!isReading || isPipelined || isHeld, "a connection that waits for a request waits for ever");
 }

@@ -8,10 +8,11 @@ import { frameResponse } from "../http1/response-writer.ts";
 import type { ConnectionId } from "../ids.ts";
 import { createPlace } from "../lineup.ts";
 import type { Outbox } from "../outbox.ts";
-import { createQueue } from "../queue.ts";
+import { createQueue, queueLength } from "../queue.ts";
 import { arm, createTimer, disarm } from "../timers.ts";
-import { dropAhead, fitGrant, isAheadFull } from "./ahead.ts";
+import { dropAhead, fitGrant, isAheadFull, isGrantSpent } from "./ahead.ts";
 import type { EdgeEffect } from "./events.ts";
+import { countUnserved, holdBack, isTooFast } from "./pace.ts";
 import type { Edge, EdgeConnection, Patience, Turn } from "./state.ts";
 
 /** Takes a connection in, or closes it at once where there is no room for it. */
@@ -24,8 +25,12 @@ export function acceptConnection(edge: Edge, id: ConnectionId, peer: string, out
   if (ofAddress >= addressConnectionsMax) {
     return turnAway(edge, connection, "limit_address_connections", out);
   }
-  if (edge.connections.size <= connectionsMax) return;
-  turnAway(edge, edge.idle.first ?? connection, "limit_connections", out);
+  if (edge.connections.size > connectionsMax) {
+    turnAway(edge, edge.idle.first ?? connection, "limit_connections", out);
+  }
+  if (connection.phase === "closed" || !isTooFast(edge, connection)) return;
+  holdBack(edge, connection);
+  settle(edge, connection, out);
 }
 
 /** The connection is gone. */
@@ -38,7 +43,13 @@ export function removeConnection(edge: Edge, connection: EdgeConnection): void {
   if (address !== null) edge.addresses.take(address);
 }
 
-function turnAway(edge: Edge, connection: EdgeConnection, fault: string, out: Outbox<EdgeEffect>): void {
+/** Destroys it for what it takes of the server, which the operator is told. */
+export function turnAway(
+  edge: Edge,
+  connection: EdgeConnection,
+  fault: string,
+  out: Outbox<EdgeEffect>,
+): void {
   out.push({ type: "connection_fault", connection: connection.id, fault });
   closeConnection(edge, connection, out);
 }
@@ -75,6 +86,7 @@ function createConnection(
     grantedBytes: 0,
     readBytes: 0,
     lookMs: 0,
+    prepaid: false,
     places: {
       idle: createPlace(),
       unread: createPlace(),
@@ -82,6 +94,7 @@ function createConnection(
       looking: createPlace(),
       wanted: createPlace(),
       pipelined: createPlace(),
+      held: createPlace(),
     },
     paused: false,
     ended: false,
@@ -132,6 +145,7 @@ export function refuse(
   const problem = problemResponse(code, { requestId: null, html: false, ...named });
   connection.sealed = true;
   dropAhead(edge, connection);
+  countUnserved(edge, connection);
   connection.lastAnswer = { ...problem, headers: [...problem.headers, ...headers] };
   proceedToEnd(edge, connection, out);
 }
@@ -186,8 +200,10 @@ function letGo(edge: Edge, connection: EdgeConnection): void {
 export function cutConnection(edge: Edge, turn: Turn, out: Outbox<EdgeEffect>): void {
   const { connection } = turn;
   const { minorVersion, response } = turn;
-  // Of what was ordered the part that has not left is dropped, and an end that was ordered behind it is said all the same.
-  const isRaw = response === "raw" || (response === "ended" && connection.phase === "upgrade");
+  // What has not left is dropped, and an end that was ordered behind it is said all the same.
+  const isUnsaid =
+    response === "ended" && connection.phase === "upgrade" && queueLength(connection.writes) > 0;
+  const isRaw = response === "raw" || isUnsaid;
   if (minorVersion === 1 && !isRaw) return closeConnection(edge, connection, out);
   if (connection.phase === "closed") return;
   connection.phase = "closed";
@@ -225,7 +241,7 @@ function patienceOf(edge: Edge, connection: EdgeConnection): Patience | null {
   const { phase, reader, incoming, turns, sealed, asked } = connection;
   // To his silence and the home's no end would come: a visitor who has left would only be found out by bytes for him.
   if (phase === "lingering" || (turns[0]?.upgrade === true && connection.ended)) return "linger";
-  if (phase !== "reading") return null;
+  if (phase !== "reading" || connection.places.held.stands) return null;
   if (incoming?.over === true) return "rest";
   if (isInRequest(reader) || sealed) return null;
   // A head whose turn has not come is waited for as it was.
@@ -246,5 +262,6 @@ export function hasRoom(edge: Edge, { turns }: EdgeConnection): boolean {
 function isFull(edge: Edge, connection: EdgeConnection): boolean {
   const { phase, ended, turns } = connection;
   if (phase !== "reading" && phase !== "upgrade") return false;
+  if (connection.places.held.stands) return !ended && isGrantSpent(connection);
   return ended ? turns[0]?.pausedBody === true : isAheadFull(edge, connection);
 }

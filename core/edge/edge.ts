@@ -14,8 +14,10 @@ import {
   onBroken,
   onBytes,
   onEnded,
+  onHandshakeRefused,
   onReturned,
   readOn,
+  readOnHeld,
   seal,
   takePipelined,
 } from "./requests.ts";
@@ -30,8 +32,9 @@ export function createEdge(config: EdgeConfig): Edge {
 
 /** When the next `tick` is due, in the milliseconds of `nowMs`; Infinity when nothing is armed. */
 export function edgeDeadlineMs(edge: Edge): number {
-  const isDue = edge.wanted.size > 0 || edge.pipelined.size > 0;
-  return isDue ? edge.nowMs : Math.min(nextDeadlineMs(edge.timers), lookDeadlineMs(edge));
+  const { timers, paceTimers, wanted, pipelined } = edge;
+  if (wanted.size > 0 || pipelined.size > 0) return edge.nowMs;
+  return Math.min(nextDeadlineMs(timers), nextDeadlineMs(paceTimers), lookDeadlineMs(edge));
 }
 
 /** Takes one event at one time, which never runs backwards. */
@@ -63,6 +66,8 @@ function takeEvent(edge: Edge, event: EdgeEvent, out: Outbox<EdgeEffect>): void 
       return onClosed(edge, connectionOf(edge, event.connection), event.cause === null, out);
     case "connection_returned":
       return onReturned(edge, connectionOf(edge, event.connection), out);
+    case "connection_refused":
+      return onHandshakeRefused(edge, connectionOf(edge, event.connection));
     case "listener_close":
       return onListenerClosed(edge, out);
     case "exchange_read":
@@ -88,6 +93,7 @@ function connectionOf(edge: Edge, id: ConnectionId): EdgeConnection {
 
 function onTick(edge: Edge, out: Outbox<EdgeEffect>): void {
   fireDue(edge.timers, edge.nowMs, (id) => onTimer(edge, id, out));
+  fireDue(edge.paceTimers, edge.nowMs, (address) => readOnHeld(edge, address, out));
   lookOn(edge, out);
   if (edge.wanted.size > 0) takeWanted(edge, out);
   takePipelined(edge, out);

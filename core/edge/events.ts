@@ -32,6 +32,8 @@ export type EdgeEvent =
   | Exclude<ConnectionEvent, { readonly type: "connection_opened" }>
   /** A connection that was handed over comes back: its handshake is a visitor's with a home service. */
   | { readonly type: "connection_returned"; readonly connection: ConnectionId }
+  /** The handshake of a connection that was handed over was refused; its end is still to come. */
+  | { readonly type: "connection_refused"; readonly connection: ConnectionId }
   | EdgeOrder;
 
 export type EdgeEffect =

@@ -23,6 +23,13 @@ export const edgeLimits = {
    * turn of the loop: between them everybody else is served, who waits a few tenths of a millisecond for them.
    */
   pipelinedPerTick: 4,
+  /**
+   * Answers that no home gave (refusals, pages and problems of the server's own) which one address (of IPv6: one network of 64
+   * bits) gets as fast as it asks, and one more every `addressUnservedMs`: its connections are held meanwhile. So whoever has
+   * no credential cannot take the server's time from those who have one. A proxy that is trusted has no such bound.
+   */
+  addressUnservedMax: 1_000,
+  addressUnservedMs: 10,
   /** What is read of a connection before somebody wants it: a whole head fits. The last read comes on top, 64 KiB at most. */
   readAheadBytes: 32 * KIB,
   /** A connection that is not read for so long is looked at, and again after as long: its visitor may have left. */
@@ -59,7 +66,7 @@ export const edgeLimits = {
 export type EdgeLimits = { readonly [Name in keyof typeof edgeLimits]: number };
 
 /** What is armed again each time it fires. */
-const PERIODS = ["lookMs", "lookStepMs"] as const;
+const PERIODS = ["lookMs", "lookStepMs", "addressUnservedMs"] as const;
 
 export function assertEdgeLimits(limits: EdgeLimits): void {
   for (const name of PERIODS) {
@@ -70,6 +77,7 @@ export function assertEdgeLimits(limits: EdgeLimits): void {
     limits.pipelinedPerTick >= 1,
     "pipelinedPerTick is 0: a request behind another would never be taken",
   );
+  assert(limits.addressUnservedMax >= 1, "addressUnservedMax is 0: nobody would ever be told anything");
   assert(limits.lookStepsMax >= 1, "lookStepsMax is 0: no look would ever end");
   assert(
     limits.readAheadBytes > limits.headBytesMax,

@@ -61,6 +61,8 @@ function look(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): 
   awaitLook(edge, connection);
   if (isFast) return;
   out.push({ type: "connection_probe", connection: connection.id });
+  // What those send who ask too fast is not worth the room; an end that stands behind it is found when their turn comes.
+  if (connection.places.held.stands) return;
   if (connection.grantedBytes >= edge.config.limits.lookBytes) return;
   edge.unseen.join(connection);
   edge.looksMayFit = true;

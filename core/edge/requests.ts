@@ -12,7 +12,7 @@ import {
 } from "../http1/request-reader.ts";
 import type { ExchangeId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
-import { dropAhead, hasAhead, keepAhead, markWanted, takeAhead } from "./ahead.ts";
+import { dropAhead, hasAhead, keepAhead, markWanted, takeAhead, unwantedBytes } from "./ahead.ts";
 import {
   closeConnection,
   cutConnection,
@@ -22,10 +22,12 @@ import {
   proceedToEnd,
   refuse,
   settle,
+  turnAway,
   wait,
 } from "./connections.ts";
 import type { EdgeEffect } from "./events.ts";
 import { admit, isPersistent } from "./head.ts";
+import { countUnserved, holdBack, isTooFast, letOn } from "./pace.ts";
 import type { Edge, EdgeConnection, Turn } from "./state.ts";
 import { deliverAhead, onUpgradeBytes, onUpgradeEnded } from "./upgrades.ts";
 
@@ -48,7 +50,7 @@ export function onBytes(
 
 /** Whether what came stands behind nothing else of its connection. */
 function isFirst({ pipelined }: Edge, connection: EdgeConnection): boolean {
-  return connection.turns.length === 0 && !pipelined.has(connection);
+  return connection.turns.length === 0 && !pipelined.has(connection) && !connection.places.held.stands;
 }
 
 /** Takes one request each of those that have waited longest. */
@@ -62,6 +64,11 @@ export function takePipelined(edge: Edge, out: Outbox<EdgeEffect>): void {
   }
 }
 
+/** Has the connections of an address go on that were held until now, as far as it may. */
+export function readOnHeld(edge: Edge, address: string, out: Outbox<EdgeEffect>): void {
+  letOn(edge, address, (connection) => readOn(edge, connection, out, true));
+}
+
 /**
  * Reads as far as what came is wanted. Of what was read ahead the next piece follows with the next tick: whoever wants it may
  * want no more after this one. `takesHead`: one more request is taken; what stands behind it waits for a tick too.
@@ -73,7 +80,7 @@ export function readOn(
   takesHead = false,
 ): void {
   if (connection.phase === "upgrade") return deliverAhead(edge, connection, out);
-  let mayTakeHead = takesHead;
+  let mayTakeHead = takesHead && !isTooFast(edge, connection);
   if (mayRead(edge, connection, mayTakeHead) && readerHasRoom(edge, connection)) {
     const piece = takeAhead(connection);
     if (piece !== undefined) putRequestBytes(connection.reader, piece);
@@ -107,8 +114,22 @@ export function readOn(
   if (connection.sealed) dropSurplus(edge, connection);
   const isReading = connection.phase === "reading";
   markWanted(edge, connection, isReading && mayRead(edge, connection, mayTakeHead));
-  if (isReading && !mayTakeHead && isHeadWanted(edge, connection)) edge.pipelined.join(connection);
+  if (isReading && !mayTakeHead && isHeadWanted(edge, connection)) awaitTurn(edge, connection, out);
   settle(edge, connection, out);
+}
+
+/** Its next request is taken when those of others were, or when its address may ask again. */
+function awaitTurn(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
+  const isHeld = connection.places.held.stands;
+  if (!isHeld && !isTooFast(edge, connection)) {
+    edge.pipelined.join(connection);
+    return;
+  }
+  // What waits for its turn is one request. Who is refused again and again and sends many at once is not worth the room.
+  const isFlood = unwantedBytes(connection) > edge.config.limits.headBytesMax;
+  if (isFlood) return turnAway(edge, connection, "limit_unserved", out);
+  edge.pipelined.leave(connection);
+  holdBack(edge, connection);
 }
 
 /** No other request is taken: what has come behind the last one is of no use, and is not kept until the answer is out. */
@@ -130,6 +151,8 @@ export function onEnded(edge: Edge, connection: EdgeConnection, out: Outbox<Edge
   connection.ended = true;
   switch (connection.phase) {
     case "reading":
+      // What it asked for was not even looked at, and who leaves early is not worth an answer.
+      if (connection.places.held.stands) return closeConnection(edge, connection, out);
       if (isInRequest(connection.reader) || (isInHead(connection.reader) && hasRoom(edge, connection))) {
         onBroken(edge, connection, "bad_request", out);
       }
@@ -180,6 +203,11 @@ export function onReturned(edge: Edge, connection: EdgeConnection, out: Outbox<E
   connection.sealed = true;
   openTurn(edge, connection, handshake, { upgrade: true, expectsContinue: false }, out);
   settle(edge, connection, out);
+}
+
+/** Somebody else has answered a handshake that was handed over, and ends its connection. */
+export function onHandshakeRefused(edge: Edge, connection: EdgeConnection): void {
+  if (connection.phase === "handed") countUnserved(edge, connection);
 }
 
 /** The server is told the last event of an exchange, once. */

@@ -6,6 +6,7 @@ import type { Outbox } from "../outbox.ts";
 import { dequeue, enqueue, queueItem, queueLength } from "../queue.ts";
 import { cutConnection, endSide, proceedToEnd, settle, waitAnew } from "./connections.ts";
 import type { EdgeEffect, ExchangeOrder } from "./events.ts";
+import { countServed, countUnserved } from "./pace.ts";
 import { closeTurn, readOn, seal } from "./requests.ts";
 import type { Edge, EdgeConnection, Turn } from "./state.ts";
 
@@ -88,11 +89,15 @@ function respond(edge: Edge, turn: Turn, order: ExchangeOrder, out: Outbox<EdgeE
       return write(turn, [bareHead(order.status, order.headers)], 0, false, out);
     case "respond_upgrade":
       turn.response = "raw";
+      countServed(edge, connection);
       write(turn, [bareHead(101, order.headers)], 0, false, out);
       return readOn(edge, connection, out);
     case "respond":
+      if (order.unserved === true) countUnserved(edge, connection);
+      else countServed(edge, connection);
       return respondWhole(edge, turn, order, out);
     case "respond_head":
+      countServed(edge, connection);
       return write(turn, [headOf(edge, turn, order, false, out)], 0, false, out);
     case "respond_body":
       return writeBody(turn, order.bytes, order.lastUse === true, out);

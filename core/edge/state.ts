@@ -66,7 +66,9 @@ export type EdgeConnection = {
   readBytes: number;
   /** When it is looked at next, or its look ends. */
   lookMs: number;
-  /** Where it stands in the edge's lines of the same names. */
+  /** Whether its next answer was counted beforehand as one that no home gave. */
+  prepaid: boolean;
+  /** Where it stands in the edge's lines of the same names, and in that of its address's pace. */
   readonly places: Readonly<Record<LineName, Place<EdgeConnection>>>;
   /** Whether the adapter was told to stop reading. */
   paused: boolean;
@@ -74,7 +76,7 @@ export type EdgeConnection = {
   ended: boolean;
 };
 
-export type LineName = "idle" | "unread" | "unseen" | "looking" | "wanted" | "pipelined";
+export type LineName = "idle" | "unread" | "unseen" | "looking" | "wanted" | "pipelined" | "held";
 
 /** For the end of a head; for another request; for the rest of a body that nobody wants; for the visitor's end. */
 export type Patience = "head" | "idle" | "rest" | "linger";
@@ -110,6 +112,18 @@ export type Turn = Asked & {
   over: boolean;
 };
 
+/** What the edge knows of the pace of one address. */
+export type Pace = {
+  readonly address: string;
+  /** How full the bucket was, and when; it leaks since. */
+  level: number;
+  atMs: number;
+  /** Connections that are held, the one that has waited longest first. */
+  readonly held: Lineup<EdgeConnection>;
+  /** Armed while any is held, for when the bucket has room. */
+  readonly timer: Timer<string>;
+};
+
 export type Edge = {
   readonly config: EdgeConfig;
   nowMs: number;
@@ -133,6 +147,10 @@ export type Edge = {
   readonly wanted: Lineup<EdgeConnection>;
   /** Connections with a request that stands behind another one, the one that has waited longest first; each tick takes some. */
   readonly pipelined: Lineup<EdgeConnection>;
+  /** Of addresses that got answers which no home gave, and how many of them were left when they were last looked through. */
+  paces: Map<string, Pace>;
+  pacesKept: number;
+  readonly paceTimers: Timers<string>;
   /** Connections by address. */
   readonly addresses: Tally;
   exchangesOpened: number;
@@ -156,6 +174,9 @@ export function createEdgeState(config: EdgeConfig): Edge {
     looksMayFit: false,
     wanted: new Lineup(({ places }) => places.wanted),
     pipelined: new Lineup(({ places }) => places.pipelined),
+    paces: new Map(),
+    pacesKept: 0,
+    paceTimers: createTimers(),
     addresses: new Tally(),
     exchangesOpened: 0,
     closing: false,

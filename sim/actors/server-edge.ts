@@ -127,6 +127,7 @@ export class ServerEdge {
   refuse({ socket, status, headers, body }: Refusal): void {
     const handshake = this.#takeHandshake(socket);
     if (handshake === null) return;
+    this.#loop.dispatch({ type: "connection_refused", connection: handshake.connection });
     const line = this.#lines.get(handshake.connection);
     const fields = [...headers, "connection", "close", "date", DATE];
     let head = `HTTP/1.1 ${status} Refused\r\n`;

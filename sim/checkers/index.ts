@@ -53,6 +53,7 @@ import { outcomeOnce } from "./outcome-once.ts";
 import { outcomeTrue } from "./outcome-true.ts";
 import { overIsOver } from "./over-is-over.ts";
 import { ownWord } from "./own-word.ts";
+import { paced } from "./paced.ts";
 import { patience } from "./patience.ts";
 import { quiescence } from "./quiescence.ts";
 import { recovers } from "./recovers.ts";
@@ -98,6 +99,7 @@ export const properties: readonly Property[] = [
   surplusDropped,
   overIsOver,
   turnsBounded,
+  paced,
   leavingIsKnown,
   leftUnread,
   wellFormed,

@@ -89,6 +89,12 @@ function hasLongHeader({ request }: VisitOperation): boolean {
   return request.quirks?.includes("long_header") === true;
 }
 
+/** Mostly met by strangers only; now and then by visitors whose home is not known yet. A few in a second go on at the least. */
+function drawPace(random: Random): Pick<EdgeLimits, "addressUnservedMax" | "addressUnservedMs"> {
+  const addressUnservedMax = random.chance(1, 4) ? random.skewed(5, 40) : random.between(40, 1_000);
+  return { addressUnservedMax, addressUnservedMs: random.skewed(1, 150) };
+}
+
 /** Drawn short and small, so that a minute of virtual time and a few requests meet them all. */
 export function drawEdgeLimits(random: Random, operations: readonly Operation[]): EdgeLimits {
   const isLong = operations.some((operation) => operation.kind === "visit" && hasLongHeader(operation));
@@ -107,6 +113,7 @@ export function drawEdgeLimits(random: Random, operations: readonly Operation[])
     lookBytes: random.between(128 * KIB, 512 * KIB),
     looksBytesTotal: random.between(1024 * KIB, 2048 * KIB),
     addressLooksBytes: 1024 * KIB,
+    ...drawPace(random.stream("pace")),
     restMs: random.between(1_000, 5_000),
     // Beyond what a simulated home takes to answer: who has ended his side of a WebSocket still gets its last words.
     lingerMs: random.between(10_000, 15_000),

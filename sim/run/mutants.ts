@@ -237,6 +237,12 @@ export const MUTANTS: readonly Mutant[] = [
     "nothing before authorization",
     ["mode_kept", "granted", "authorized"],
   ),
+  mutant(
+    "PB51",
+    "who is refused again and again asks as fast as answers come",
+    "nobody takes the server's time from those it serves",
+    ["paced"],
+  ),
   mutant("PB60", "the cookie of a sign-in reaches the home", "what opened the door is not passed on", [
     "request_intact",
   ]),

@@ -56,7 +56,7 @@ test.each(["moosicbox", "native"] as const)(
       {
         // A fast machine has more visitors leave in a second than a home puts up with.
         agent: { protocol, limits: { abortsPerSecondMax: VISITOR_CYCLES } },
-        server: { limits: { guessesMax: VISITOR_CYCLES } },
+        server: { limits: { guessesMax: VISITOR_CYCLES, addressUnservedMax: 100_000 } },
       },
     );
     const otherToken = await tunnel.server.register("other");
@@ -89,7 +89,7 @@ test.each(["moosicbox", "native"] as const)(
 
 test("A08: five thousand different bad tokens leave nothing behind", async () => {
   const tunnel = await startTunnel((_request, response) => response.end("whole"), {
-    server: { limits: { guessesMax: 10_000 } },
+    server: { limits: { guessesMax: 10_000, addressUnservedMax: 100_000 } },
   });
   await tunnel.ask("/x");
   const before = await settled(tunnel);

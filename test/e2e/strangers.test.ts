@@ -14,10 +14,14 @@ import { ask } from "../helpers/visitor.ts";
 
 const REQUEST = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-function connect(server: Server): RawConnection {
-  const connection = new RawConnection(net.connect(server.port, "127.0.0.1"));
+function connect(server: Server, localAddress = "127.0.0.1"): RawConnection {
+  const connection = new RawConnection(net.connect({ port: server.port, host: "127.0.0.1", localAddress }));
   onTestFinished(() => void connection.socket.destroy());
   return connection;
+}
+
+function answersOf({ text }: RawConnection): number {
+  return text.split("HTTP/1.1 ").length - 1;
 }
 
 /** A connection that writes for as long as anything is taken of it, and reads nothing. */
@@ -29,7 +33,7 @@ async function flood(server: Server, bytes: string): Promise<RawConnection> {
 }
 
 test("ten thousand pipelined requests of one connection are a few exchanges at a time, and all are answered", async () => {
-  const server = await startServer({ limits: { turnsMax: 8 } });
+  const server = await startServer({ limits: { turnsMax: 8, addressUnservedMax: 20_000 } });
   const stranger = connect(server);
   stranger.socket.write(REQUEST.repeat(10_000));
   const single = connect(server);
@@ -108,6 +112,25 @@ test("one address has a share of the connections, and no more", async () => {
         .catch(() => 0),
     )
     .toBe(200);
+});
+
+test("who gets nothing but refusals is held when he has had many, and other addresses are not", async () => {
+  const server = await startServer({ limits: { addressUnservedMax: 20, addressUnservedMs: 3_600_000 } });
+  const stranger = connect(server);
+  for (let count = 1; count <= 20; count++) {
+    stranger.socket.write("GET /x?clientId=none HTTP/1.1\r\nHost: a\r\n\r\n");
+    await stranger.until(() => answersOf(stranger) === count);
+  }
+  const others = [stranger, connect(server), connect(server)];
+  for (const { socket } of others) socket.write(REQUEST);
+  for (const localAddress of ["127.0.0.2", "127.0.0.3"]) {
+    const visitor = connect(server, localAddress);
+    visitor.socket.write(REQUEST);
+    await visitor.until(() => visitor.text.includes("CLIENT-ID"));
+  }
+  expect(others.map(answersOf)).toEqual([20, 0, 0]);
+  const { exchanges } = await server.status();
+  expect(exchanges).toBe(0);
 });
 
 test("guesses at a token are not looked up beyond their number, and a good one still opens the door", async () => {

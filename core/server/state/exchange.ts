@@ -37,7 +37,7 @@ export type Exchange = {
   check: CheckId | null;
   /** What let it in, or is looked up for that; null where no token of the registry did. */
   token: HeldToken | null;
-  /** Whether the visitor's `Authorization` is the home's: null while that is not known. */
+  /** Whether the visitor's `Authorization` is the home's: null until it may go to one. */
   passesAuthorization: boolean | null;
   /** The good cookie that it shows of a sign-in; null where it shows none, or something else counts. */
   session: Session | null;

@@ -342,6 +342,7 @@ function answerPreflight(
     headers,
     body: [],
     close: exchange.request.hasBody,
+    unserved: true,
   });
   endExchange(state, exchange, "completed", out);
 }

@@ -111,14 +111,16 @@ export function respondWhole(
   exchange.headSent = true;
   exchange.status = response.status;
   for (const part of response.body) countWritten(state, exchange, part.length);
-  out.push({
+  const respond = {
     type: "respond",
     exchange: exchange.id,
     status: response.status,
     headers: [...response.headers, ...corsOf(state, exchange)],
     body: response.body,
     close: exchange.request.hasBody && !exchange.requestRead,
-  });
+  } as const;
+  if (exchange.passesAuthorization !== null) out.push(respond);
+  else out.push({ ...respond, unserved: true });
 }
 
 /** Writes some of the body. `lastUse`: nobody else needs any of the buffer that the bytes are of. */

@@ -308,6 +308,7 @@ async function start(forwards = true) {
       }
     },
     onForward: (request) => http.forward(request),
+    onRefused: (request) => http.refused(request),
   });
   const http = new HttpServer({
     limits: edgeLimits,

@@ -37,6 +37,7 @@ export async function start(answer: string | null = null) {
     },
     nonce,
     onForward: (request) => forwarded.push(request),
+    onRefused: () => {},
   });
   const server = new HttpServer({
     limits: edgeLimits,

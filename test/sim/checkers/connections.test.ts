@@ -1,13 +1,14 @@
 /** The properties of visitors' connections, each shown steps of an edge that breaks it and of one that does not. */
 import { describe, expect, test } from "vitest";
 import type { EdgeEffect, EdgeEvent } from "../../../core/edge/events.ts";
-import { edgeLimits } from "../../../core/edge/limits.ts";
+import { type EdgeLimits, edgeLimits } from "../../../core/edge/limits.ts";
 import type { ConnectionId, ExchangeId } from "../../../core/ids.ts";
 import { agentLimits, serverLimits } from "../../../core/limits.ts";
 import { inTurn } from "../../../sim/checkers/in-turn.ts";
 import { lastAnswer } from "../../../sim/checkers/last-answer.ts";
 import { leavingIsKnown } from "../../../sim/checkers/leaving-is-known.ts";
 import { overIsOver } from "../../../sim/checkers/over-is-over.ts";
+import { paced } from "../../../sim/checkers/paced.ts";
 import { turnsBounded } from "../../../sim/checkers/turns-bounded.ts";
 import { wellFormed } from "../../../sim/checkers/well-formed.ts";
 import { targetOf } from "../../../sim/faults/index.ts";
@@ -22,13 +23,13 @@ const first = 1 as ExchangeId;
 const second = 2 as ExchangeId;
 const accepted: Step = [0, { type: "connection_accepted", connection, peer: "192.0.2.1" }];
 
-function violations(property: Property, steps: readonly Step[]): string[] {
+function violations(property: Property, steps: readonly Step[], drawn: Partial<EdgeLimits> = {}): string[] {
   const found: string[] = [];
   const checker = property.create(
     (_kind, message) => found.push(message),
     () => {},
   );
-  const limits = { ...edgeLimits, turnsMax: 2, readAheadBytes: 100, lingerMs: 1_000 };
+  const limits = { ...edgeLimits, turnsMax: 2, readAheadBytes: 100, lingerMs: 1_000, ...drawn };
   checker.begun?.({ scenario: busyScenario(), serverLimits, edgeLimits: limits, agentLimits, targetOf });
   const ledger = new ConnectionLedger();
   for (const [nowMs, event, ...effects] of steps) {
@@ -148,4 +149,27 @@ test("what is no answer by RFC 9112 is told", () => {
   );
   checker.responseMalformed?.("two lengths");
   expect(found).toEqual(["a visitor got two lengths"]);
+});
+
+describe("an address that gets many answers without a home", () => {
+  const limits = { addressUnservedMax: 2, addressUnservedMs: 1_000 };
+  /** A request that is answered at once. */
+  function refused(id: number, nowMs: number): Step[] {
+    const exchange = id as ExchangeId;
+    const respond = { type: "respond", exchange, status: 401, headers: [], body: [], close: false } as const;
+    return [
+      [nowMs, bytes(1), opened(exchange)],
+      [nowMs, { ...respond, unserved: true }, { type: "exchange_closed", exchange, complete: true }],
+    ];
+  }
+
+  test("asks one after the other from then on", () => {
+    const steps = [accepted, ...refused(1, 0), ...refused(2, 0), ...refused(3, 1_000), ...refused(4, 2_000)];
+    expect(violations(paced, steps, limits)).toEqual([]);
+  });
+
+  test("does not ask as fast as before", () => {
+    const steps = [accepted, ...[1, 2, 3, 4, 5, 6].flatMap((id) => refused(id, 0))];
+    expect(violations(paced, steps, limits)).not.toEqual([]);
+  });
 });
