@@ -113,7 +113,7 @@ const COMMENTED = /^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n {2}(\w+):/gm;
 
 function failuresTable(): string[] {
   const rows = Object.entries(FAILURES).map(([name, { status, closeCode, title }]) => [
-    code(name),
+    linkTo(name),
     String(status),
     String(closeCode),
     cell(title),
@@ -123,11 +123,16 @@ function failuresTable(): string[] {
 
 function agentProblemsTable(): string[] {
   const rows = Object.entries(AGENT_PROBLEMS).map(([name, { status, title }]) => [
-    code(name),
+    linkTo(name),
     String(status),
     cell(title),
   ]);
   return table(["code", "status", "what it says"], rows);
+}
+
+/** To the section of the page of errors, in which the table stands. */
+function linkTo(name: string): string {
+  return `[\`${name}\`](#${name})`;
 }
 
 function readyTable(): string[] {

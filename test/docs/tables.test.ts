@@ -36,6 +36,7 @@ describe("what follows from the code", () => {
 });
 
 describe("docs/errors.md", () => {
+  const text = readDocument("docs/errors.md");
   const codes = Object.keys({ ...FAILURES, ...AGENT_PROBLEMS });
 
   test("names no limit that is not a failure's, nor does any other document", () => {
@@ -43,6 +44,18 @@ describe("docs/errors.md", () => {
       for (const [, code = ""] of readDocument(file).matchAll(/`(limit_\w+)`/g))
         expect(codes, file).toContain(code);
     }
+  });
+
+  test.each(codes)("has the cause of %s, and what to do", (code) => {
+    const [, section = ""] = text.split(`\n### \`${code}\`\n`);
+    const [own = ""] = section.split(/^#/m);
+    expect(own).toMatch(/^\*\*Cause\.\*\* \S/m);
+    expect(own).toMatch(/^\*\*What to do\.\*\* \S/m);
+  });
+
+  test("has a section for no other code", () => {
+    const shown = [...text.matchAll(/^### `(.+)`$/gm)].map(([, code]) => code);
+    expect(shown.toSorted()).toEqual(codes.toSorted());
   });
 });
 
