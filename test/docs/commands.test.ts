@@ -231,6 +231,17 @@ const COMMANDS: Readonly<Record<string, (line: string) => Promise<void> | void>>
     const version = await run(`${prefix}/bin/culvert version`).succeeded();
     expect(version.trim()).toBe(PACKAGE.version);
   },
+  "npm run docs:build": (line) => {
+    expect(CI).toContain(line);
+  },
+  "npm run docs:pictures": () => {
+    // It writes into the repository, so that no test runs it: what it takes pictures of has tests of its own.
+    for (const name of ["demo", "status", "seed"]) {
+      const { size } = statSync(join(ROOT, `docs/images/${name}.webp`));
+      expect(size).toBeGreaterThan(5_000);
+      expect(size).toBeLessThan(150_000);
+    }
+  },
   "npm run docs:tables": (line) => {
     // They are fresh, which test/docs/tables.test.ts holds, so that there is nothing to write.
     return run(line)
@@ -250,6 +261,8 @@ const COMMANDS: Readonly<Record<string, (line: string) => Promise<void> | void>>
   },
   "culvert serve --access-token-file culvert-token": (line) => serves(line),
   "culvert serve --bind 127.0.0.1 --trusted-proxy 127.0.0.1 --path-routing on --access-token-file culvert-token":
+    (line) => serves(line),
+  "culvert serve --bind 127.0.0.1 --trusted-proxy 127.0.0.1 --domain tunnel.example.net --access-token-file culvert-token":
     (line) => serves(line),
   "culvert serve --port 8000 --access-token-file culvert-token --database sqlite:./culvert.db": (line) =>
     serves(line, { "--port 8000": "--port 0" }),

@@ -36,6 +36,12 @@ export function commandsIn(text: string): Command[] {
   );
 }
 
+/** The texts of all blocks in that language. */
+export function blocksIn(text: string, language: string): string[] {
+  const blocks = text.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "gm"));
+  return [...blocks].map(([, block = ""]) => block);
+}
+
 /** The cells of each table, its heading first. */
 export function tablesIn(text: string): string[][][] {
   return [...text.matchAll(/^\|.*\n\|[-|]+\|\n(?:\|.*\n)*/gm)].map(([table]) => {
