@@ -8,9 +8,8 @@ import { properties } from "../../sim/checkers/index.ts";
 import { documents, ROOT, readDocument, tablesIn, tableUnder } from "./documents.ts";
 import { commandsWithSettings, PARTS, partsIn, renewed } from "./generated.ts";
 
-const PACKAGE: { readonly dependencies: object; readonly devDependencies: object } = JSON.parse(
-  readFileSync(join(ROOT, "package.json"), "utf8"),
-);
+const PACKAGE: { readonly version: string; readonly dependencies: object; readonly devDependencies: object } =
+  JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 
 describe("what follows from the code", () => {
   test.each(documents())("is fresh in %s: npm run docs:tables", (file) => {
@@ -121,6 +120,13 @@ describe("docs/contributing.md", () => {
     const shown = rows.flatMap(([names = ""]) => [...names.matchAll(/`([^`]+)`/g)].map(([, name]) => name));
     const known = [...Object.keys(PACKAGE.dependencies), ...Object.keys(PACKAGE.devDependencies)];
     expect(shown.toSorted()).toEqual(known.toSorted());
+  });
+});
+
+describe("CHANGELOG.md", () => {
+  test("begins with the version of the package", () => {
+    const [, newest] = /^## (\S+)$/m.exec(readDocument("CHANGELOG.md")) ?? [];
+    expect(newest).toBe(PACKAGE.version);
   });
 });
 
