@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { FRONTS_LEFT_OUT, hasFronts } from "./test/fronts/programs.ts";
 import { hasMysqlTests, LEFT_OUT } from "./test/mysql/engine.ts";
 
 /**
@@ -11,6 +12,8 @@ const UNITS = ["test/{core,adapters,helpers}/**/*.test.ts", "test/{architecture,
 
 const withMysql = await hasMysqlTests();
 if (!withMysql) console.warn(LEFT_OUT);
+const withFronts = hasFronts();
+if (!withFronts) console.warn(FRONTS_LEFT_OUT);
 
 export default defineConfig({
   test: {
@@ -23,10 +26,12 @@ export default defineConfig({
         test: {
           name: "systems",
           include: ["test/**/*.test.ts"],
-          exclude: [...UNITS, "test/mysql/**"],
+          exclude: [...UNITS, "test/mysql/**", "test/fronts/**"],
           ...patience,
         },
       },
+      // Caddy, nginx and HAProxy around the server, by the configurations of the documents.
+      ...(withFronts ? [{ test: { name: "fronts", include: ["test/fronts/*.test.ts"], ...patience } }] : []),
       // One server for all files, which they pause, kill and lock: one file at a time, when the others are done.
       ...(withMysql
         ? [

@@ -75,7 +75,7 @@ function reasonOf(name: string): string {
 }
 
 /** In the largest unit that makes a whole number of it. */
-function quantityText(name: string, value: number): string {
+export function quantityText(name: string, value: number): string {
   if (/Ms(?:Max)?$/.test(name)) return inLargest(value, DURATIONS);
   return name.includes("Bytes") ? inLargest(value, SIZES) : "";
 }

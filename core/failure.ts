@@ -1,6 +1,6 @@
 /**
  * Every way in which something can fail, with what the two kinds of peer are told: an HTTP status (RFC 9110 section 15)
- * and a WebSocket close code (RFC 6455 section 7.4.1; 4000-4999 are ours). The README lists this table.
+ * and a WebSocket close code (RFC 6455 section 7.4.1; 4000-4999 are ours). docs/errors.md lists this table.
  */
 type Failure = {
   readonly status: number;

@@ -8,7 +8,7 @@ export type RegistryProblem = {
   readonly detail: string;
 };
 
-/** What is wrong and what to do. README lists them all. */
+/** What is wrong and what to do. docs/server.md lists them all. */
 export const REGISTRY_PROBLEMS = {
   registry_down: "the database does not answer: see that it runs and can be reached",
   registry_busy: "another process keeps the database locked: let it finish, or end it",

@@ -4,6 +4,8 @@ export type CertificateOptions = {
   readonly untilYear?: number;
   /** Whether it is for `127.0.0.1` and `localhost`, or for `elsewhere.example` alone. */
   readonly isElsewhere?: boolean;
+  /** Names that it is for besides. */
+  readonly alsoFor?: readonly string[];
 };
 
 /** A self-signed certificate, made anew so that no key lies in the repository. */
@@ -13,6 +15,7 @@ export function createCertificate({
   fromYear = 2020,
   untilYear = 2100,
   isElsewhere = false,
+  alsoFor = [],
 }: CertificateOptions = {}): { readonly key: string; readonly cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const ecdsaWithSha256 = sequence(oid("2a8648ce3d040302"));
@@ -25,7 +28,10 @@ export function createCertificate({
   );
   const names = isElsewhere
     ? sequence(der(0x82, Buffer.from("elsewhere.example")))
-    : sequence(der(0x87, Buffer.from([127, 0, 0, 1])), der(0x82, Buffer.from("localhost")));
+    : sequence(
+        der(0x87, Buffer.from([127, 0, 0, 1])),
+        ...["localhost", ...alsoFor].map((name) => der(0x82, Buffer.from(name))),
+      );
   const isAuthority = sequence(der(0x01, Buffer.from([0xff])));
   const extensions = sequence(
     sequence(oid("551d11"), der(0x04, names)), // subjectAltName
