@@ -145,7 +145,7 @@ export function refuse(
   const problem = problemResponse(code, { requestId: null, html: false, ...named });
   connection.sealed = true;
   dropAhead(edge, connection);
-  countUnserved(edge, connection);
+  countUnserved(edge, connection.address, connection);
   connection.lastAnswer = { ...problem, headers: [...problem.headers, ...headers] };
   proceedToEnd(edge, connection, out);
 }

@@ -11,6 +11,9 @@ import type { Edge, EdgeConnection, Pace } from "./state.ts";
 /** Fewer are not looked through for what has leaked away. */
 const PACES_MIN = 64;
 
+/** A request, or the connection that it is still to come on. */
+type Counted = { prepaid: boolean };
+
 /** Whether another request of the connection has to wait. */
 export function isTooFast(edge: Edge, { address, prepaid }: EdgeConnection): boolean {
   if (address === null || prepaid || edge.paces.size === 0) return false;
@@ -35,10 +38,10 @@ export function leaveHeld(edge: Edge, connection: EdgeConnection): void {
   if (pace?.held.size === 0) disarm(edge.paceTimers, pace.timer);
 }
 
-/** An answer that no home gave is on its way to the connection. */
-export function countUnserved(edge: Edge, connection: EdgeConnection): void {
-  const { address, prepaid } = connection;
-  connection.prepaid = false;
+/** There is an answer that no home gave, to a request or to what was to be one. */
+export function countUnserved(edge: Edge, address: string | null, asked: Counted): void {
+  const { prepaid } = asked;
+  asked.prepaid = false;
   if (address === null || prepaid) return;
   const pace = edge.paces.get(address) ?? createPace(edge, address);
   pace.level = levelOf(edge, pace) + 1;
@@ -46,10 +49,10 @@ export function countUnserved(edge: Edge, connection: EdgeConnection): void {
 }
 
 /** A home has answered: what was counted before that was known is given back. */
-export function countServed(edge: Edge, connection: EdgeConnection): void {
-  if (!connection.prepaid) return;
-  connection.prepaid = false;
-  const pace = edge.paces.get(connection.address ?? "");
+export function countServed(edge: Edge, address: string | null, asked: Counted): void {
+  if (!asked.prepaid) return;
+  asked.prepaid = false;
+  const pace = edge.paces.get(address ?? "");
   if (pace !== undefined) pace.level = Math.max(0, pace.level - 1);
 }
 

@@ -207,7 +207,7 @@ export function onReturned(edge: Edge, connection: EdgeConnection, out: Outbox<E
 
 /** Somebody else has answered a handshake that was handed over, and ends its connection. */
 export function onHandshakeRefused(edge: Edge, connection: EdgeConnection): void {
-  if (connection.phase === "handed") countUnserved(edge, connection);
+  if (connection.phase === "handed") countUnserved(edge, connection.address, connection);
 }
 
 /** The server is told the last event of an exchange, once. */
@@ -305,7 +305,9 @@ function openTurn(
     closes: false,
     cut: false,
     over: false,
+    prepaid: connection.prepaid,
   };
+  connection.prepaid = false;
   connection.turns.push(turn);
   edge.turns.set(exchange, turn);
   if (head.hasBody) connection.incoming = turn;

@@ -32,6 +32,15 @@ export function obeyOrder(edge: Edge, order: ExchangeOrder, out: Outbox<EdgeEffe
       // Not worth waiting for a turn.
       if (connection.turns[0] === turn) respond(edge, turn, order, out);
       return;
+    case "respond":
+      // Now: its turn comes when the visitor has taken what is before it, and he may ask on until then.
+      if (order.unserved === true) countUnserved(edge, connection.address, turn);
+      else countServed(edge, connection.address, turn);
+      return inTurn(edge, turn, order, out);
+    case "respond_head":
+    case "respond_upgrade":
+      countServed(edge, connection.address, turn);
+      return inTurn(edge, turn, order, out);
     default:
       return inTurn(edge, turn, order, out);
   }
@@ -89,15 +98,11 @@ function respond(edge: Edge, turn: Turn, order: ExchangeOrder, out: Outbox<EdgeE
       return write(turn, [bareHead(order.status, order.headers)], 0, false, out);
     case "respond_upgrade":
       turn.response = "raw";
-      countServed(edge, connection);
       write(turn, [bareHead(101, order.headers)], 0, false, out);
       return readOn(edge, connection, out);
     case "respond":
-      if (order.unserved === true) countUnserved(edge, connection);
-      else countServed(edge, connection);
       return respondWhole(edge, turn, order, out);
     case "respond_head":
-      countServed(edge, connection);
       return write(turn, [headOf(edge, turn, order, false, out)], 0, false, out);
     case "respond_body":
       return writeBody(turn, order.bytes, order.lastUse === true, out);

@@ -66,7 +66,7 @@ export type EdgeConnection = {
   readBytes: number;
   /** When it is looked at next, or its look ends. */
   lookMs: number;
-  /** Whether its next answer was counted beforehand as one that no home gave. */
+  /** Whether the answer to its next request was counted beforehand as one that no home gave. */
   prepaid: boolean;
   /** Where it stands in the edge's lines of the same names, and in that of its address's pace. */
   readonly places: Readonly<Record<LineName, Place<EdgeConnection>>>;
@@ -110,6 +110,8 @@ export type Turn = Asked & {
   cut: boolean;
   /** Whether the server was told its last event. */
   over: boolean;
+  /** Whether its answer was counted beforehand as one that no home gave. */
+  prepaid: boolean;
 };
 
 /** What the edge knows of the pace of one address. */
