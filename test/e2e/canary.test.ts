@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { createInvite } from "../../adapters/registry/invite.ts";
 import { hashPassword } from "../../adapters/server/passwords.ts";
 import { LOG_LEVELS } from "../../adapters/settings/settings.ts";
 import { startOrigin } from "../helpers/origin.ts";
@@ -14,6 +15,7 @@ import {
   startAgentProgram,
   startProgram,
   startServerProgram,
+  untilTrue,
 } from "../helpers/program.ts";
 import { ACCESS_TOKEN, temporaryFolder } from "../helpers/tunnel.ts";
 import { ask } from "../helpers/visitor.ts";
@@ -128,6 +130,41 @@ describe("a server and an agent show no secret that came by", () => {
       expect(warned.length).toBe(isTold ? 1 : 0);
       if (isTold) expect(warned[0]).toContain("use --access-token-file or TUNNEL_ACCESS_TOKEN_FILE");
     }
+  });
+});
+
+describe("an agent that registers with an invite, and with one that is used up, shows none", () => {
+  test.each(Object.keys(WAYS))("%s", async (way) => {
+    const file = join(temporaryFolder(), "culvert.db");
+    const server = await startServerProgram({ database: `sqlite:${file}`, flags: ["--log-level=debug"] });
+    const origin = await startOrigin((_request, response) => response.end("at home"));
+    const database = { type: "sqlite", path: file } as const;
+    const invite = await createInvite({ clientId: "guest", lifetimeSeconds: 60, database });
+    const { flags, environment } = given(way, [["invite", "CULVERT_INVITE", invite]]);
+    const start = () =>
+      startProgram(
+        [
+          ...["agent", "--server", server.url, "--to", origin.url, "--client-id", "guest"],
+          ...["--state", join(temporaryFolder(), "agent.json"), "--log-level=debug", ...flags],
+        ],
+        { environment },
+      );
+    const agent = start();
+    await untilTrue(() => agent.output().includes("connected as guest"), agent);
+    const again = start();
+    await untilTrue(() => again.output().includes("invite"), again);
+    const lines = [agent, again].map(commandLine);
+    const { body } = await ask(`${server.url}/x?clientId=guest`, {
+      headers: { authorization: `Bearer ${invite}` },
+    });
+    for (const program of [again, agent, server]) {
+      program.signal("SIGTERM");
+      await program.ended;
+    }
+    const said = [server.output(), agent.output(), again.output(), body.toString()].join("\n");
+    expect(said).not.toContain(invite);
+    const isFlag = way === "a flag";
+    expect(lines.map((line) => line.includes(invite))).toEqual([isFlag, isFlag]);
   });
 });
 
