@@ -18,6 +18,7 @@ import { codedRightly } from "./coded-rightly.ts";
 import { connectionsKept } from "./connections-kept.ts";
 import { contradictions } from "./contradictions.ts";
 import { counters } from "./counters.ts";
+import { creditCaused } from "./credit-caused.ts";
 import { deadlines } from "./deadlines.ts";
 import { delivered } from "./delivered.ts";
 import { distrust } from "./distrust.ts";
@@ -126,6 +127,7 @@ export const properties: readonly Property[] = [
   abortSent,
   heldBytes,
   nativeFlow,
+  creditCaused,
   endsGoOut,
   resetsAcknowledged,
   socketRoom,

@@ -243,6 +243,12 @@ export const MUTANTS: readonly Mutant[] = [
     "nobody takes the server's time from those it serves",
     ["paced"],
   ),
+  mutant(
+    "PB53",
+    "credit is given for what has come, whether the visitor has taken it or not",
+    "credit is given only for what was really taken",
+    ["credit_caused", "native_flow"],
+  ),
   mutant("PB60", "the cookie of a sign-in reaches the home", "what opened the door is not passed on", [
     "request_intact",
   ]),
