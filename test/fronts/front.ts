@@ -46,7 +46,7 @@ export type Front = {
 /** A home behind a front: its agent, too, comes through it. Visitors are let in as they are. */
 export async function startFront(kind: FrontKind, origin: string): Promise<Front> {
   const server = await startServer({ flags: [`--domain=${DOMAIN}`, "--trusted-proxy=127.0.0.1"] });
-  const place = createPlace(server.port, (await freePorts())[0]);
+  const place = await createPlace(server.port);
   await runFront(kind.prepare(place), place.folder, place.port);
   const authority = kind.authority?.(place) ?? place.certificate;
   await startAgent({ url: `https://${DOMAIN}:${place.port}` }, origin, {
@@ -74,7 +74,9 @@ export async function startFront(kind: FrontKind, origin: string): Promise<Front
   };
 }
 
-function createPlace(serverPort: number, port: number): FrontPlace {
+/** A folder with a certificate, and a port for a front of the server on that port. */
+export async function createPlace(serverPort: number): Promise<FrontPlace> {
+  const [port] = await freePorts();
   const folder = temporaryFolder();
   const { cert, key } = createCertificate({ alsoFor: [HOME] });
   const write = (name: string, text: string) => {
