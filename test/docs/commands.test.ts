@@ -288,6 +288,11 @@ describe("the commands of the documents", () => {
     expect(new Set(lines)).toEqual(new Set(Object.keys(COMMANDS)));
   });
 
+  test("of GitHub's CI are those of .ci/run", () => {
+    const steps = [...readDocument(".github/workflows/ci.yml").matchAll(/^ +- run: (.+)$/gm)];
+    expect(steps.map(([, step]) => step)).toEqual(["sudo --preserve-env=PATH .ci/run"]);
+  });
+
   test("that no test runs have a reason for that, in words", () => {
     const reasons = allCommands().flatMap(({ notRun }) => (notRun === null ? [] : [notRun]));
     expect(reasons.filter((reason) => reason.split(" ").length < 4)).toEqual([]);
