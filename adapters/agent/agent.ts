@@ -71,6 +71,7 @@ export function startAgent(
       hostHeader: config.hostHeader,
       headers: config.headers,
       exitOnError: config.exitOnError,
+      docsUrl: config.docsUrl,
       limits: config.limits,
       seed: randomBytes(4).readUInt32LE(),
     }),

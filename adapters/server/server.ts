@@ -58,6 +58,7 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     domain: config.domain,
     pathRouting: config.pathRouting,
     queryTokens: config.queryTokens,
+    docsUrl: config.docsUrl,
     registerAgain: config.registerAgain,
     trustedProxies: config.trustedProxies,
     build: readVersion(),

@@ -11,6 +11,7 @@ import {
 } from "../../core/limits.ts";
 import { REGISTER_AGAIN, type RegisterAgain } from "../../core/registry/credentials.ts";
 import { type ConnectionConfig, connectionSettings, connectionShape, proxyFor } from "./connection.ts";
+import { docsUrl, docsUrlSetting } from "./docs-url.ts";
 import { limitsSchema } from "./limits.ts";
 import { type LogLevel, logLevel, logLevelSetting } from "./log-level.ts";
 import type { MysqlSettings } from "./mysql-url.ts";
@@ -60,11 +61,12 @@ export type ServeConfig = {
   readonly queryTokens: boolean;
   /** IP addresses and CIDR blocks. */
   readonly trustedProxies: readonly string[];
+  readonly docsUrl: string | null;
   readonly logLevel: LogLevel;
   readonly limits: ServerLimits;
 };
 
-export type RunAgentConfig = Pick<AgentConfig, "protocol" | "access" | "hostHeader" | "headers"> &
+export type RunAgentConfig = Pick<AgentConfig, "protocol" | "access" | "hostHeader" | "headers" | "docsUrl"> &
   ConnectionConfig & {
     /** `http:` or `https:`, perhaps with a path that all the server's paths begin with. */
     readonly server: URL;
@@ -142,6 +144,7 @@ const serveSchema = z.object({
   pathRouting: onOff.default(false),
   queryTokens: onOff.default(true),
   trustedProxies,
+  docsUrl,
   logLevel,
   limits: limitsSchema<ServerLimits>(serverLimits, assertServerLimits),
 });
@@ -161,6 +164,7 @@ const agentSchema = z.object({
   tlsSkipVerify: onOff.default(false),
   originName,
   ...connectionShape,
+  docsUrl,
   logLevel,
   limits: limitsSchema<AgentLimits>(agentLimits, assertAgentLimits),
 });
@@ -247,6 +251,7 @@ const serveSettings: { readonly [Name in keyof typeof serveSchema.shape]: Settin
     help: "takes X-Forwarded-* and Forwarded from these peers, IP or CIDR; repeatable (default: none)",
     repeatable: true,
   },
+  docsUrl: docsUrlSetting,
   logLevel: logLevelSetting,
   limits: limitSetting,
 };
@@ -338,6 +343,7 @@ const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]: Settin
     help: "the name in the certificate of an https:// service that is given by address (default: its host)",
   },
   ...connectionSettings,
+  docsUrl: docsUrlSetting,
   logLevel: logLevelSetting,
   limits: limitSetting,
 };

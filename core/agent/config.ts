@@ -36,6 +36,8 @@ export type AgentConfig = {
     | { readonly type: "fixed"; readonly value: string };
   /** Set in each request to the origin, in place of any of the same name. */
   readonly headers: HeaderList;
+  /** Where errors lead people: the page that has an anchor for each code. Null leads them nowhere. */
+  readonly docsUrl: string | null;
   /** Whether the agent ends where trying again cannot help, unless it was connected once: then its settings were right. */
   readonly exitOnError: boolean;
   readonly limits: AgentLimits;

@@ -37,13 +37,18 @@ export const AGENT_PROBLEMS = {
 
 export type AgentProblem = keyof typeof AGENT_PROBLEMS;
 
-/** `accept` is the visitor's: a browser gets a page. `detail` says what was special, null where nothing was. */
-export function agentProblem(
-  code: AgentProblem,
-  detail: string | null,
-  requestId: WireId,
-  accept: string | null,
-): ProblemResponse {
+/** What the answer is about. */
+export type ProblemOccasion = {
+  /** What was special, null where nothing was. */
+  readonly detail: string | null;
+  readonly requestId: WireId;
+  /** The visitor's: a browser gets a page. */
+  readonly accept: string | null;
+  readonly docsUrl: string | null;
+};
+
+export function agentProblem(code: AgentProblem, occasion: ProblemOccasion): ProblemResponse {
+  const { detail, requestId, accept, docsUrl } = occasion;
   const { status, title, retryAfterSeconds } = AGENT_PROBLEMS[code];
   const problem = {
     status,
@@ -53,6 +58,7 @@ export function agentProblem(
     // A JSON number cannot hold more; such an id is another server's, and its visitor does not need it.
     requestId: typeof requestId === "number" ? requestId : null,
     retryAfterSeconds,
+    docsUrl,
   };
   return renderProblem(problem, accept !== null && prefersHtml(["accept", accept]));
 }

@@ -15,6 +15,8 @@ export type Problem = {
   readonly detail: string | null;
   readonly requestId: number | null;
   readonly retryAfterSeconds: number | null;
+  /** The page that has a section for each code, under an anchor of its name; null where there is none. */
+  readonly docsUrl: string | null;
 };
 
 export type ProblemResponse = {
@@ -29,13 +31,14 @@ export function problemResponse(
   options: {
     readonly requestId: number | null;
     readonly html: boolean;
+    readonly docsUrl?: string | null;
     readonly detail?: string;
     readonly status?: number;
   },
 ): ProblemResponse {
   const { title, retryAfterSeconds } = failureOf(code);
-  const { requestId, html, detail = null, status = failureOf(code).status } = options;
-  return renderProblem({ status, code, title, detail, requestId, retryAfterSeconds }, html);
+  const { requestId, html, docsUrl = null, detail = null, status = failureOf(code).status } = options;
+  return renderProblem({ status, code, title, detail, requestId, retryAfterSeconds, docsUrl }, html);
 }
 
 /** The detail of a problem for a limit in milliseconds that was passed: which one, its value, and where it is set. */
@@ -77,7 +80,7 @@ export function prefersHtml(headers: HeaderList): boolean {
 function problemJson(problem: Problem): string {
   const { status, code, title, detail, requestId } = problem;
   return JSON.stringify({
-    type: "about:blank",
+    type: sectionOf(problem) ?? "about:blank",
     title,
     status,
     ...(detail === null ? {} : { detail }),
@@ -86,13 +89,19 @@ function problemJson(problem: Problem): string {
   });
 }
 
+/** Where a person reads what to do; RFC 9457 section 3.1.1 has such an address as the problem's type. */
+function sectionOf({ docsUrl, code }: Problem): string | null {
+  return docsUrl === null ? null : `${docsUrl}#${code}`;
+}
+
 function problemPage(problem: Problem): string {
   const { status, code, title, detail, requestId } = problem;
+  const section = sectionOf(problem);
   return htmlPage(
     `${status} ${title}`,
     `<p class="status">${status}</p>
 <h1>${escapeHtml(title)}</h1>
-${detail === null ? "" : `<p>${escapeHtml(detail)}</p>\n`}<dl>
+${detail === null ? "" : `<p>${escapeHtml(detail)}</p>\n`}${section === null ? "" : `<p><a href="${escapeHtml(section)}" rel="noreferrer">Why, and what to do</a></p>\n`}<dl>
 <dt>Code</dt><dd>${escapeHtml(code)}</dd>
 ${requestId === null ? "" : `<dt>Request</dt><dd>${requestId}</dd>\n`}</dl>`,
   );
@@ -132,6 +141,7 @@ main { width: 100%; max-width: 32rem; padding: 2.5rem; background: var(--card); 
 .status { color: var(--mark); font-weight: 600; letter-spacing: 0.08em; }
 h1 { margin: 0.25rem 0 0.75rem; font-size: 1.5rem; line-height: 1.25; text-wrap: balance; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 1rem; margin-top: 1.75rem; padding-top: 1.25rem; border-top: 1px solid var(--line); font-size: 0.875rem; color: var(--quiet); }
+a { color: var(--mark); }
 dd { font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
 `;
 

@@ -20,6 +20,8 @@ export type ServerConfig = {
   readonly queryTokens: boolean;
   /** Addresses and CIDR blocks of proxies whose forwarding headers are taken over. */
   readonly trustedProxies: readonly string[];
+  /** Where errors lead people: the page that has an anchor for each code. Null leads them nowhere. */
+  readonly docsUrl: string | null;
   /** Identifies the build in `/health`. */
   readonly build: string;
   readonly limits: ServerLimits;

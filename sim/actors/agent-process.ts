@@ -90,6 +90,7 @@ export class AgentProcess {
       origins: originsOf(settings.spec),
       ...hostOf(settings.spec),
       exitOnError: false,
+      docsUrl: null,
       limits: settings.limits,
       seed: world.random(`jitter:${name}`).next(),
     });

@@ -96,6 +96,7 @@ export class ServerProcess implements SteppedServer {
       pathRouting: settings.pathRouting,
       queryTokens: true,
       trustedProxies: settings.trustedProxies,
+      docsUrl: null,
       build: "simulated",
       limits: settings.limits,
       sha256: fakeSha256,

@@ -1,10 +1,8 @@
 /** What the documents tell people to type does what they say. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
-import { delimiter, dirname, join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { dirname, join } from "node:path";
+import { describe, expect, test } from "vitest";
 import { createInvite } from "../../adapters/registry/invite.ts";
 import { readAgentConfig } from "../../adapters/settings/settings.ts";
 import { startOrigin } from "../helpers/origin.ts";
@@ -17,8 +15,8 @@ import {
   temporaryFolder,
 } from "../helpers/tunnel.ts";
 import { ask } from "../helpers/visitor.ts";
-import { Watch } from "../helpers/watch.ts";
 import { type Command, commandsIn, documents, ROOT, readDocument } from "./documents.ts";
+import { type Place, run } from "./shell.ts";
 
 const CI = readFileSync(join(ROOT, ".ci/run"), "utf8");
 const PACKAGE: { readonly version: string; readonly scripts: Readonly<Record<string, string>> } = JSON.parse(
@@ -32,93 +30,6 @@ function allCommands(): Command[] {
 /** What a process list or the history of a shell would keep of a secret. */
 const SHOWN_SECRET =
   /--(?:access-token|access(?! public)|header|invite|proxy)[ =]|(?:TOKEN|DATABASE_URL|CULVERT_ACCESS|CULVERT_HEADER)=|Bearer|:\/\/[^ /:]+:[^ /@]+@|(?:signature|magicToken)=| -p[^ ]|--password/;
-
-/** What stands in for the machines and files of the documents when a command is run here. */
-type Place = {
-  /** Texts of the command line, each with what stands in its place. */
-  readonly replaced?: Readonly<Record<string, string>>;
-  /** Files of the folder that it runs in, by name, with what they hold. */
-  readonly files?: Readonly<Record<string, string>>;
-  /** Instead of a folder of its own. */
-  readonly folder?: string;
-  readonly environment?: NodeJS.ProcessEnv;
-};
-
-/** Runs a command line in a shell that finds `culvert`. Those of npm run from the top of the repository. */
-function run(line: string, place: Place = {}) {
-  let command = line;
-  for (const [text, standIn] of Object.entries(place.replaced ?? {})) {
-    expect(command, "what is replaced is there").toContain(text);
-    command = command.replaceAll(text, standIn);
-  }
-  const folder = place.folder ?? temporaryFolder();
-  for (const [name, text] of Object.entries(place.files ?? {})) {
-    writeFileSync(join(folder, name), text, { mode: 0o600 });
-  }
-  // In a group of its own, so that one signal ends npm and all that it started.
-  const child = spawn("bash", ["-c", command], {
-    cwd: /\bnpm\b/.test(line) ? ROOT : folder,
-    env: {
-      PATH: [folderWithCulvert(), process.env.PATH].join(delimiter),
-      HOME: temporaryFolder(),
-      ...place.environment,
-    },
-    detached: true,
-  });
-  const watch = new Watch();
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      output += text;
-      watch.changed();
-    });
-  }
-  let code: number | null | undefined;
-  const ended = once(child, "close").then(([exitCode]) => {
-    code = exitCode;
-    watch.changed();
-    return code;
-  });
-  onTestFinished(async () => {
-    endGroup(child);
-    await ended;
-  });
-  return {
-    /** Until its output matches: the first group. Rejects where it ends without. */
-    printed: (pattern: RegExp) =>
-      watch.until(() => {
-        const match = pattern.exec(output);
-        if (match === null && code !== undefined) throw new Error(`it ended with ${code}: ${output}`);
-        return match?.[1] ?? match?.[0];
-      }),
-    async succeeded(): Promise<string> {
-      if ((await ended) !== 0) throw new Error(`it ended with ${code}: ${output}`);
-      return output;
-    },
-  };
-}
-
-function endGroup({ pid, exitCode }: ChildProcess): void {
-  if (pid === undefined || exitCode !== null) return;
-  try {
-    process.kill(-pid, "SIGTERM");
-  } catch {
-    // It ended by itself meanwhile.
-  }
-}
-
-/** The program as an installed one is called. */
-function folderWithCulvert(): string {
-  const folder = join(temporaryFolder(), "bin");
-  mkdirSync(folder);
-  const file = join(folder, "culvert");
-  writeFileSync(
-    file,
-    `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, "dist/adapters/main.js")}" "$@"\n`,
-  );
-  chmodSync(file, 0o755);
-  return folder;
-}
 
 function fileWith(text: string): string {
   const file = join(temporaryFolder(), "secret");
@@ -375,6 +286,11 @@ describe("the commands of the documents", () => {
 
   test("are all that are known here", () => {
     expect(new Set(lines)).toEqual(new Set(Object.keys(COMMANDS)));
+  });
+
+  test("of GitHub's CI are those of .ci/run", () => {
+    const steps = [...readDocument(".github/workflows/ci.yml").matchAll(/^ +- run: (.+)$/gm)];
+    expect(steps.map(([, step]) => step)).toEqual(["sudo --preserve-env=PATH .ci/run"]);
   });
 
   test("that no test runs have a reason for that, in words", () => {

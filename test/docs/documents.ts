@@ -1,6 +1,7 @@
 /** What is written for people, as text to look into. */
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import { filesIn } from "../helpers/source-text.ts";
 
 export const ROOT = join(import.meta.dirname, "../..");
 
@@ -76,4 +77,18 @@ export function slugOf(heading: string): string {
     .toLowerCase()
     .replace(/[^\p{L}\p{N}_\- ]/gu, "")
     .replaceAll(" ", "-");
+}
+
+/** Each by its path from the top of the repository, in order. */
+export function testFiles(): string[] {
+  return filesIn(join(ROOT, "test"))
+    .filter((file) => file.endsWith(".test.ts"))
+    .map((file) => relative(ROOT, file))
+    .toSorted();
+}
+
+/** The ids that the titles of a file's tests begin with. */
+export function testIdsIn(source: string): string[] {
+  const titles = source.matchAll(/["`]((?:[A-Z]\d\d, )*[A-Z]\d\d): /g);
+  return [...titles].flatMap(([, ids = ""]) => ids.split(", "));
 }

@@ -9,7 +9,8 @@ import { revokeSettings } from "../../adapters/settings/revoke.ts";
 import { limitsOf, settingsOf } from "../../adapters/settings/settings.ts";
 import { AGENT_PROBLEMS } from "../../core/agent/problem.ts";
 import { FAILURES } from "../../core/failure.ts";
-import { readDocument } from "./documents.ts";
+import { readDocument, testFiles, testIdsIn } from "./documents.ts";
+import { TEST_IDS } from "./test-ids.ts";
 
 /** The lines of each part, by its name. */
 export const PARTS: ReadonlyMap<string, () => string[]> = new Map<string, () => string[]>([
@@ -25,6 +26,7 @@ export const PARTS: ReadonlyMap<string, () => string[]> = new Map<string, () => 
   ["failures", failuresTable],
   ["agent problems", agentProblemsTable],
   ["reasons of ready", readyTable],
+  ["test ids", testIdsTable],
 ]);
 
 const MARKED = /^<!-- generated: (.+) -->\n([\s\S]*?)^<!-- \/generated -->$/gm;
@@ -143,4 +145,15 @@ function readyTable(): string[] {
       ...Object.entries(REGISTRY_PROBLEMS).map(([reason, detail]) => [code(reason), cell(detail)]),
     ],
   );
+}
+
+function testIdsTable(): string[] {
+  const files = testFiles().map((file) => ({ file, ids: new Set(testIdsIn(readDocument(file))) }));
+  const rows = Object.entries(TEST_IDS).map(([id, subject]) => {
+    const links = files
+      .filter(({ ids }) => ids.has(id))
+      .map(({ file }) => `[${/([^/]+)\.test\.ts$/.exec(file)?.[1]}](../${file})`);
+    return [code(id), cell(subject), links.join(", ")];
+  });
+  return table(["id", "what goes wrong", "tests"], rows);
 }

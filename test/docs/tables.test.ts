@@ -5,8 +5,9 @@ import { describe, expect, test } from "vitest";
 import { AGENT_PROBLEMS } from "../../core/agent/problem.ts";
 import { FAILURES } from "../../core/failure.ts";
 import { properties } from "../../sim/checkers/index.ts";
-import { documents, ROOT, readDocument, tablesIn, tableUnder } from "./documents.ts";
+import { documents, ROOT, readDocument, tablesIn, tableUnder, testFiles, testIdsIn } from "./documents.ts";
 import { commandsWithSettings, PARTS, partsIn, renewed } from "./generated.ts";
+import { TEST_IDS } from "./test-ids.ts";
 
 const PACKAGE: { readonly version: string; readonly dependencies: object; readonly devDependencies: object } =
   JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
@@ -92,7 +93,8 @@ describe("docs/what-passes-through.md", () => {
         const [feature, , , tests = ""] = row;
         const links = linksOf(tests);
         expect(links.length, feature).toBeGreaterThan(0);
-        for (const { id, file } of links) expect(testIds(file), `${feature}: ${id} in ${file}`).toContain(id);
+        for (const { id, file } of links)
+          expect(testIdsIn(readDocument(file)), `${feature}: ${id} in ${file}`).toContain(id);
       }
     },
   );
@@ -103,11 +105,19 @@ describe("docs/what-passes-through.md", () => {
     const ends = [1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 16, 21, 22, 23, 24].map((number) => fault("T", number));
     expect([...faults, ...ends].filter((id) => !ids.has(id))).toEqual([]);
   });
+});
 
-  test("has a key to the letters of the ids that it names", () => {
-    const letters = new Set(linksOf(text).map(({ id }) => id.slice(0, 1)));
-    const key = tableUnder(text, "| letter | what the tests are about |").map(([letter]) => letter);
-    expect([...letters].filter((letter) => !key.includes(`\`${letter}\``))).toEqual([]);
+describe("docs/test-ids.md", () => {
+  const used = new Set(testFiles().flatMap((file) => testIdsIn(readDocument(file))));
+
+  test("has every id that a title begins with, and no other", () => {
+    expect(Object.keys(TEST_IDS), "subjects are in test/docs/test-ids.ts").toEqual([...used].toSorted());
+  });
+
+  test("has every letter of them", () => {
+    const rows = tableUnder(readDocument("docs/test-ids.md"), "| letter | what the tests are about |");
+    const letters = new Set([...used].map((id) => `\`${id.slice(0, 1)}\``));
+    expect(rows.map(([letter]) => letter)).toEqual([...letters].toSorted());
   });
 });
 
@@ -148,10 +158,4 @@ function linksOf(text: string): { readonly id: string; readonly file: string }[]
     for (const [, file = ""] of list.matchAll(/\(\.\.\/([^)]+)\)/g)) links.push({ id, file });
   }
   return links;
-}
-
-/** The ids that the titles of a file's tests begin with. */
-function testIds(file: string): string[] {
-  const titles = readDocument(file).matchAll(/["`]((?:[A-Z]\d\d, )*[A-Z]\d\d): /g);
-  return [...titles].flatMap(([, ids = ""]) => ids.split(", "));
 }

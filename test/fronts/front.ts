@@ -46,8 +46,8 @@ export type Front = {
 /** A home behind a front: its agent, too, comes through it. Visitors are let in as they are. */
 export async function startFront(kind: FrontKind, origin: string): Promise<Front> {
   const server = await startServer({ flags: [`--domain=${DOMAIN}`, "--trusted-proxy=127.0.0.1"] });
-  const place = createPlace(server.port, (await freePorts())[0]);
-  await run(kind.prepare(place), place);
+  const place = await createPlace(server.port);
+  await runFront(kind.prepare(place), place.folder, place.port);
   const authority = kind.authority?.(place) ?? place.certificate;
   await startAgent({ url: `https://${DOMAIN}:${place.port}` }, origin, {
     protocol: "native",
@@ -74,7 +74,9 @@ export async function startFront(kind: FrontKind, origin: string): Promise<Front
   };
 }
 
-function createPlace(serverPort: number, port: number): FrontPlace {
+/** A folder with a certificate, and a port for a front of the server on that port. */
+export async function createPlace(serverPort: number): Promise<FrontPlace> {
+  const [port] = await freePorts();
   const folder = temporaryFolder();
   const { cert, key } = createCertificate({ alsoFor: [HOME] });
   const write = (name: string, text: string) => {
@@ -92,8 +94,8 @@ function createPlace(serverPort: number, port: number): FrontPlace {
   };
 }
 
-/** Until it takes connections. */
-async function run(line: readonly string[], { folder, port }: FrontPlace): Promise<void> {
+/** Runs a program in a folder until it takes connections on the port; it has a home of its own there. */
+export async function runFront(line: readonly string[], folder: string, port: number): Promise<void> {
   const [program = "", ...args] = line;
   mkdirSync(join(folder, "home"));
   const child = spawn(program, args, {
@@ -141,4 +143,18 @@ export function written(folder: string, name: string, text: string): string {
   if (existsSync(file)) throw new Error(`there is a ${name} already`);
   writeFileSync(file, text);
   return file;
+}
+
+/** No port but the one that it is given, and nothing that stays in the machine. */
+const caddyGlobals = "{\n  admin off\n  auto_https disable_redirects\n  skip_install_trust\n}\n";
+
+/** The command line that runs Caddy with that Caddyfile. */
+export function caddy(text: string, folder: string): readonly string[] {
+  const file = written(folder, "Caddyfile", caddyGlobals + text);
+  return ["caddy", "run", "--config", file, "--adapter", "caddyfile"];
+}
+
+/** Where Caddy keeps the certificate of its own authority. */
+export function caddyAuthority(folder: string): string {
+  return join(folder, "home/.local/share/caddy/pki/authorities/local/root.crt");
 }

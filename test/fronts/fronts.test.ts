@@ -7,20 +7,12 @@ import { WebSocketServer } from "ws";
 import { blocksIn, readDocument } from "../docs/documents.ts";
 import { portOf, startOrigin } from "../helpers/origin.ts";
 import { read } from "../helpers/visitor.ts";
-import { type FrontKind, placed, startFront, written } from "./front.ts";
+import { caddy, caddyAuthority, type FrontKind, placed, startFront, written } from "./front.ts";
 
 const PAGE = readDocument("docs/tls-and-proxies.md");
 const [CADDY_ONE_NAME = "", CADDY_NAMES = ""] = blocksIn(PAGE, "caddyfile");
 const [NGINX = ""] = blocksIn(PAGE, "nginx");
 const [HAPROXY = ""] = blocksIn(PAGE, "haproxy");
-
-/** Ports of its own, and nothing that a test leaves in the machine. */
-const caddyGlobals = "{\n  admin off\n  auto_https disable_redirects\n  skip_install_trust\n}\n";
-
-function caddy(text: string, folder: string): readonly string[] {
-  const file = written(folder, "Caddyfile", caddyGlobals + text);
-  return ["caddy", "run", "--config", file, "--adapter", "caddyfile"];
-}
 
 const FRONTS: Readonly<Record<string, FrontKind>> = {
   caddy: {
@@ -164,7 +156,7 @@ describe("Caddy with one name", () => {
         }),
         folder,
       ),
-    authority: ({ folder }) => join(folder, "home/.local/share/caddy/pki/authorities/local/root.crt"),
+    authority: ({ folder }) => caddyAuthority(folder),
   };
 
   test("has a certificate by itself", async () => {

@@ -54,6 +54,7 @@ export class TestAgent {
       origins: [{ prefix: "/", authority: "origin.test" }],
       hostHeader: { type: "origin" },
       exitOnError: false,
+      docsUrl: null,
       headers: [],
       limits: agentLimits,
       seed: 1,

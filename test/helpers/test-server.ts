@@ -74,6 +74,7 @@ export class TestServer {
       idBase: 1_000_000,
       accessToken: ACCESS_TOKEN,
       registerAgain: "moosicbox",
+      docsUrl: null,
       corsOrigins: null,
       domain: null,
       pathRouting: false,

@@ -120,7 +120,9 @@ function sendProblem(
 ): void {
   const { wireId, method, accept } = carried;
   const detail = passedLimit(state.config.limits, null, problem);
-  const { status, headers, body } = agentProblem(problem, detail, wireId, accept);
+  const { docsUrl } = state.config;
+  const occasion = { detail, requestId: wireId, accept, docsUrl };
+  const { status, headers, body } = agentProblem(problem, occasion);
   const head = { status, headers };
   beginPackets(state, carried, encodePacketHeader({ requestId: wireId, packetId: 1, last: false, head }));
   if (method !== "HEAD") addBody(state, carried, body, out);

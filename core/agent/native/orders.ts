@@ -192,7 +192,8 @@ function sendProblem(
 ): void {
   const { wire, idleMs } = session;
   const detail = passedLimit(config.limits, idleMs, problem);
-  const { status, headers, body } = agentProblem(problem, detail, stream.id, accept);
+  const occasion = { detail, requestId: stream.id, accept, docsUrl: config.docsUrl };
+  const { status, headers, body } = agentProblem(problem, occasion);
   sendHead(wire, stream, status, headers);
   if (method !== "HEAD") sendBody(wire, stream, body);
   sendEnd(wire, stream, []);

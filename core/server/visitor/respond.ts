@@ -60,6 +60,7 @@ export function respondProblem(
   const problem = problemResponse(code, {
     requestId: state.config.idBase + exchange.id,
     html: prefersHtml(exchange.request.headers),
+    docsUrl: state.config.docsUrl,
     // 424 is MoosicBox's word for it, which browsers and proxies do not know.
     ...(code === "agent_not_connected" && exchange.route.forward.way !== "query" ? { status: 503 } : {}),
     ...(extra.detail === undefined ? {} : { detail: extra.detail }),

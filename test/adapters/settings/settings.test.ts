@@ -23,6 +23,7 @@ describe("the settings of serve", () => {
       queryTokens: true,
       registerAgain: "moosicbox",
       trustedProxies: [],
+      docsUrl: null,
       logLevel: "info",
       limits: serverLimits,
     });
@@ -218,6 +219,7 @@ describe("the settings of agent", () => {
       proxy: null,
       serverCa: null,
       exitOnError: false,
+      docsUrl: null,
       headers: [],
       tlsSkipVerify: false,
       originName: null,

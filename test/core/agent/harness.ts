@@ -28,6 +28,7 @@ export const config: AgentConfig = {
   origins: [{ prefix: "/", authority: "origin.test" }],
   hostHeader: { type: "origin" },
   exitOnError: false,
+  docsUrl: null,
   headers: [],
   limits: agentLimits,
   seed: 7,

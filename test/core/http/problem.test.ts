@@ -15,6 +15,7 @@ const PROBLEM = {
   detail: null,
   requestId: null,
   retryAfterSeconds: null,
+  docsUrl: null,
 };
 
 describe("problemResponse", () => {
@@ -78,6 +79,27 @@ describe("problemResponse", () => {
     expect(page).toContain("agent_not_connected");
     expect(page).toContain("42");
     expect(page).not.toMatch(/https?:|src=|href=|url\(|<script/);
+  });
+});
+
+describe("where there is a page of errors, a problem", () => {
+  const docsUrl = "https://docs.example.org/errors.html";
+  const section = `${docsUrl}#agent_lost`;
+
+  it("has its section there for its type", () => {
+    const problem = problemResponse("agent_lost", { requestId: 1, html: false, docsUrl });
+    expect(JSON.parse(textOf(problem)).type).toBe(section);
+  });
+
+  it("leads a person to it, who is not told to whom he was going", () => {
+    const page = textOf(problemResponse("agent_lost", { requestId: 1, html: true, docsUrl }));
+    expect(page).toContain(`<a href="${section}" rel="noreferrer">`);
+  });
+
+  it("lets the address of the page become no markup", () => {
+    const page = textOf(renderProblem({ ...PROBLEM, docsUrl: 'https://x/"><script>' }, true));
+    expect(page).not.toContain("<script");
+    expect(page).toContain("https://x/&quot;&gt;&lt;script&gt;#origin_refused");
   });
 });
 
