@@ -40,6 +40,7 @@ import {
   readServeConfig,
   suggestion,
 } from "./settings/settings.ts";
+import { nativeMasking } from "./socket/native-masking.ts";
 import { StartupError } from "./startup-error.ts";
 import { readVersion } from "./version.ts";
 
@@ -243,6 +244,9 @@ async function untilEnded(
 function openLog(level: LogLevel): Logger {
   const logger = createLog(level, stderr);
   process.on("uncaughtException", (error) => die(logger, error));
+  if (nativeMasking === null) {
+    logger.warn("bufferutil is not there: JavaScript masks what tunnels carry, which costs more CPU");
+  }
   return logger;
 }
 

@@ -14,7 +14,6 @@ import { createAgentReportLog } from "../operator/report-log.ts";
 import { Origin } from "../origin/origin.ts";
 import type { RunAgentConfig } from "../settings/settings.ts";
 import { endpointOf } from "../socket/endpoint.ts";
-import { maskingIsNative } from "../socket/masking.ts";
 import { StartupError } from "../startup-error.ts";
 import { ApiClient } from "./api-client.ts";
 import { Dialler } from "./dialler.ts";
@@ -166,7 +165,6 @@ export function startAgent(
     );
   }
   if (config.tlsSkipVerify) logger.warn("certificates of the home's services are not verified");
-  if (!maskingIsNative) logger.warn("bufferutil is missing: masking in JavaScript costs far more CPU");
   driver.dispatch({ type: "tick" });
   return {
     clientId,

@@ -1,9 +1,30 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { KEY_BYTES, mask, maskingIsNative } from "../../../adapters/socket/masking.ts";
+import { KEY_BYTES, mask, unmaskInScript } from "../../../adapters/socket/masking.ts";
+import { nativeMasking } from "../../../adapters/socket/native-masking.ts";
 
 test("masks with native code where it is installed", () => {
-  expect(maskingIsNative).toBe(true);
+  expect(nativeMasking).not.toBeNull();
+});
+
+test("masks in JavaScript as native code does, wherever the bytes begin", () => {
+  fc.assert(
+    fc.property(
+      fc.nat(9),
+      fc.uint8Array({ maxLength: 100 }),
+      fc.uint8Array({ minLength: KEY_BYTES, maxLength: KEY_BYTES }),
+      (before, payload, key) => {
+        const [scripted, native] = [0, 1].map(() =>
+          Buffer.from(Buffer.alloc(before + payload.length + 9, 0xee)),
+        );
+        scripted?.set(payload, before);
+        native?.set(payload, before);
+        unmaskInScript(scripted?.subarray(before, before + payload.length) ?? payload, key);
+        nativeMasking?.unmask(native?.subarray(before, before + payload.length) ?? payload, key);
+        expect(scripted).toEqual(native);
+      },
+    ),
+  );
 });
 
 test("masks what lies between the key and the end, and nothing else (RFC 6455 section 5.3)", () => {
