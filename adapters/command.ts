@@ -42,7 +42,7 @@ import {
 } from "./settings/settings.ts";
 import { nativeMasking } from "./socket/native-masking.ts";
 import { StartupError } from "./startup-error.ts";
-import { readVersion } from "./version.ts";
+import { VERSION } from "./version.ts";
 
 /** EX_SOFTWARE of sysexits.h: a bug, for whoever supervises the process. */
 const EXIT_BUG = 70;
@@ -94,7 +94,7 @@ async function run(name: string | undefined, flags: readonly string[], signals: 
   if (name === "token" || name === "invite") return credential(name, flags, wantsHelp);
   if (name === "hash-password") return wantsHelp ? print(HASH_PASSWORD_HELP) : printHash(flags);
   if (name === "revoke") return wantsHelp ? print(REVOKE_HELP) : revokeTokens(flags);
-  if (name !== undefined && VERSION_WORDS.has(name)) return print(readVersion());
+  if (name !== undefined && VERSION_WORDS.has(name)) return print(VERSION);
   if (name === undefined || name === "--help" || name === "-h") return print(OVERVIEW);
   const near = suggestion(name, COMMANDS);
   throw new StartupError(`${name} is no command${near || "; see --help"}`);

@@ -25,7 +25,7 @@ import { createServerReportLog } from "../operator/report-log.ts";
 import { createProbe, type MysqlReport, openRegistry } from "../registry/registry.ts";
 import type { ServeConfig } from "../settings/settings.ts";
 import { StartupError } from "../startup-error.ts";
-import { readVersion } from "../version.ts";
+import { VERSION } from "../version.ts";
 import { connectionsThatFit } from "./descriptors.ts";
 import { HttpServer } from "./http.ts";
 import { checkPassword } from "./passwords.ts";
@@ -61,7 +61,7 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     docsUrl: config.docsUrl,
     registerAgain: config.registerAgain,
     trustedProxies: config.trustedProxies,
-    build: readVersion(),
+    build: VERSION,
     limits: config.limits,
     sha256: (text) => hash("sha256", text),
     sign: createSignature(config.accessToken),
