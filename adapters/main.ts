@@ -6,5 +6,4 @@
 import { listenToSignals } from "./operator/signals.ts";
 
 const signals = listenToSignals();
-const { runCommand } = await import("./command.ts");
-await runCommand(process.argv.slice(2), signals);
+void import("./command.ts").then(({ runCommand }) => runCommand(process.argv.slice(2), signals));

@@ -9,7 +9,7 @@ import { request } from "node:http";
 import { type Child, type ChildOptions, startChild } from "./child.ts";
 
 /** What `npm start` and `npm run agent` run, once it is built. */
-const COMMAND = "dist/adapters/main.js";
+const COMMAND = "dist/program.cjs";
 
 export type Server = {
   readonly child: Child;

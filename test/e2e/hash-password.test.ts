@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { checkPassword } from "../../adapters/server/passwords.ts";
 import { Watch } from "../helpers/watch.ts";
 
-const MAIN = join(import.meta.dirname, "../../dist/adapters/main.js");
+const MAIN = join(import.meta.dirname, "../../dist/program.cjs");
 const HASH = /^scrypt\.15\.8\.3\.[\w-]{22}\.[\w-]{43}\n$/;
 
 /** With a pipe as its stdin. */

@@ -136,7 +136,7 @@ describe("a server that is killed", () => {
     const { clientToken } = JSON.parse(readFileSync(join(folder, "agent.json"), "utf8"));
     for (const { pid } of [child, agent]) {
       const commandLine = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-      expect(commandLine).toContain("dist/adapters/main.js");
+      expect(commandLine).toContain("dist/program.cjs");
       expect(commandLine).not.toContain(ACCESS_TOKEN);
       expect(commandLine).not.toContain(clientToken);
     }

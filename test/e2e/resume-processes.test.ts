@@ -53,7 +53,7 @@ async function startHome(limits: { readonly graceMs: number; readonly waitMs?: n
   const startAgent = async (): Promise<Child> => {
     const child = await startChild({
       name: "agent",
-      file: "dist/adapters/main.js",
+      file: "dist/program.cjs",
       args: [
         ...["agent", "--server", server.url, "--to", origin.url, "--protocol", "native"],
         ...["--client-id", "home", "--state", stateFile],

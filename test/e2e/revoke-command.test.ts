@@ -9,7 +9,7 @@ import { visitorToken } from "../helpers/revocation.ts";
 import { startServer, temporaryFolder, visitorsOf } from "../helpers/tunnel.ts";
 import { problemCode } from "../helpers/visitor.ts";
 
-const MAIN = join(import.meta.dirname, "../../dist/adapters/main.js");
+const MAIN = join(import.meta.dirname, "../../dist/program.cjs");
 const LIMITS = { leaseMs: 4_000, leaseRenewMs: 300, registryCallMs: 300 };
 
 /** What it printed, or the line that it complains with. */

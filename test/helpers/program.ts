@@ -9,12 +9,14 @@ import { ACCESS_TOKEN, temporaryFolder, visitorsOf } from "./tunnel.ts";
 import { type Answer, ask } from "./visitor.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const MAIN = join(ROOT, "dist/adapters/main.js");
+const MAIN = join(ROOT, "dist/program.cjs");
 
 /** A file descriptor, or a pipe that is read and kept in `output`. */
 export type Sink = number | "pipe";
 
 export type ProgramOptions = {
+  /** How it is called; by default what was built, on the Node that runs the tests. */
+  readonly command?: readonly string[];
   readonly stdout?: Sink;
   readonly stderr?: Sink;
   /** None by default. */
@@ -38,7 +40,7 @@ export type Program = {
 
 /** Kills what is left of it when the test is over. */
 export function startProgram(args: readonly string[], options: ProgramOptions = {}): Program {
-  const line = [process.execPath, MAIN, ...args];
+  const line = [...(options.command ?? [process.execPath, MAIN]), ...args];
   const [file = "", ...rest] = options.script ? ["bash", "-c", options.script, "bash", ...line] : line;
   const child = spawn(file, rest, {
     cwd: ROOT,

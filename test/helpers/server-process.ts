@@ -14,7 +14,7 @@ export async function startServerProcess(
   const own = [`--port=${port}`, "--bind=127.0.0.1", "--admin-port=0", `--database=sqlite:${database}`];
   const child = await startChild({
     name: "server",
-    file: "dist/adapters/main.js",
+    file: "dist/program.cjs",
     args: ["serve", ...own, ...flags],
     environment: { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN },
     readyPrefix: "listening on ",
