@@ -1,5 +1,5 @@
 /** The package: what is in it, how it installs, and that what was installed works on each Node that it says. */
-import { type ExecFileSyncOptionsWithStringEncoding, execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import {
   existsSync,
   lstatSync,
@@ -16,26 +16,13 @@ import { ANCIENT, nodeOf, OLDER_LTS, PINNED } from "../../deploy/nodes.ts";
 import manifest from "../../package.json" with { type: "json" };
 import { startProgram, untilTrue } from "../helpers/program.ts";
 import { ACCESS_TOKEN } from "../helpers/tunnel.ts";
+import { PATH, ROOT, sh } from "./shell.ts";
 import { fetchThrough } from "./tunnel.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
 const INSTALLED_BYTES_MAX = 15_000_000;
 
 const folder = mkdtempSync(join(tmpdir(), "culvert-package-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** With the Node that these tests run on, and what npm gives to the scripts of this repository taken away. */
-const PATH = `${dirname(process.execPath)}:${process.env.PATH}`.replace(/[^:]*node_modules\/\.bin:/g, "");
-
-function sh(command: string, { cwd = ROOT, env = {} }: Partial<ExecFileSyncOptionsWithStringEncoding> = {}) {
-  const npm = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
-  return execFileSync("bash", ["-euo", "pipefail", "-c", command], {
-    cwd,
-    env: { ...Object.fromEntries(npm), PATH, ...env },
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-}
 
 const before = readFileSync(join(ROOT, "package.json"), "utf8");
 // An old build must leave nothing behind.
