@@ -8,12 +8,14 @@ import { waysText } from "./agent/ways-text.ts";
 import {
   columns,
   HASH_PASSWORD_HELP,
+  HEALTH_HELP,
   helpOf,
   helpPages,
   limitsHelpOf,
   OVERVIEW,
   REVOKE_HELP,
 } from "./help.ts";
+import { askHealth } from "./operator/health.ts";
 import { createLog, type Logger } from "./operator/log.ts";
 import { openOutput } from "./operator/output.ts";
 import { readPassword } from "./operator/password-prompt.ts";
@@ -30,6 +32,7 @@ import {
   readTokenConfig,
 } from "./settings/credentials.ts";
 import { readHashPasswordConfig } from "./settings/hash-password.ts";
+import { readHealthConfig } from "./settings/health.ts";
 import { readRevokeConfig, showsPassword } from "./settings/revoke.ts";
 import {
   type CommandName,
@@ -70,7 +73,17 @@ process.on("exit", (code) => {
   leaveThreads(code);
 });
 
-const COMMANDS = ["serve", "agent", "token", "invite", "hash-password", "revoke", "help", "version"] as const;
+const COMMANDS = [
+  "serve",
+  "agent",
+  "token",
+  "invite",
+  "hash-password",
+  "revoke",
+  "health",
+  "help",
+  "version",
+] as const;
 
 /** Runs the command and ends the process. */
 export async function runCommand([name, ...flags]: readonly string[], signals: Signals): Promise<never> {
@@ -94,6 +107,9 @@ async function run(name: string | undefined, flags: readonly string[], signals: 
   if (name === "token" || name === "invite") return credential(name, flags, wantsHelp);
   if (name === "hash-password") return wantsHelp ? print(HASH_PASSWORD_HELP) : printHash(flags);
   if (name === "revoke") return wantsHelp ? print(REVOKE_HELP) : revokeTokens(flags);
+  if (name === "health") {
+    return wantsHelp ? print(HEALTH_HELP) : askHealth(readHealthConfig(flags, process.env));
+  }
   if (name !== undefined && VERSION_WORDS.has(name)) return print(VERSION);
   if (name === undefined || name === "--help" || name === "-h") return print(OVERVIEW);
   const near = suggestion(name, COMMANDS);

@@ -1,6 +1,7 @@
 /** What `--help` says. */
 import { CREDENTIAL_COMMANDS, type CredentialCommand, credentialSettingsOf } from "./settings/credentials.ts";
 import { hashPasswordSettings } from "./settings/hash-password.ts";
+import { healthSettings } from "./settings/health.ts";
 import { LIMIT_REASONS } from "./settings/limit-reasons.ts";
 import type { Setting } from "./settings/reader.ts";
 import { revokeSettings } from "./settings/revoke.ts";
@@ -12,6 +13,7 @@ export const OVERVIEW = `Culvert, a self-hosted HTTP tunnel
   culvert agent [flags]    the agent next to the home service
   culvert hash-password    makes what --access keeps of a password
   culvert revoke [flags]   shuts a home out, or ends what one token had opened
+  culvert health [flags]   exits with 0 where the server on this machine is well
 
   culvert token create --name NAME    makes a token for visitors of the agent's home
   culvert token list
@@ -53,6 +55,7 @@ export function helpPages(): ReadonlyMap<string, () => string> {
     ...commands.map((command) => [command, () => helpOf(command)] as const),
     ["hash-password", () => HASH_PASSWORD_HELP] as const,
     ["revoke", () => REVOKE_HELP] as const,
+    ["health", () => HEALTH_HELP] as const,
   ]);
 }
 
@@ -112,6 +115,12 @@ export const HASH_PASSWORD_HELP = [
 export const REVOKE_HELP = [
   "culvert revoke --client-id ID [flags]: deletes tokens in the server's database\n",
   ...columns(flagsOf(revokeSettings)),
+  "",
+].join("\n");
+
+export const HEALTH_HELP = [
+  "culvert health [flags]: asks the server on this machine, and exits with 0 where it is well, else with 1\n",
+  ...columns(flagsOf(healthSettings)),
   "",
 ].join("\n");
 

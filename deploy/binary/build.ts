@@ -24,6 +24,9 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const FOLDER = join(ROOT, "executables");
 const HERE = `${process.platform}-${process.arch}`;
 
+/** The version that is built for, where it runs here: its cache of code is for that version alone. */
+const builder = isPlatform(HERE) ? nodeOf(PINNED[HERE]) : process.execPath;
+
 rmSync(FOLDER, { recursive: true, force: true });
 mkdirSync(FOLDER);
 const scratch = mkdtempSync(join(tmpdir(), "culvert-executables-"));
@@ -42,8 +45,12 @@ try {
   rmSync(scratch, { recursive: true, force: true });
 }
 
+function isPlatform(name: string): name is Platform {
+  return name in PINNED;
+}
+
 function chosen(): Platform[] {
-  const all = Object.keys(PINNED).filter((name): name is Platform => name in PINNED);
+  const all = Object.keys(PINNED).filter(isPlatform);
   const asked = process.argv.slice(2);
   const unknown = asked.filter((name) => !all.some((each) => each === name));
   if (unknown.length > 0)
@@ -57,7 +64,7 @@ function build(platform: Platform): string {
   const output = join(FOLDER, name);
   const executable = join(scratch, platform);
   copyFileSync(nodeOf(PINNED[platform]), executable);
-  const isStripped = platform.startsWith("linux-") && strip(executable);
+  const isStripped = platform.startsWith("linux-") && strip(executable, platform);
   const addon = join(ROOT, "node_modules/bufferutil/prebuilds", platform, "bufferutil.node");
   const isMaskedNatively = existsSync(addon);
   const settings = join(scratch, `${platform}.json`);
@@ -75,7 +82,7 @@ function build(platform: Platform): string {
       assets: isMaskedNatively ? { "bufferutil.node": addon } : {},
     }),
   );
-  execFileSync(process.execPath, ["--build-sea", settings], { stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync(builder, ["--build-sea", settings], { stdio: ["ignore", "ignore", "inherit"] });
   const parts = [
     `${name}: ${(statSync(output).size / 1e6).toFixed(0)} MB`,
     isMaskedNatively ? "native masking" : "masking in JavaScript",
@@ -86,14 +93,16 @@ function build(platform: Platform): string {
   return name;
 }
 
-/** Takes the symbols of a debugger away, a quarter of the file. LLVM's tool knows each architecture; without it they stay. */
-function strip(file: string): boolean {
-  try {
-    execFileSync("llvm-strip", [file], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
+/** Takes the symbols of a debugger away, a quarter of the file. Without a tool that knows the architecture they stay. */
+function strip(file: string, platform: Platform): boolean {
+  return ["llvm-strip", ...(platform === HERE ? ["strip"] : [])].some((tool) => {
+    try {
+      execFileSync(tool, [file], { stdio: "ignore" });
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** How long a server takes until it listens, and what of it is in memory then. */
