@@ -17,7 +17,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
 COPY . .
 RUN npm run build && node deploy/binary/build.ts "linux-$(node --print process.arch)"
-RUN mkdir -p /image/usr/local/bin /image/usr/local/share/culvert /image/data /image/tmp && \
+RUN mkdir -p /image/usr/local/bin /image/usr/local/share/culvert /image/tmp /own/data && chmod 1777 /image/tmp && \
   cp executables/culvert-linux-* /image/usr/local/bin/culvert && \
   cp executables/LICENCES.txt executables/culvert.cdx.json /image/usr/local/share/culvert/ && \
   ldd /image/usr/local/bin/culvert | grep -o '/[^ ]*' | xargs cp --parents --dereference --target-directory /image
@@ -27,7 +27,7 @@ LABEL org.opencontainers.image.title="Culvert" \
   org.opencontainers.image.description="A self-hosted HTTP tunnel: server and agent" \
   org.opencontainers.image.licenses="MPL-2.0"
 COPY --from=build /image/ /
-COPY --from=build --chown=10001:10001 /image/data /data
+COPY --from=build --chown=10001:10001 /own/ /
 # What is to be kept: the database of a server (culvert.db), the token of an agent (.config/culvert).
 ENV HOME=/data
 WORKDIR /data

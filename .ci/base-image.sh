@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Makes the image $1 that the Dockerfile builds on, in the place of Docker's official node image: Debian's packages, and Node and
-# npm from the npm registry. For machines that reach those but no container registry. Needs root and a Docker engine; an image
-# that is there stays.
+# Makes the image $1 that the Dockerfile builds on, in the place of Docker's official node image: Debian's packages, npm from its
+# registry, and the Node of this repository, after `npm ci`. For machines that reach those but no container registry. Needs root and
+# a Docker engine; an image that is there stays.
 set -euo pipefail
 image=$1
+folder=$(dirname "$0")
 
 if docker image inspect "$image" >/dev/null 2>&1; then exit 0; fi
 
@@ -23,7 +24,7 @@ debootstrap --variant=minbase --include=binutils,libatomic1,libstdc++6,ca-certif
 rm -rf "$root.log" "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale}/*
 
 npm install --silent --global --prefix "$root/usr/local" npm
-cp "$(node -p 'process.execPath')" "$root/usr/local/bin/node"
+cp "$folder/../node_modules/node/bin/node" "$root/usr/local/bin/node"
 
 # How this machine reaches the npm registry.
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"

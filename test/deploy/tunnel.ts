@@ -12,7 +12,9 @@ import {
 const FILE = Buffer.from(Uint32Array.from({ length: 250_000 }, (_, index) => index * 2_654_435_761).buffer);
 
 /** Fetches a file from a home through a server and an agent that are called so, and compares it. */
-export async function fetchThrough(options: ProgramOptions): Promise<readonly Program[]> {
+export async function fetchThrough(
+  options: ProgramOptions & { readonly stateFile?: string },
+): Promise<readonly Program[]> {
   const origin = await startOrigin((_request, response) => response.end(FILE));
   const server = await startServerProgram(options);
   const agent = await startAgentProgram(server, origin.url, options);

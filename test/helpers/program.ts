@@ -111,11 +111,11 @@ export type AgentProgram = Program & {
 export async function startAgentProgram(
   server: Pick<ServerProgram, "url">,
   origin: string,
-  options: ProgramOptions & { readonly flags?: readonly string[] } = {},
+  options: ProgramOptions & { readonly flags?: readonly string[]; readonly stateFile?: string } = {},
 ): Promise<AgentProgram> {
   const clientToken = await registerClient({ url: server.url, accessToken: ACCESS_TOKEN }, "home");
   const visitors = visitorsOf(server, "home", clientToken);
-  const state = join(temporaryFolder(), "agent.json");
+  const state = options.stateFile ?? join(temporaryFolder(), "agent.json");
   const program = startProgram(
     [
       ...["agent", "--server", server.url, "--to", origin, "--client-id", "home"],
