@@ -11,10 +11,12 @@ import {
   HEALTH_HELP,
   helpOf,
   helpPages,
+  INSTALL_HELP,
   limitsHelpOf,
   OVERVIEW,
   REVOKE_HELP,
 } from "./help.ts";
+import { install, uninstall } from "./install/install.ts";
 import { askHealth } from "./operator/health.ts";
 import { createLog, type Logger } from "./operator/log.ts";
 import { openOutput } from "./operator/output.ts";
@@ -33,6 +35,7 @@ import {
 } from "./settings/credentials.ts";
 import { readHashPasswordConfig } from "./settings/hash-password.ts";
 import { readHealthConfig } from "./settings/health.ts";
+import { readInstallConfig, readUninstallConfig } from "./settings/install.ts";
 import { readRevokeConfig, showsPassword } from "./settings/revoke.ts";
 import {
   type CommandName,
@@ -109,6 +112,12 @@ async function run(name: string | undefined, flags: readonly string[], signals: 
   if (name === "revoke") return wantsHelp ? print(REVOKE_HELP) : revokeTokens(flags);
   if (name === "health") {
     return wantsHelp ? print(HEALTH_HELP) : askHealth(readHealthConfig(flags, process.env));
+  }
+  if (name === "install" || name === "uninstall") {
+    if (wantsHelp) return print(INSTALL_HELP);
+    return name === "install"
+      ? install(readInstallConfig(flags), print)
+      : uninstall(readUninstallConfig(flags), print);
   }
   if (name !== undefined && VERSION_WORDS.has(name)) return print(VERSION);
   if (name === undefined || name === "--help" || name === "-h") return print(OVERVIEW);

@@ -15,6 +15,9 @@ export const OVERVIEW = `Culvert, a self-hosted HTTP tunnel
   culvert revoke [flags]   shuts a home out, or ends what one token had opened
   culvert health [flags]   exits with 0 where the server on this machine is well
 
+  culvert install server|agent [-- FLAGS]    makes it a service of systemd, which starts with the machine
+  culvert uninstall server|agent
+
   culvert token create --name NAME    makes a token for visitors of the agent's home
   culvert token list
   culvert token revoke --name NAME
@@ -56,6 +59,8 @@ export function helpPages(): ReadonlyMap<string, () => string> {
     ["hash-password", () => HASH_PASSWORD_HELP] as const,
     ["revoke", () => REVOKE_HELP] as const,
     ["health", () => HEALTH_HELP] as const,
+    ["install", () => INSTALL_HELP] as const,
+    ["uninstall", () => INSTALL_HELP] as const,
   ]);
 }
 
@@ -123,6 +128,19 @@ export const HEALTH_HELP = [
   ...columns(flagsOf(healthSettings)),
   "",
 ].join("\n");
+
+export const INSTALL_HELP = `culvert install server [--user] [--dry-run] [-- FLAGS of culvert serve]
+culvert install agent [--user] [--dry-run] -- FLAGS of culvert agent
+culvert uninstall server|agent [--user] [--dry-run]
+
+Writes a unit of systemd and starts it, or takes both back, and says what it does. A server that is given no access token
+finds a new one in /etc/culvert/access-token. Files of secrets are given to the service alone.
+
+${columns([
+  ["--user", "a service of yours and not of the machine; takes no root"],
+  ["--dry-run", "only says what would be done, with the text of the unit"],
+]).join("\n")}
+`;
 
 function isCredential(command: CommandName | CredentialCommand): command is CredentialCommand {
   return CREDENTIAL_COMMANDS.some((each) => each === command);

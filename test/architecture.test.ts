@@ -49,7 +49,7 @@ const FLOORS: Readonly<Record<string, Floors>> = {
     ["command.ts"],
     ["help.ts"],
     ["server/", "agent/"],
-    ["operator/", "origin/"],
+    ["install/", "operator/", "origin/"],
     ["registry/"],
     ["settings/", "socket/"],
     ["driver.ts", "clock.ts", "nonce.ts", "startup-error.ts", "error-cause.ts", "version.ts"],
