@@ -6,7 +6,7 @@
  */
 import type { ContentCoding } from "./http/compression.ts";
 import type { HeaderList } from "./http/headers.ts";
-import type { CallId, CheckId, ExchangeId, SocketId } from "./ids.ts";
+import type { CallId, CertificateId, CheckId, ExchangeId, SocketId } from "./ids.ts";
 import type { RegistryOperation } from "./registry.ts";
 import type { AgentReport, ServerReport } from "./report.ts";
 
@@ -104,6 +104,12 @@ export type ServerEffect =
       readonly check: CheckId;
       readonly password: string;
       readonly hash: string;
+    }
+  /** Whether the name may get a certificate; `unknown` while that cannot be found out. */
+  | {
+      readonly type: "certificate_answer";
+      readonly question: CertificateId;
+      readonly answer: "granted" | "refused" | "unknown";
     }
   /** Accept no new connection. */
   | { readonly type: "listener_close" }

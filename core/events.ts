@@ -5,7 +5,7 @@
  * bytes from the adapter, the only source of secrets in the core.
  */
 import type { HeaderList } from "./http/headers.ts";
-import type { CallId, CheckId, ExchangeId, SocketId } from "./ids.ts";
+import type { CallId, CertificateId, CheckId, ExchangeId, SocketId } from "./ids.ts";
 import type { RegistryOutcome } from "./registry.ts";
 
 /** Random bytes that come with each event that may need to make a token. */
@@ -89,6 +89,8 @@ export type ServerEvent =
       readonly check: CheckId;
       readonly result: "right" | "wrong" | "failed";
     }
+  /** May the name get a certificate? `certificate_answer` follows, once. */
+  | { readonly type: "certificate_asked"; readonly question: CertificateId; readonly name: string }
   /** The process was asked to stop: finish what runs, take nothing new. */
   | { readonly type: "drain_requested" };
 

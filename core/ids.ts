@@ -19,6 +19,9 @@ export type CallId = number & { readonly __id: "call" };
 /** Number of one check of a password, counted from 1 by the core. */
 export type CheckId = number & { readonly __id: "check" };
 
+/** Number of one question whether a name may get a certificate, counted from 1 by who asks. */
+export type CertificateId = number & { readonly __id: "certificate" };
+
 /** Seven bytes of entropy make an id base of 52 bits. */
 export const ID_BASE_BYTES = 7;
 

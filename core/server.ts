@@ -23,6 +23,7 @@ import { onSocketFlushed, onSocketFrame, pumpSessions } from "./server/life/fram
 import { onRowClaimed, onSocketChecked, onSocketOpened } from "./server/life/open.ts";
 import { onTokensChecked } from "./server/life/revoke.ts";
 import { onPauseTimer } from "./server/moosicbox/backpressure.ts";
+import { onCertificateAsked, onNameKnown } from "./server/owner/certificates.ts";
 import { onLeasesRenewed, onLeaseTimer, onSweepTimer } from "./server/owner/leases.ts";
 import { sessionOf, touch } from "./server/owner/sessions.ts";
 import { type CallResult, onCallTimer, onRegistryAnswer } from "./server/registry/calls.ts";
@@ -180,6 +181,9 @@ export function stepServer(
     case "password_checked":
       onPasswordChecked(state, event, out);
       break;
+    case "certificate_asked":
+      onCertificateAsked(state, event, out);
+      break;
     case "drain_requested":
       onDrainRequested(state, out);
       break;
@@ -264,6 +268,8 @@ function onResult(
       return onLeasesRenewed(state, result, out);
     case "check_tokens":
       return onTokensChecked(state, purpose.tokens, result, out);
+    case "know_name":
+      return onNameKnown(state, purpose, result, out);
     case "drop_row":
     case "sweep":
       return;
@@ -285,6 +291,7 @@ function isWanted(state: ServerState, purpose: CallPurpose): boolean {
     case "authorize_socket":
     case "claim_row":
       return isOpen(state.sockets.get(purpose.socket));
+    case "know_name":
     case "drop_row":
     case "renew_leases":
     case "check_tokens":

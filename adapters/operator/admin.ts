@@ -16,6 +16,8 @@ export type AdminOptions = {
   readonly port: number;
   readonly metrics: Metrics;
   readonly snapshot: () => ServerSnapshot;
+  /** Whether a name may get a certificate; `unknown` while that cannot be found out. */
+  readonly certificateFor: (name: string) => Promise<"granted" | "refused" | "unknown">;
   /** Why the registry takes no writes; null where it does. */
   readonly registryProblem: () => Promise<RegistryProblem | null>;
 };
@@ -64,16 +66,16 @@ async function route(options: AdminOptions, request: IncomingMessage): Promise<A
     return text(421, "this listener answers to IP addresses, localhost and its own name only");
   }
   const { snapshot } = options;
-  const [path] = (request.url ?? "").split("?", 1);
-  const answer = ROUTES.get(path ?? "");
+  const [path = "", query = ""] = (request.url ?? "").split("?", 2);
+  const answer = ROUTES.get(path);
   if (answer === undefined) return text(404, "not found");
   if (request.method !== "GET" && request.method !== "HEAD") {
     return { ...text(405, "this path takes GET and HEAD only"), headers: { allow: "GET, HEAD" } };
   }
-  return answer(options, snapshot());
+  return answer(options, snapshot(), new URLSearchParams(query));
 }
 
-type Route = (options: AdminOptions, now: ServerSnapshot) => Answer | Promise<Answer>;
+type Route = (options: AdminOptions, now: ServerSnapshot, query: URLSearchParams) => Answer | Promise<Answer>;
 
 const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/health", () => json(200, { healthy: true })],
@@ -87,6 +89,7 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
     }),
   ],
   ["/status.json", status],
+  ["/tls-allowed", tlsAllowed],
   [
     "/",
     () => ({
@@ -112,6 +115,24 @@ async function status(options: AdminOptions, { counters, ...sizes }: ServerSnaps
     uptimeSeconds: Math.floor(process.uptime()),
     memoryBytes: process.memoryUsage.rss(),
   });
+}
+
+/** What Caddy asks before it gets a certificate for a name that a visitor came by (`on_demand_tls`, `ask`). */
+async function tlsAllowed(
+  { certificateFor }: AdminOptions,
+  _now: ServerSnapshot,
+  query: URLSearchParams,
+): Promise<Answer> {
+  const name = query.get("domain");
+  if (name === null) return text(400, "which name? /tls-allowed?domain=NAME");
+  switch (await certificateFor(name)) {
+    case "granted":
+      return text(200, "granted");
+    case "refused":
+      return text(404, "no home has that name");
+    case "unknown":
+      return text(503, "the database does not answer: ask again");
+  }
 }
 
 /** `Host` without its port (RFC 9110 section 7.2) must be an IP literal, localhost or the name we listen on. */

@@ -26,6 +26,7 @@ import { createProbe, type MysqlReport, openRegistry } from "../registry/registr
 import type { ServeConfig } from "../settings/settings.ts";
 import { StartupError } from "../startup-error.ts";
 import { VERSION } from "../version.ts";
+import { CertificateQuestions } from "./certificates.ts";
 import { connectionsThatFit } from "./descriptors.ts";
 import { HttpServer } from "./http.ts";
 import { checkPassword } from "./passwords.ts";
@@ -82,6 +83,7 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     onFatal: (error) => close().finally(() => ended.reject(error)),
   });
   const dispatch = (event: ServerEvent) => driver.dispatch(event);
+  const certificates = new CertificateQuestions(dispatch);
   const nonce = createNonceSource();
   const sockets = new ServerSockets({
     messageBytesMax: config.limits.tunnelMessageBytesMax,
@@ -145,6 +147,9 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
         );
         break;
       }
+      case "certificate_answer":
+        certificates.perform(effect);
+        break;
       case "report":
         reports.write(effect.report);
         break;
@@ -175,6 +180,7 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
         port: config.adminPort,
         metrics,
         snapshot,
+        certificateFor: (name) => certificates.ask(name),
         registryProblem: createProbe(registry, (problem) => {
           if (problem === null) logger.info("the database takes writes again");
           else logger.error(problem, "the database takes no writes");

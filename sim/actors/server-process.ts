@@ -192,6 +192,9 @@ export class ServerProcess implements SteppedServer {
         );
         break;
       }
+      case "certificate_answer":
+        // No proxy stands in front of a simulated server.
+        break;
       case "listener_close":
         this.listening = false;
         this.edge.obey(effect);

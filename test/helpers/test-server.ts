@@ -53,6 +53,8 @@ export class TestServer {
   /** Passwords that are being checked; answered at once unless `holdsPasswords`. */
   readonly passwordChecks: Extract<ServerEffect, { readonly type: "password_check" }>[] = [];
   holdsPasswords = false;
+  /** Answers about certificates, each with its question. */
+  readonly certificates: string[] = [];
   /** How many were ever checked. */
   passwordsChecked = 0;
   listens = true;
@@ -268,6 +270,9 @@ export class TestServer {
         this.passwordsChecked++;
         this.passwordChecks.push(effect);
         if (!this.holdsPasswords) this.answerPassword();
+        return;
+      case "certificate_answer":
+        this.certificates.push(`${effect.question} ${effect.answer}`);
         return;
       case "report":
         expect(JSON.stringify(effect.report), "a report names a secret").not.toContain("secret");

@@ -2,7 +2,7 @@
 import type { ExchangeOutcome } from "../../failure.ts";
 import type { IpBlock } from "../../http/ip.ts";
 import type { IdTable } from "../../id-table.ts";
-import type { CallId, CheckId, ExchangeId, SocketId } from "../../ids.ts";
+import type { CallId, CertificateId, CheckId, ExchangeId, SocketId } from "../../ids.ts";
 import type { HeldToken, RegistryOperation, TokenHash } from "../../registry.ts";
 import type { Tally } from "../../tally.ts";
 import type { Timer, Timers } from "../../timers.ts";
@@ -77,6 +77,8 @@ export type CallPurpose =
   | { readonly type: "issue_token"; readonly exchange: ExchangeId; readonly token: string | null }
   | { readonly type: "authorize_socket"; readonly socket: SocketId; readonly key: string }
   | { readonly type: "claim_row"; readonly socket: SocketId }
+  /** Whether a home has the name that somebody wants a certificate for. */
+  | { readonly type: "know_name"; readonly question: CertificateId; readonly clientId: string }
   | { readonly type: "drop_row" }
   | { readonly type: "renew_leases" }
   /** The list that was asked about. */

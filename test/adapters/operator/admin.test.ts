@@ -20,6 +20,8 @@ beforeEach(async () => {
     port: 0,
     metrics,
     snapshot: () => now,
+    certificateFor: async (name) =>
+      name === "home.example.com" ? "granted" : name === "?" ? "unknown" : "refused",
     registryProblem: async () => registryProblem,
   });
 });
@@ -68,6 +70,16 @@ describe("the admin listener", () => {
     });
     now = snapshotWith({ draining: true });
     expect(await ask("/ready")).toMatchObject({ status: 503, body: '{"ready":false,"reason":"draining"}' });
+  });
+
+  test("says which names may get a certificate", async () => {
+    const statusFor = async (query: string) => (await ask(`/tls-allowed${query}`)).status;
+    expect(await statusFor("?domain=home.example.com")).toBe(200);
+    expect(await statusFor("?x=1&domain=home%2Eexample.com")).toBe(200);
+    expect(await statusFor("?domain=nobody.example.com")).toBe(404);
+    expect(await statusFor("?domain=%3F")).toBe(503);
+    expect(await statusFor("?domain=")).toBe(404);
+    expect(await statusFor("")).toBe(400);
   });
 
   test("shows the metrics", async () => {
@@ -123,6 +135,7 @@ describe("the admin listener", () => {
       port: admin.port,
       metrics,
       snapshot: () => now,
+      certificateFor: async () => "refused",
       registryProblem: async () => null,
     });
     await expect(again).rejects.toMatchObject({ code: "EADDRINUSE" });

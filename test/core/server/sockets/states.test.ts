@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { InvariantError } from "../../../../core/assert.ts";
 import type { ServerEvent } from "../../../../core/events.ts";
-import type { CallId, CheckId, ExchangeId, SocketId } from "../../../../core/ids.ts";
+import type { CallId, CertificateId, CheckId, ExchangeId, SocketId } from "../../../../core/ids.ts";
 import { serverLimits } from "../../../../core/limits.ts";
 import type { SocketPhase } from "../../../../core/server/state/tunnels.ts";
 import { ACCESS_TOKEN, TestServer } from "../../../helpers/test-server.ts";
@@ -111,6 +111,10 @@ const EVENTS: Readonly<Record<string, { readonly type: ServerEvent["type"]; read
     type: "password_checked",
     act: () => ({ type: "password_checked", check: 1 as CheckId, result: "right" }),
   },
+  "a proxy asks about a certificate": {
+    type: "certificate_asked",
+    act: () => ({ type: "certificate_asked", question: 1 as CertificateId, name: "example.com" }),
+  },
   "a drain is requested": { type: "drain_requested", act: () => ({ type: "drain_requested" }) },
   "a request for its home": {
     type: "exchange_opened",
@@ -154,6 +158,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   },
   "the registry refuses": same("accepting", "accepting", "accepting", "live", "closing"),
   "a password was checked that nobody asked about": same("misuse", "misuse", "misuse", "misuse", "misuse"),
+  "a proxy asks about a certificate": same("authorizing", "claiming", "accepting", "live", "closing"),
   "a drain is requested": same("closing", "closing", "accepting", "closing", "closing"),
   "a request for its home": same("authorizing", "claiming", "accepting", "live", "closing"),
 };

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { InvariantError } from "../../../../core/assert.ts";
 import type { ServerEvent } from "../../../../core/events.ts";
-import type { CallId, CheckId, ExchangeId } from "../../../../core/ids.ts";
+import type { CallId, CertificateId, CheckId, ExchangeId } from "../../../../core/ids.ts";
 import type { ExchangePhase } from "../../../../core/server/state/exchange.ts";
 import { packetBytes } from "../../../helpers/packet-bytes.ts";
 import { ACCESS_TOKEN, TestServer } from "../../../helpers/test-server.ts";
@@ -162,6 +162,10 @@ const EVENTS: Readonly<Record<string, { readonly type: ServerEvent["type"]; read
     type: "password_checked",
     act: () => ({ type: "password_checked", check: 1 as CheckId, result: "right" }),
   },
+  "a proxy asks about a certificate": {
+    type: "certificate_asked",
+    act: () => ({ type: "certificate_asked", question: 1 as CertificateId, name: "example.com" }),
+  },
   "a drain is requested": { type: "drain_requested", act: () => ({ type: "drain_requested" }) },
 };
 
@@ -234,6 +238,15 @@ const TABLE: Readonly<Record<keyof typeof EVENTS, readonly Cell[]>> = {
     "misuse",
     "misuse",
     "misuse",
+  ],
+  "a proxy asks about a certificate": [
+    "authorizing",
+    "issuing",
+    "queued",
+    "reading",
+    "waiting",
+    "responding",
+    "closing",
   ],
   "a drain is requested": [
     "authorizing",
