@@ -20,7 +20,7 @@ mirror=$(apt-get indextargets --format '$(SITE)' "Created-By: Packages" "Codenam
 root=$(mktemp -d -t base-image.XXXXXX)
 trap 'rm -rf "$root"' EXIT
 # What Node needs; what the tests of units and of TLS run.
-packages=binutils,libatomic1,libstdc++6,ca-certificates,systemd,systemd-sysv,dbus-user-session,caddy
+packages=binutils,libatomic1,libstdc++6,ca-certificates,systemd,systemd-sysv,dbus,dbus-user-session,caddy
 debootstrap --variant=minbase --include="$packages" "$release" "$root" "$mirror" \
   >"$root.log" || { tail -n 20 "$root.log" >&2 && exit 1; }
 rm -rf "$root.log" "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale}/*

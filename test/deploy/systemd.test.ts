@@ -1,4 +1,5 @@
 /** `culvert install` under a real systemd, in a container that it starts as on a machine. */
+import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -26,12 +27,17 @@ sh(`docker cp executables/culvert-linux-x64 ${NAME}:/usr/local/bin/culvert`);
 sh(`docker cp deploy/systemd ${NAME}:/units`);
 // On a machine it is so from the start, and secrets get to a service by that.
 inside("mount --make-rshared /");
-inside("until systemctl is-system-running --wait | grep -E 'running|degraded'; do :; done");
+inside("until systemctl is-system-running --wait | grep --extended-regexp 'running|degraded'; do :; done");
 
 function inside(command: string, user = ""): string {
   const as =
-    user === "" ? "" : `--user ${user} --env HOME=/home/${user} --env XDG_RUNTIME_DIR=/run/user/1000`;
-  return sh(`docker exec ${as} ${NAME} bash -euo pipefail -c '${command}'`);
+    user === ""
+      ? []
+      : ["--user", user, "--env", `HOME=/home/${user}`, "--env", "XDG_RUNTIME_DIR=/run/user/1000"];
+  return execFileSync("docker", ["exec", ...as, NAME, "bash", "-euo", "pipefail", "-c", command], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
 }
 
 /** Until the command succeeds; the machine under it does something meanwhile. */
@@ -54,7 +60,9 @@ describe("services of the machine", () => {
     until(`(${visit})`);
     expect(inside("systemctl is-active culvert culvert-agent")).toBe("active\nactive\n");
     expect(inside("stat --format %U:%a /var/lib/private/culvert/culvert.db")).not.toContain("root");
-    expect(inside("stat --format %U /proc/$(systemctl show --property=MainPID --value culvert)")).not.toBe("root\n");
+    expect(inside("stat --format %U /proc/$(systemctl show --property=MainPID --value culvert)")).not.toBe(
+      "root\n",
+    );
     for (const unit of ["culvert", "culvert-agent"]) {
       console.log(`${unit}: exposure ${exposure(unit)}`);
       expect(exposure(unit)).toBeLessThan(EXPOSURE_MAX);
