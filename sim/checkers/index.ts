@@ -78,6 +78,7 @@ import { unharmed } from "./unharmed.ts";
 import { upkeep } from "./upkeep.ts";
 import { wellFormed } from "./well-formed.ts";
 import { withinLimits } from "./within-limits.ts";
+import { youngEnough } from "./young-enough.ts";
 
 export const properties: readonly Property[] = [
   taint,
@@ -154,6 +155,7 @@ export const properties: readonly Property[] = [
   agentOrders,
   originFed,
   connectionsKept,
+  youngEnough,
   agentDeadlines,
   returnsInTime,
   rowsTrue,
