@@ -23,7 +23,7 @@ export default defineConfig({
         test: {
           name: "systems",
           include: ["test/**/*.test.ts"],
-          exclude: [...UNITS, "test/mysql/**"],
+          exclude: [...UNITS, "test/mysql/**", "test/apps/**"],
           ...patience,
         },
       },

@@ -4,6 +4,8 @@ export type CertificateOptions = {
   readonly untilYear?: number;
   /** Whether it is for `127.0.0.1` and `localhost`, or for `elsewhere.example` alone. */
   readonly isElsewhere?: boolean;
+  /** In place of these. */
+  readonly names?: readonly string[];
 };
 
 /** A self-signed certificate, made anew so that no key lies in the repository. */
@@ -13,6 +15,7 @@ export function createCertificate({
   fromYear = 2020,
   untilYear = 2100,
   isElsewhere = false,
+  names: dnsNames = isElsewhere ? ["elsewhere.example"] : [],
 }: CertificateOptions = {}): { readonly key: string; readonly cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const ecdsaWithSha256 = sequence(oid("2a8648ce3d040302"));
@@ -23,9 +26,10 @@ export function createCertificate({
     der(0x18, Buffer.from(`${fromYear}0101000000Z`)),
     der(0x18, Buffer.from(`${untilYear}0101000000Z`)),
   );
-  const names = isElsewhere
-    ? sequence(der(0x82, Buffer.from("elsewhere.example")))
-    : sequence(der(0x87, Buffer.from([127, 0, 0, 1])), der(0x82, Buffer.from("localhost")));
+  const names =
+    dnsNames.length > 0
+      ? sequence(...dnsNames.map((each) => der(0x82, Buffer.from(each))))
+      : sequence(der(0x87, Buffer.from([127, 0, 0, 1])), der(0x82, Buffer.from("localhost")));
   const isAuthority = sequence(der(0x01, Buffer.from([0xff])));
   const extensions = sequence(
     sequence(oid("551d11"), der(0x04, names)), // subjectAltName
