@@ -57,6 +57,9 @@ async function startCaddy({ folder, port, serverPort, keyFile, certFile }: Proxy
     `{
   admin off
   auto_https off
+  servers {
+    protocols h1 h2
+  }
 }
 https://${DOMAIN}:${port}, https://*.${DOMAIN}:${port} {
   tls ${certFile} ${keyFile}

@@ -36,10 +36,20 @@ export async function run(
 }
 
 /** Returns when somebody listens on that port of 127.0.0.1. The program is killed when the test is over. */
-export async function serve(
+export function serve(
   file: string,
   args: readonly string[],
   port: number,
+  options: ProgramOptions = {},
+): Promise<void> {
+  return serveAt(file, args, { host: "127.0.0.1", port }, options);
+}
+
+/** The same at any place, such as the path of a Unix socket. */
+export async function serveAt(
+  file: string,
+  args: readonly string[],
+  place: Place,
   options: ProgramOptions = {},
 ): Promise<void> {
   const child = start(file, args, options);
@@ -64,7 +74,7 @@ export async function serve(
     process.kill(-child.pid, "SIGKILL");
     await closed;
   });
-  await Promise.race([listening(port), ended]);
+  await Promise.race([listening(place), ended]);
 }
 
 /** One of 127.0.0.1 that nobody listens on by now. */
@@ -88,19 +98,22 @@ function start(file: string, args: readonly string[], { folder, environment }: P
   });
 }
 
-async function listening(port: number): Promise<void> {
+type Place = string | { readonly host: string; readonly port: number };
+
+async function listening(place: Place): Promise<void> {
   for (;;) {
-    if (await answers(port)) return;
+    if (await answers(place)) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 
-function answers(port: number): Promise<boolean> {
+function answers(place: Place): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port });
-    socket.once("connect", () => resolve(true));
+    const socket = connect(typeof place === "string" ? { path: place } : place);
     socket.once("error", () => resolve(false));
-    socket.once("close", () => resolve(false));
-    socket.once("connect", () => socket.destroy());
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
   });
 }
