@@ -48,9 +48,11 @@ describeApp({
     await serve(join(programs, "jupyter-lab"), options, port, { environment });
     const browser = await openBrowser(await publish(port));
     await browser.open("/lab/tree/book.ipynb?token=secret");
-    const isReady = `document.querySelector('.jp-Notebook .jp-Cell') !== null && window.jupyterapp !== undefined`;
-    await expect.poll(() => browser.evaluate(isReady)).toBe(true);
-    await browser.evaluate(`window.jupyterapp.commands.execute("notebook:run-all-cells").then(() => true)`);
+    // What is run before the kernel is there waits for a person's answer.
+    const kernel = `[...(window.jupyterapp?.shell.widgets("main") ?? [])]
+      .flatMap(({ sessionContext }) => sessionContext?.session?.kernel?.status ?? [])[0]`;
+    await expect.poll(() => browser.evaluate(kernel)).toBe("idle");
+    await browser.evaluate(`void window.jupyterapp.commands.execute("notebook:run-all-cells")`);
     const output = () =>
       browser.evaluate(`document.querySelector('.jp-OutputArea-output')?.innerText.trim() ?? ""`);
     await expect.poll(output).toBe("line 0\nline 111\nline 222");
