@@ -133,6 +133,9 @@ const COMMANDS: Readonly<Record<string, (line: string) => Promise<void> | void>>
     expect(PACKAGE.scripts["test:mysql"]).toContain("vitest run --project mysql");
     expect(CI).toMatch(/TEST_MYSQL_IMAGE=/);
   },
+  "npm run test:apps": (line) => {
+    expect(CI).toContain(`\n${line}`);
+  },
   "npm run sim -- --seed 42": async (line) => {
     expect(await run(line, {}).succeeded()).toMatch(/^hash [0-9a-f]{16} /m);
   },
