@@ -26,7 +26,7 @@ export default defineConfig({
         test: {
           name: "systems",
           include: ["test/**/*.test.ts"],
-          exclude: [...UNITS, "test/mysql/**", "test/fronts/**", "test/deploy/**"],
+          exclude: [...UNITS, "test/mysql/**", "test/fronts/**", "test/deploy/**", "test/apps/**"],
           ...patience,
         },
       },

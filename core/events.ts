@@ -102,7 +102,9 @@ export type OriginFault =
   | "connect_timeout"
   /** The connection broke, before or inside the response. */
   | "broken"
-  /** What came is not HTTP, or its head is beyond the client's limits. */
+  /** Its head, or its trailers, are larger than the client takes. */
+  | "head_too_large"
+  /** What came is not HTTP. */
   | "malformed";
 
 /** What kept the agent from an answer of its server, or of the proxy on the way to it. */

@@ -244,6 +244,13 @@ export const agentLimits = {
   sendBytesLow: 256 * KIB,
   /** The server's `exchangeIdleMs` where it does not tell it: over MoosicBox's protocol, and before version 0.2. */
   originIdleMs: 300 * SECOND,
+  /**
+   * An idle connection to a service is kept for so long: less than the 2 seconds after which gunicorn closes its own, and a
+   * service that serves one connection at a time waits for it. 0 keeps none.
+   */
+  originKeptMs: 1_500,
+  /** The head of a service's response, and its trailers: what the server takes of them. */
+  originHeadBytesMax: 64 * KIB,
   apiCallMs: 10 * SECOND,
   connectMs: 10 * SECOND,
   pingMs: 5 * SECOND,
@@ -281,6 +288,10 @@ export function assertAgentLimits(limits: AgentLimits): void {
   }
   assert(limits.abortsPerSecondMax >= 1, "abortsPerSecondMax is 0: no origin would ever be asked");
   assert(limits.packetBytesMax >= 1 * KIB, "packetBytesMax leaves no room for a packet header");
+  assert(
+    limits.originHeadBytesMax >= 1 * KIB && limits.originHeadBytesMax <= 1 * MIB,
+    "originHeadBytesMax is not from 1 KiB to 1 MiB",
+  );
   assert(limits.sendBytesLow < limits.sendBytesHigh, "sendBytesLow is not below sendBytesHigh");
   assert(limits.pingMs < limits.silenceMs, "pingMs is not below silenceMs");
   assert(limits.retryMs <= limits.retryDownMs, "retryMs is above retryDownMs");

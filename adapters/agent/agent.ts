@@ -4,6 +4,7 @@ import { type AgentState, agentDeadlineMs, createAgent, stepAgent } from "../../
 import { unreachable } from "../../core/assert.ts";
 import type { AgentEffect } from "../../core/effects.ts";
 import type { AgentEvent } from "../../core/events.ts";
+import { clientLimitsOf } from "../../core/origins/client.ts";
 import type { AgentReport } from "../../core/report.ts";
 import { isSalted, parseAccess } from "../../core/server/routing/access.ts";
 import type { Ways } from "../../core/wire/ways.ts";
@@ -91,7 +92,7 @@ export function startAgent(
   const api = new ApiClient({ server: config.server, dialler, dispatch });
   const origin = new Origin({
     urls: config.origins.map(({ url }) => url),
-    connectTimeoutMs: config.limits.connectMs,
+    limits: clientLimitsOf(config.limits, config.keepAlive),
     tlsSkipVerify: config.tlsSkipVerify,
     serverName: config.originName,
     dispatch,

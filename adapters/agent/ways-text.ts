@@ -19,23 +19,24 @@ export function waysText(options: WaysTextOptions): string {
   const links = linksOf(options);
   const [link] = links;
   const lines = [`connected as ${clientId}`];
-  if (link !== undefined && access !== "token") {
+  if (link !== undefined) {
     lines.push(...links.map((each, index) => `${index === 0 ? "open" : "or"} ${each}`));
-    if (access !== "public") lines.push("with the user name and password of --access");
+    if (access === "token") {
+      lines.push(
+        "and sign in with a token; this makes one: culvert token create --name NAME",
+        'a program sends it as "Authorization: Bearer TOKEN"; --access public lets everybody in',
+      );
+    } else if (access !== "public") lines.push("with the user name and password of --access");
     if (isTerminal) lines.push(renderUnicodeCompact(link));
     return lines.join("\n");
   }
   lines.push(
-    `visitors reach it at ${link ?? queryLink(options)}`,
+    `visitors reach it at ${queryLink(options)}`,
     'with "Authorization: Bearer TOKEN", where TOKEN is one of: culvert token create --name NAME',
   );
-  const missing = [
-    ...(ways !== null && link === undefined
-      ? ["start the server with --domain, or with --path-routing on"]
-      : []),
-    ...(access === "token" ? ["start the agent with --access public, or basic:USER:HASH"] : []),
-  ];
-  if (missing.length > 0) lines.push(`for a link that a browser opens, ${missing.join(", and ")}`);
+  if (ways !== null) {
+    lines.push("for a link that a browser opens, start the server with --domain, or with --path-routing on");
+  }
   return lines.join("\n");
 }
 

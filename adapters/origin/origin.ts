@@ -13,7 +13,7 @@ import type { AgentEvent } from "../../core/events.ts";
 import type { ConnectionEvent } from "../../core/http1/events.ts";
 import { IdSet, IdTable } from "../../core/id-table.ts";
 import type { ConnectionId, ExchangeId } from "../../core/ids.ts";
-import { clientLimits } from "../../core/origins/client.ts";
+import type { ClientLimits } from "../../core/origins/client.ts";
 import {
   createOrigins,
   type OriginFact,
@@ -38,8 +38,7 @@ export type OriginOptions = OriginConnectorOptions & {
    * Credentials, query and fragment have no place.
    */
   readonly urls: readonly URL[];
-  /** From the attempt to connect to a connection that can be written to, TLS included. */
-  readonly connectTimeoutMs: number;
+  readonly limits: ClientLimits;
   readonly dispatch: (event: OriginEvent) => void;
   /** Told of a bug. Without it, it is thrown at whoever comes upon it. */
   readonly onFatal?: (error: unknown) => void;
@@ -62,7 +61,7 @@ export class Origin {
   readonly #running = new IdSet<ExchangeId>();
 
   constructor(options: OriginOptions) {
-    const { urls, connectTimeoutMs, dispatch, onFatal } = options;
+    const { urls, limits, dispatch, onFatal } = options;
     this.#dispatch = dispatch;
     for (const { protocol } of urls) {
       assert(SCHEMES.has(protocol), "an origin's URL is neither http: nor https: nor unix:");
@@ -71,7 +70,7 @@ export class Origin {
     this.#connectors = endpoints.map((endpoint) => createConnector(endpoint, options));
     this.#driver = new Driver<Origins, OriginsEvent, OriginsEffect>({
       state: createOrigins({
-        limits: { ...clientLimits, connectMs: connectTimeoutMs },
+        limits,
         basePaths: endpoints.map(({ basePath }) => basePath),
       }),
       step: stepOrigins,

@@ -103,6 +103,8 @@ export const LIMIT_REASONS: { readonly [Name in keyof ServerLimits | keyof Agent
   sendBytesHigh: "not yet sent to the server: above it services are not read",
   sendBytesLow: "and below it they are again",
   originIdleMs: "a service says nothing, where the server does not tell its exchangeIdleMs",
+  originKeptMs: "an idle connection to a service is kept so long: below what gunicorn keeps its own",
+  originHeadBytesMax: "the head of a service's answer: raise the server's responseHeaderBytesMax with it",
   apiCallMs: "a call to the server for a token",
   connectMs: "a connection to the server, or to a service",
   retryMs: "longest wait before trying a server again that answers",

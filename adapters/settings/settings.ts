@@ -76,6 +76,8 @@ export type RunAgentConfig = Pick<AgentConfig, "protocol" | "access" | "hostHead
     readonly tlsSkipVerify: boolean;
     /** What origins are asked for by TLS, and what their certificates have to name; null for the hosts of their URLs. */
     readonly originName: string | null;
+    /** Whether a connection to a home service may be used again. */
+    readonly keepAlive: boolean;
     /** Null: the one of the state file, or a new one. */
     readonly clientId: string | null;
     /** Null: the one of the state file, or of a registration. */
@@ -163,6 +165,7 @@ const agentSchema = z.object({
   headers,
   tlsSkipVerify: onOff.default(false),
   originName,
+  keepAlive: onOff.default(true),
   ...connectionShape,
   docsUrl,
   logLevel,
@@ -341,6 +344,12 @@ const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]: Settin
     variable: "CULVERT_ORIGIN_NAME",
     placeholder: "NAME",
     help: "the name in the certificate of an https:// service that is given by address (default: its host)",
+  },
+  keepAlive: {
+    flag: "keep-alive",
+    variable: "CULVERT_KEEP_ALIVE",
+    placeholder: "on|off",
+    help: "keeps idle connections to the home service for a moment; off for one that serves a connection at a time (default on)",
   },
   ...connectionSettings,
   docsUrl: docsUrlSetting,

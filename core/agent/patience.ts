@@ -12,11 +12,14 @@ export function originIdleMs({ config }: AgentState, carried: Carried): number {
 
 /** Which limit a problem is about; null for one that is about none. `idleMs` is the server's, null where it told none. */
 export function passedLimit(
-  { originIdleMs, connectMs }: AgentLimits,
+  { originIdleMs, connectMs, originHeadBytesMax, packetBytesMax }: AgentLimits,
   idleMs: number | null,
   problem: AgentProblem,
 ): string | null {
   if (problem === "origin_connect_timeout") return limitDetail("connectMs", connectMs, "agent");
+  if (problem === "origin_head_too_large")
+    return limitDetail("originHeadBytesMax", originHeadBytesMax, "agent");
+  if (problem === "limit_response_headers") return limitDetail("packetBytesMax", packetBytesMax, "agent");
   if (problem !== "origin_timeout") return null;
   return idleMs === null
     ? limitDetail("originIdleMs", originIdleMs, "agent")

@@ -27,6 +27,7 @@ export const AGENT_PROBLEMS = {
   origin_tls_invalid: answer(502, "The certificate of the home's service is not valid."),
   origin_connect_timeout: answer(504, "The home's service could not be reached in time."),
   origin_broken: answer(502, "The home's service broke off its answer."),
+  origin_head_too_large: answer(502, "The headers of the home's service are larger than the agent takes."),
   origin_malformed: answer(502, "The home's service did not answer in valid HTTP."),
   origin_handshake: answer(
     502,

@@ -41,9 +41,10 @@ export function problemResponse(
   return renderProblem({ status, code, title, detail, requestId, retryAfterSeconds, docsUrl }, html);
 }
 
-/** The detail of a problem for a limit in milliseconds that was passed: which one, its value, and where it is set. */
-export function limitDetail(name: string, ms: number, owner: "server" | "agent"): string {
-  return `The limit is ${name}=${ms}, in milliseconds; the ${owner}'s --limit sets it.`;
+/** The detail of a problem for a limit that was passed: which one, its value, and where it is set. `name` ends in `Ms` or `BytesMax`. */
+export function limitDetail(name: string, value: number, owner: "server" | "agent"): string {
+  const unit = name.endsWith("Ms") ? "milliseconds" : "bytes";
+  return `The limit is ${name}=${value}, in ${unit}; the ${owner}'s --limit sets it.`;
 }
 
 /** The whole response for a problem, as a page or as JSON. */

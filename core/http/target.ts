@@ -1,5 +1,6 @@
 /**
- * Request targets (RFC 9112 section 3.2). The path travels as it was received. Of the query there are two readings: the server
+ * Request targets (RFC 9112 section 3.2). The path travels as it was received, but for raw octets beyond ASCII, such as UTF-8's:
+ * no URI has them, and they go on as percent-escapes, which mean the same to every service. Of the query there are two readings: the server
  * reads its own keys as a form has them, where `+` is a space; the MoosicBox protocol carries all of it decoded of percent-escapes
  * alone, as its own server does, so that the home can still tell. In both the last value of a repeated key wins, and what is no
  * escape, or stands for no UTF-8, is plain text.
@@ -24,16 +25,21 @@ export function escapedQuery(local: string): Map<string, string> {
 }
 
 /**
- * The target in origin form, byte by byte as received: path and query, with the slash that an absolute form may leave out
- * (RFC 9112 section 3.2.1). Null for the other forms, and for characters that no target has.
+ * The target in origin form: path and query, with the slash that an absolute form may leave out (RFC 9112 section 3.2.1). Byte by
+ * byte as received, with what is beyond ASCII escaped. Null for the other forms, and for characters that no target has.
  */
 export function originForm(target: string): string | null {
   if (!TARGET.test(target)) return null;
-  if (target.startsWith("/")) return target;
+  if (target.startsWith("/")) return escapedOctets(target);
   const authority = SCHEME_AND_AUTHORITY.exec(target);
   if (authority === null) return null;
-  const local = target.slice(authority[0].length);
+  const local = escapedOctets(target.slice(authority[0].length));
   return local.startsWith("/") ? local : `/${local}`;
+}
+
+/** Of Latin-1 text, one character for each octet. */
+function escapedOctets(text: string): string {
+  return text.replace(BEYOND_ASCII, (octet) => `%${octet.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 /** The authority of a target in absolute form, undefined for the other forms. */
@@ -82,11 +88,12 @@ export function queryValue(query: ReadonlyMap<string, string>, name: string): st
   return undefined;
 }
 
-/** Printable ASCII without `#`, for no request target has a fragment. */
-const TARGET = /^[\x21\x22\x24-\x7e]+$/;
+/** Visible octets without `#`, for no request target has a fragment. */
+const TARGET = /^[\x21\x22\x24-\x7e\x80-\xff]+$/;
+const BEYOND_ASCII = /[\x80-\xff]/g;
 /** The same without `?`, which would begin the query. */
 const PATH = /^[\x21\x22\x24-\x3e\x40-\x7e]*$/;
-const SCHEME_AND_AUTHORITY = /^https?:\/\/([^/?]+)/i;
+const SCHEME_AND_AUTHORITY = /^https?:\/\/([^/?\x80-\xff]+)(?=[/?]|$)/i;
 
 /** Parameters of a segment (`;`) are cut off first by some. */
 const DOTS = /^\.{1,2}(?:;|$)/;

@@ -63,24 +63,36 @@ export function skip(received: Received, count: number): void {
 /** `endless`: more than so many bytes came, and not the end. */
 export type TextThrough = { readonly text: string } | "unfinished" | "endless";
 
+/** What comes before a line's end, which is taken as well and counts towards `bytesMax`. */
+export function takeLine(received: Received, bytesMax: number): TextThrough {
+  const end = endOfLine(received.bytes, received.at + received.searchedBytes);
+  return takeThrough(received, end, end + 2, bytesMax);
+}
+
 /**
- * What comes before so many line ends on end, which are taken as well: one after a line, two after a head. They count
- * towards `bytesMax`.
+ * Lines up to an empty one, without the last line's end. That and the empty one are taken as well and count towards `bytesMax`.
+ * Lines may end with LF alone (RFC 9112 section 2.2).
  */
-export function takeText(received: Received, lineEnds: 1 | 2, bytesMax: number): TextThrough {
+export function takeLines(received: Received, bytesMax: number): TextThrough {
+  const { bytes } = received;
+  const end = endOfLines(bytes, received.at + received.searchedBytes);
+  const textEnd = bytes[end - 1] === CR ? end - 1 : end;
+  return takeThrough(received, textEnd, end + (bytes[end + 1] === LF ? 2 : 3), bytesMax);
+}
+
+/** `textEnd` is negative where the end has not come. */
+function takeThrough(received: Received, textEnd: number, next: number, bytesMax: number): TextThrough {
   const { bytes, at } = received;
-  const endBytes = lineEnds * 2;
-  const from = at + received.searchedBytes;
-  const found = lineEnds === 1 ? endOfLine(bytes, from) : endOfHead(bytes, from);
-  const length = found === -1 ? bytes.length - at : found + endBytes - at;
+  const length = (textEnd < 0 ? bytes.length : next) - at;
   if (length > bytesMax) return "endless";
-  if (found === -1) {
-    received.searchedBytes = Math.max(0, length - endBytes + 1);
+  if (textEnd < 0) {
+    // Its last two bytes may begin an end.
+    received.searchedBytes = Math.max(0, length - 2);
     return "unfinished";
   }
   received.searchedBytes = 0;
   skip(received, length);
-  return { text: decodeLatin1(bytes, at, found) };
+  return { text: decodeLatin1(bytes, at, textEnd) };
 }
 
 function endOfLine(bytes: Uint8Array, from: number): number {
@@ -90,16 +102,19 @@ function endOfLine(bytes: Uint8Array, from: number): number {
 }
 
 /**
- * Where the first two line ends on end begin; -1 where there are none. Looks at the last of four bytes first: what is
- * neither CR nor LF rules out all four places that it could have, and nearly every byte of a head is neither.
+ * Where the first LF is that an empty line follows; -1 where there is none. Looks at the byte behind it first: what is
+ * neither CR nor LF rules out that an end is there or one byte further, and nearly every byte of a head is neither.
  */
-function endOfHead(bytes: Uint8Array, from: number): number {
-  for (let last = from + 3; last < bytes.length; ) {
-    const byte = bytes[last];
-    if (byte === CR) last++;
-    else if (byte !== LF) last += 4;
-    else if (bytes[last - 1] === CR && bytes[last - 2] === LF && bytes[last - 3] === CR) return last - 3;
-    else last += 2;
+function endOfLines(bytes: Uint8Array, from: number): number {
+  for (let at = from + 1; at < bytes.length; ) {
+    const byte = bytes[at];
+    if (byte === LF) {
+      if (bytes[at - 1] === LF) return at - 1;
+      if (bytes[at - 1] === CR && at - 2 >= from && bytes[at - 2] === LF) return at - 2;
+      at++;
+    } else {
+      at += byte === CR ? 1 : 2;
+    }
   }
   return -1;
 }

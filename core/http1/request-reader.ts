@@ -7,7 +7,7 @@ import { byteAt } from "../bytes.ts";
 import { contentLength, type HeaderList, headerValue, headerValues, isToken } from "../http/headers.ts";
 import { decodeLatin1 } from "../latin1.ts";
 import { parseFields } from "./fields.ts";
-import { createReceived, put, type Received, skip, takePiece, takeText, unreadBytes } from "./received.ts";
+import { createReceived, put, type Received, skip, takeLine, takePiece, unreadBytes } from "./received.ts";
 
 export type RequestHead = {
   readonly method: string;
@@ -176,7 +176,7 @@ function readSized(reader: RequestReader): RequestPart | null {
 }
 
 function readChunkSize(reader: RequestReader): RequestPart | null {
-  const line = takeText(reader.received, 1, CHUNK_LINE_BYTES_MAX);
+  const line = takeLine(reader.received, CHUNK_LINE_BYTES_MAX);
   if (line === "endless") return broken(reader, "bad_request");
   if (line === "unfinished") return null;
   const digits = CHUNK_LINE.exec(line.text)?.[1];

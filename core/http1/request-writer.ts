@@ -18,15 +18,16 @@ export type Request = {
 
 /**
  * The request's head, or null where HTTP cannot carry it, such as with a line break in a header. The headers stand as they
- * are, in order; the framing of the body and `Connection` follow them, unless it is an upgrade. To be sent as Latin-1.
+ * are, in order; the framing of the body and `Connection` follow them, unless it is an upgrade. To be sent as Latin-1. `keeps` is
+ * whether another request may follow on its connection.
  */
-export function requestHead(request: Request, basePath: string): string | null {
+export function requestHead(request: Request, basePath: string, keeps: boolean): string | null {
   const { method, target, headers, upgrade } = request;
   if (!isToken(method) || !TARGET.test(target)) return null;
   const fields = fieldLines(headers);
   if (fields === null) return null;
   const path = target === "*" ? target : basePath + target;
-  const connection = upgrade ? "" : "Connection: keep-alive\r\n";
+  const connection = upgrade ? "" : keeps ? KEEP_ALIVE : CLOSE;
   return `${method} ${path} HTTP/1.1\r\n${fields}${framing(request)}${connection}\r\n`;
 }
 
@@ -57,6 +58,9 @@ function fieldLines(fields: HeaderList): string | null {
   }
   return lines;
 }
+
+const KEEP_ALIVE = "Connection: keep-alive\r\n";
+const CLOSE = "Connection: close\r\n";
 
 /** Methods that anticipate no content, so that its absence needs no `Content-Length` (RFC 9110 section 8.6). */
 const BODILESS_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS", "TRACE"]);

@@ -1,6 +1,7 @@
 /**
  * Reads the responses of one HTTP/1.1 connection (RFC 9112), as strict as a proxy must be: what two readers could
- * understand in two ways is malformed.
+ * understand in two ways is malformed. Lines of a head that end with LF alone are taken: small servers and their scripts write
+ * them so, and nobody behind this reader sees them.
  *
  * Bytes are put in as they come and parts are taken out until there are no more, so that who reads may stop in between.
  */
@@ -14,8 +15,9 @@ import {
   put,
   type Received,
   skip,
+  takeLine,
+  takeLines,
   takePiece,
-  takeText,
   unreadBytes,
 } from "./received.ts";
 
@@ -28,10 +30,14 @@ export type ResponsePart =
   | { readonly type: "body"; readonly bytes: Uint8Array; readonly only: boolean }
   | { readonly type: "end"; readonly trailers: HeaderList }
   /** What came is no response that HTTP knows, or could be read in two ways. Nothing can be read on its connection any more. */
-  | { readonly type: "malformed" };
+  | { readonly type: "malformed"; readonly fault: ResponseFault };
+
+export type ResponseFault = "malformed" | "head_too_large";
 
 /** Plain data; only the functions of this file change it. */
 export type ResponseReader = {
+  /** Of a head, and of the trailers; beyond it they are too long. */
+  readonly headBytesMax: number;
   state: ReaderState;
   /** Of the request that is answered. */
   method: string;
@@ -65,14 +71,12 @@ type ReaderState =
   | "done"
   | "malformed";
 
-/** A head, or the trailers, beyond this many bytes are malformed. */
-export const HEAD_BYTES_MAX = 64 * 1024;
-
 /** A chunk's size with its extensions (RFC 9112 section 7.1.1), which nobody uses. */
 const CHUNK_LINE_BYTES_MAX = 4 * 1024;
 
-export function createReader(): ResponseReader {
+export function createReader(headBytesMax: number): ResponseReader {
   return {
+    headBytesMax,
     state: "done",
     method: "",
     upgrade: false,
@@ -142,21 +146,35 @@ export function nextPart(reader: ResponseReader): ResponsePart | null {
 function readHead(reader: ResponseReader): ResponsePart | null {
   // What is no HTTP at all may never have the end of a head, and nobody should wait for it.
   if (!mayBeginWith(reader.received, HTTP_1)) return malformed(reader);
-  const through = takeText(reader.received, 2, HEAD_BYTES_MAX);
+  const through = takeLines(reader.received, reader.headBytesMax);
   if (through === "unfinished") return null;
   reader.begun = true;
-  if (through === "endless") return malformed(reader);
-  const { text } = through;
+  if (through === "endless") return malformed(reader, TOO_LARGE);
+  const head = parseEither(through.text, parseHead);
+  if (head === null) return malformed(reader);
+  const { status, headers } = head;
+  if (status === 101) return readSwitch(reader, headers);
+  if (status < 200) return { type: "interim", status, headers };
+  if (!frameBody(reader, head)) return malformed(reader);
+  return { type: "head", status, headers };
+}
+
+function parseHead(text: string): Head | null {
   const found = text.indexOf("\r\n");
   const lineEnd = found === -1 ? text.length : found;
   const [, minor, digits] = STATUS_LINE.exec(text.slice(0, lineEnd)) ?? [];
   const headers = parseFields(text, lineEnd + 2, "joined");
-  if (minor === undefined || digits === undefined || headers === null) return malformed(reader);
-  const status = Number(digits);
-  if (status === 101) return readSwitch(reader, headers);
-  if (status < 200) return { type: "interim", status, headers };
-  if (!frameBody(reader, { status, headers, latest: minor === "1" })) return malformed(reader);
-  return { type: "head", status, headers };
+  if (minor === undefined || digits === undefined || headers === null) return null;
+  return { status: Number(digits), headers, latest: minor === "1" };
+}
+
+function parseTrailers(text: string): HeaderList | null {
+  return parseFields(text, 0, "joined");
+}
+
+/** With the line ends that HTTP has, or else with each LF for one: what has a lone one inside is nothing to who expects CR LF. */
+function parseEither<Parsed>(text: string, parse: (text: string) => Parsed | null): Parsed | null {
+  return parse(text) ?? parse(text.replaceAll(LF_WITH_ITS_CR, "\r\n"));
 }
 
 function readSwitch(reader: ResponseReader, headers: HeaderList): ResponsePart {
@@ -210,7 +228,7 @@ function readSized(reader: ResponseReader): ResponsePart | null {
 }
 
 function readChunkSize(reader: ResponseReader): ResponsePart | null | "read" {
-  const through = takeText(reader.received, 1, CHUNK_LINE_BYTES_MAX);
+  const through = takeLine(reader.received, CHUNK_LINE_BYTES_MAX);
   if (through === "unfinished") return null;
   const digits = through === "endless" ? undefined : CHUNK_LINE.exec(through.text)?.[1];
   if (digits === undefined) return malformed(reader);
@@ -230,17 +248,22 @@ function readChunkEnd(reader: ResponseReader): ResponsePart | null | "read" {
 function readTrailers(reader: ResponseReader): ResponsePart | null {
   const { received } = reader;
   // With trailers their last line is followed by an empty one; without, the empty one is all there is.
+  const first = received.bytes[received.at];
+  if (first === LF) return endBehind(reader, 1);
   if (unreadBytes(received) < LINE_END.length) return null;
-  if (mayBeginWith(received, LINE_END)) {
-    skip(received, LINE_END.length);
-    return endResponse(reader, []);
-  }
-  const through = takeText(received, 2, HEAD_BYTES_MAX);
+  if (mayBeginWith(received, LINE_END)) return endBehind(reader, LINE_END.length);
+  const through = takeLines(received, reader.headBytesMax);
   if (through === "unfinished") return null;
-  const trailers = through === "endless" ? null : parseFields(through.text, 0, "joined");
+  if (through === "endless") return malformed(reader, TOO_LARGE);
+  const trailers = parseEither(through.text, parseTrailers);
   // A second length would leave open which one counts.
   if (trailers === null || headerValue(trailers, "content-length") !== undefined) return malformed(reader);
   return endResponse(reader, trailers);
+}
+
+function endBehind(reader: ResponseReader, emptyLineBytes: number): ResponsePart {
+  skip(reader.received, emptyLineBytes);
+  return endResponse(reader, []);
 }
 
 function readUntilEnd(reader: ResponseReader): ResponsePart | null {
@@ -262,16 +285,19 @@ function endResponse(reader: ResponseReader, trailers: HeaderList): ResponsePart
   return { type: "end", trailers };
 }
 
-function malformed(reader: ResponseReader): ResponsePart {
+function malformed(reader: ResponseReader, part: ResponsePart = MALFORMED): ResponsePart {
   reader.state = "malformed";
   reader.persistent = false;
-  return MALFORMED;
+  return part;
 }
 
-const MALFORMED: ResponsePart = { type: "malformed" };
+const MALFORMED: ResponsePart = { type: "malformed", fault: "malformed" };
+const TOO_LARGE: ResponsePart = { type: "malformed", fault: "head_too_large" };
 
 const HTTP_1 = Uint8Array.of(0x48, 0x54, 0x54, 0x50, 0x2f, 0x31, 0x2e);
-const LINE_END = Uint8Array.of(0x0d, 0x0a);
+const LF = 0x0a;
+const LINE_END = Uint8Array.of(0x0d, LF);
+const LF_WITH_ITS_CR = /\r?\n/g;
 
 /** RFC 9112 section 4. The reason is of no use to anyone and may be missing, with its space or without. */
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;

@@ -10,12 +10,13 @@
  *
  * Which connection. The one of that origin that was the last to fall idle, so that the surplus of a burst grows old and is
  * closed; a new one where none is idle. A request that cannot be repeated goes only on a connection that was idle for less
- * than 1.5 seconds, or on a new one: the origin may be closing an older one at this moment, and such a request would be
- * lost. None goes on a connection that has been read again for less than 5 milliseconds after it was held back: what the
+ * than 1.5 seconds, or on a new one, whatever `idleMs` is set to: the origin may be closing an older one at this moment, and
+ * such a request would be lost. None goes on a connection that has been read again for less than 5 milliseconds after it was held back: what the
  * origin sent behind its response may not have been read yet.
  *
- * Idle. A connection is kept for 4 seconds, or a second less than the origin announces (`Keep-Alive: timeout`), and at most
+ * Idle. A connection is kept for 1.5 seconds, or a second less than the origin announces (`Keep-Alive: timeout`), and at most
  * 256 of an origin. It is not kept
+ * - where `idleMs` is 0, which requests tell the origin by `Connection: close`;
  * - where the response says so, or only the end of the connection ends it (RFC 9112 sections 6.3 and 9.3);
  * - where the response was over before the request had left: the origin may not have read the rest, and would read it as
  *   another request;
@@ -38,7 +39,13 @@
  */
 import { unreachable } from "../assert.ts";
 import type { ConnectionEvent, ConnectionFault } from "../http1/events.ts";
-import { endBytes, nextPart, putBytes, type ResponsePart } from "../http1/response-reader.ts";
+import {
+  endBytes,
+  nextPart,
+  putBytes,
+  type ResponseFault,
+  type ResponsePart,
+} from "../http1/response-reader.ts";
 import type { ConnectionId } from "../ids.ts";
 import { dequeue, enqueue, queueItem } from "../queue.ts";
 import { disarm } from "../timers.ts";
@@ -64,6 +71,7 @@ export {
   type ClientOptions,
   type ConnectionTimerOwner,
   clientLimits,
+  clientLimitsOf,
   createClient,
   type ExchangeFact,
   type ExchangeFault,
@@ -209,7 +217,7 @@ function onPart(
       onResponseEnd(client, nowMs, exchange, connection, out);
       return { type: "ended", exchange: exchange.id, trailers: part.trailers };
     case "malformed":
-      onMalformed(client, nowMs, exchange, connection, out);
+      onMalformed(client, nowMs, exchange, connection, part.fault, out);
       return dequeue(client.facts) ?? null;
   }
 }
@@ -233,13 +241,14 @@ function onMalformed(
   nowMs: number,
   exchange: Exchange,
   connection: Connection,
+  fault: ResponseFault,
   out: ConnectionOutbox,
 ): void {
   const { reader, requests } = connection;
   const isInPlaceOfResponse = !reader.begun && requests > 1;
   if (reader.surplus || isInPlaceOfResponse) distrust(client, nowMs, connection.origin, out);
-  if (isInPlaceOfResponse) repeatOrFail(client, nowMs, exchange, "malformed", out);
-  else giveUp(client, exchange, "malformed", out);
+  if (isInPlaceOfResponse) repeatOrFail(client, nowMs, exchange, fault, out);
+  else giveUp(client, exchange, fault, out);
 }
 
 /** The connection is gone, and the response is not over. */

@@ -16,7 +16,7 @@ export function openConnection(
   const connection: Connection = {
     id,
     origin,
-    reader: createReader(),
+    reader: createReader(client.limits.headBytesMax),
     timer: createTimer({ kind: "connection", connection: id }),
     exchange: null,
     requests: 0,

@@ -22,7 +22,7 @@ export function request(
   assert(origin !== undefined, "a request goes to an origin that is not configured");
   assert(!upgrade || body === null, "a request for an upgrade has a body");
   assert(!client.exchanges.has(id), "an exchange has two requests");
-  const head = requestHead(order, origin.basePath);
+  const head = requestHead(order, origin.basePath, client.limits.idleMs > 0);
   if (head === null) {
     enqueue(client.facts, { type: "failed", exchange: id, fault: "malformed" });
     return;

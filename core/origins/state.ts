@@ -18,9 +18,12 @@ export type ClientLimits = { readonly [Name in keyof typeof clientLimits]: numbe
 export const clientLimits = {
   /** From the attempt to connect to a connection that can be written to, TLS included. */
   connectMs: 10_000,
-  /** Idle connections are closed before most origins do: Node closes its own after 5 seconds, nginx after 75. */
-  idleMs: 4_000,
-  /** For what cannot be repeated, a connection must be younger: some origins close theirs after 2 seconds. */
+  /**
+   * Idle connections are closed before most origins do: gunicorn closes its own after 2 seconds, Node after 5, nginx after 75.
+   * With 0 none is kept, and requests say so.
+   */
+  idleMs: 1_500,
+  /** However long that is, what cannot be repeated goes on no connection that was idle for longer than this. */
   idleUnrepeatableMs: 1_500,
   /** Of one origin. What a burst opened beyond these is closed when it falls idle. */
   idleConnectionsMax: 256,
@@ -28,7 +31,22 @@ export const clientLimits = {
   lateMs: 5,
   /** For this long after it sent something unasked, no connection to an origin is kept. */
   distrustMs: 300_000,
+  /** The head of a response, and its trailers. */
+  headBytesMax: 64 * 1024,
 };
+
+/** With those that the agent's operator sets. `keepAlive` is whether any connection is kept. */
+export function clientLimitsOf(
+  agent: { readonly connectMs: number; readonly originKeptMs: number; readonly originHeadBytesMax: number },
+  keepAlive: boolean,
+): ClientLimits {
+  return {
+    ...clientLimits,
+    connectMs: agent.connectMs,
+    idleMs: keepAlive ? agent.originKeptMs : 0,
+    headBytesMax: agent.originHeadBytesMax,
+  };
+}
 
 export type Client = {
   readonly limits: ClientLimits;
@@ -115,6 +133,8 @@ export type Exchange = {
 /** Why a request failed. */
 export type ExchangeFault =
   | Exclude<ConnectionFault, "reset">
+  /** The head of the response, or its trailers, are beyond their limit. */
+  | "head_too_large"
   /** HTTP cannot carry the request, or what came is not HTTP. */
   | "malformed";
 

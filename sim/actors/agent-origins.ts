@@ -17,7 +17,7 @@ import {
   originsDeadlineMs,
   stepOrigins,
 } from "../../core/origins/origins.ts";
-import { clientLimits } from "../../core/origins/state.ts";
+import type { ClientLimits } from "../../core/origins/state.ts";
 import { OriginLedger } from "../ledger/origin-connections.ts";
 import { HomeLine } from "../network/home-line.ts";
 import type { MachineLoop } from "../world/machine-loop.ts";
@@ -27,6 +27,7 @@ import type { Home } from "./home/home.ts";
 
 export type AgentOriginsOptions = {
   readonly basePaths: readonly string[];
+  readonly limits: ClientLimits;
   /** Whether its agent passes on what visitors' requests say in fields. */
   readonly passesFields: boolean;
   readonly tell: (fact: OriginFact) => void;
@@ -67,7 +68,7 @@ export class AgentOrigins {
     this.#options = options;
     const ledger = new OriginLedger();
     const { name } = process;
-    const origins: Origins = createOrigins({ limits: clientLimits, basePaths: options.basePaths });
+    const origins: Origins = createOrigins({ limits: options.limits, basePaths: options.basePaths });
     this.#loop = process.drive<OriginsEvent, OriginsEffect>({
       name: `origins:${process.name}`,
       machine: {
@@ -80,7 +81,7 @@ export class AgentOrigins {
       onStep: (event, effects, count) => {
         const { nowMs } = process;
         ledger.take(nowMs, event, effects, count);
-        world.watch.originsStep({ name, nowMs, ledger }, event, effects, count);
+        world.watch.originsStep({ name, nowMs, ledger, limits: options.limits }, event, effects, count);
       },
       inner: INNER,
     });

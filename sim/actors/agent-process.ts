@@ -8,6 +8,7 @@ import type { AgentEffect } from "../../core/effects.ts";
 import type { AgentEvent } from "../../core/events.ts";
 import type { CallId, SocketId } from "../../core/ids.ts";
 import type { AgentLimits } from "../../core/limits.ts";
+import { clientLimitsOf } from "../../core/origins/state.ts";
 import { agentReportMarks } from "../record/marks.ts";
 import { accessOf } from "../scenario/request.ts";
 import { type HomeSpec, isNative } from "../scenario/scenario.ts";
@@ -112,6 +113,7 @@ export class AgentProcess {
     });
     this.#origins = new AgentOrigins(world, this.process, home, {
       basePaths: originsOf(settings.spec).map(({ basePath = "" }) => basePath),
+      limits: clientLimitsOf(settings.limits, true),
       // MoosicBox's protocol has no place for them; what is in the list is the agent's own.
       passesFields: isNative(settings.spec),
       tell: (fact) => this.process.dispatch(fact),

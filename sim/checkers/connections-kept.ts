@@ -10,7 +10,7 @@ export const connectionsKept: Property = {
   name: "connections_kept",
   create: (violate, judged) => ({
     sees: ["tick"],
-    originsStep: ({ name, nowMs, ledger }, event) => {
+    originsStep: ({ name, nowMs, ledger, limits }, event) => {
       if (event.type !== "tick") return;
       judged();
       for (const [origin, count] of idlePerOrigin(ledger)) {
@@ -18,7 +18,7 @@ export const connectionsKept: Property = {
           violate("safety", `${name} keeps ${count} connections to origin ${origin} that nobody uses`);
       }
       for (const { id, idleSinceMs } of ledger.connections.values()) {
-        if (idleSinceMs !== null && nowMs - idleSinceMs >= clientLimits.idleMs)
+        if (idleSinceMs !== null && nowMs - idleSinceMs >= limits.idleMs)
           violate("liveness", `${name} keeps connection ${id}, idle for ${nowMs - idleSinceMs} ms`);
       }
     },

@@ -80,6 +80,7 @@ import { unharmed } from "./unharmed.ts";
 import { upkeep } from "./upkeep.ts";
 import { wellFormed } from "./well-formed.ts";
 import { withinLimits } from "./within-limits.ts";
+import { youngEnough } from "./young-enough.ts";
 
 export const properties: readonly Property[] = [
   taint,
@@ -158,6 +159,7 @@ export const properties: readonly Property[] = [
   agentOrders,
   originFed,
   connectionsKept,
+  youngEnough,
   agentDeadlines,
   returnsInTime,
   rowsTrue,

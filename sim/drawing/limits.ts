@@ -128,6 +128,8 @@ export function drawAgentLimits(random: Random, calm: boolean): AgentLimits {
     sendBytesHigh,
     sendBytesLow: random.below(sendBytesHigh),
     originIdleMs: random.pick([random.between(5_000, 8_000), random.between(8_000, 25_000)]),
+    originKeptMs: random.stream("kept").pick([0, 1_500, 4_000]),
+    originHeadBytesMax: random.stream("head").pick([4 * KIB, 64 * KIB]),
     apiCallMs: random.between(3_000, 10_000),
     connectMs: random.between(3_000, 10_000),
     pingMs,

@@ -12,7 +12,13 @@ export type Place = {
   readonly target: string;
 };
 
-export function placeOf({ target, headers }: Pick<Opened, "target" | "headers">): Place {
+export function placeOf(opened: Pick<Opened, "target" | "headers">): Place {
+  const { headers } = opened;
+  // A home is asked for octets beyond ASCII as a URI has them.
+  const target = opened.target.replace(
+    /[\x80-\xff]/g,
+    (octet) => `%${octet.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
   const host = (headerOf(headers, "host") ?? "").toLowerCase().replace(/:\d*$/, "").replace(/\.$/, "");
   const label = host.endsWith(`.${DOMAIN}`) ? host.slice(0, -DOMAIN.length - 1) : "";
   if (label !== "" && !label.includes(".")) return { way: "host", clientId: label, target };

@@ -24,7 +24,11 @@ export type SteppedServer = SteppedProcess & {
 export type SteppedEdge = SteppedProcess & { readonly ledger: ConnectionLedger };
 
 /** The part of an agent's process that has the connections to its home, with what is written down of them. */
-export type SteppedOrigins = SteppedProcess & { readonly ledger: OriginLedger };
+export type SteppedOrigins = SteppedProcess & {
+  readonly ledger: OriginLedger;
+  /** What its agent's operator has set. */
+  readonly limits: { readonly idleMs: number };
+};
 
 export type ServerSizes = {
   readonly tunnels: number;

@@ -258,6 +258,12 @@ export const MUTANTS: readonly Mutant[] = [
     "a token of one kind opens nothing of another",
     ["granted", "mode_kept", "authorized"],
   ),
+  mutant(
+    "PB62",
+    "a request that cannot be repeated goes on a connection that may be closing",
+    "an unsafe request is made once, and not lost",
+    ["young_enough"],
+  ),
 ];
 
 function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {

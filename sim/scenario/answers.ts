@@ -17,6 +17,7 @@ export const HARMLESS_ANSWERS = [
   "names_itself",
   /** It asks for a login, or goes on with one, that its connection has from then on. */
   "binds_login",
+  "lone_lf",
 ] as const;
 
 /** What no agent can carry, or only in part. */
@@ -33,7 +34,6 @@ export const MALFORMED_ANSWERS = [
   /** Bytes that nobody asked for come behind it: at once, or some milliseconds later. */
   "surplus",
   "late_bytes",
-  "lone_lf",
   "no_http",
   /** Its head is longer than anybody takes. */
   "endless_header",

@@ -9,6 +9,8 @@ export type RequestQuirk =
   | "absolute_target"
   | "spelled_otherwise"
   | "more_query"
+  /** It asks in UTF-8 as it is, without escapes. */
+  | "raw_target"
   | "profile_in_header"
   | "profile_in_query"
   | "origin"
@@ -47,6 +49,7 @@ export const TUNNEL_QUIRKS = [
   "absolute_target",
   "spelled_otherwise",
   "more_query",
+  "raw_target",
   "profile_in_header",
   "profile_in_query",
   "origin",
@@ -86,6 +89,8 @@ export function withQuirk(head: RequestHead, quirk: RequestQuirk): RequestHead {
         ...head,
         target: `${target}&&bare&two+words=%C3%A9%20%F0%9F%98%80&bare=again&100%=%2B%z&not=%ff%41`,
       };
+    case "raw_target":
+      return { ...head, target: `${target}&caf\u00c3\u00a9=\u00e2\u0082\u00ac%20\u00ff` };
     case "profile_in_header":
       return { ...head, headers: [...headers, "MoosicBox-Profile", "family"] };
     case "profile_in_query":

@@ -100,6 +100,9 @@ const COMMANDS: Readonly<Record<string, (line: string) => Promise<void> | void>>
     expect(PACKAGE.scripts["test:mysql"]).toContain("vitest run --project mysql");
     expect(CI).toMatch(/TEST_MYSQL_IMAGE=/);
   },
+  "npm run test:apps": (line) => {
+    expect(CI).toContain(`\n${line}`);
+  },
   "npm run sim -- --seed 42": async (line) => {
     expect(await run(line).succeeded()).toMatch(/^hash [0-9a-f]{16} /m);
   },
@@ -134,7 +137,7 @@ const COMMANDS: Readonly<Record<string, (line: string) => Promise<void> | void>>
     expect(CI).toMatch(/^npm ci$/m);
     const prefix = temporaryFolder();
     const replaced = {
-      "npm ci && ": `cp -r package.json dist ${prefix} && cd ${prefix} && `,
+      "npm ci && ": `cp -r --parents package.json dist deploy/package ${prefix} && cd ${prefix} && `,
       "npm pack": "npm pack --ignore-scripts",
       "--global": `--global --prefer-offline --no-audit --no-fund --prefix ${prefix}`,
     };

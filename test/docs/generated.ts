@@ -1,8 +1,9 @@
 /** The parts of documents that follow from the code. `npm run docs:tables` writes them, and a test holds that they are fresh. */
-import { helpPages, quantityText } from "../../adapters/help.ts";
+import { helpPages, INSTALL_HELP, quantityText } from "../../adapters/help.ts";
 import { REGISTRY_PROBLEMS } from "../../adapters/registry/problem.ts";
 import { CREDENTIAL_COMMANDS, credentialSettingsOf } from "../../adapters/settings/credentials.ts";
 import { hashPasswordSettings } from "../../adapters/settings/hash-password.ts";
+import { healthSettings } from "../../adapters/settings/health.ts";
 import { LIMIT_REASONS } from "../../adapters/settings/limit-reasons.ts";
 import type { Setting } from "../../adapters/settings/reader.ts";
 import { revokeSettings } from "../../adapters/settings/revoke.ts";
@@ -18,6 +19,8 @@ export const PARTS: ReadonlyMap<string, () => string[]> = new Map<string, () => 
   ["settings of agent", () => settingsTable(settingsOf("agent"))],
   ["settings of hash-password", () => settingsTable(Object.values(hashPasswordSettings))],
   ["settings of revoke", () => settingsTable(revokeSettings)],
+  ["settings of health", () => settingsTable(healthSettings)],
+  ["settings of install", installText],
   ...CREDENTIAL_COMMANDS.map(
     (command) => [`settings of ${command}`, () => settingsTable(credentialSettingsOf(command))] as const,
   ),
@@ -45,9 +48,13 @@ export function partsIn(text: string): string[] {
   return [...text.matchAll(MARKED)].map(([, name = ""]) => name);
 }
 
-/** The commands that a page of settings has to have. */
+/** The commands that a page of settings has to have: the page of `install` is that of `uninstall` too. */
 export function commandsWithSettings(): string[] {
-  return [...helpPages().keys()];
+  return [...helpPages().keys()].filter((command) => command !== "uninstall");
+}
+
+function installText(): string[] {
+  return ["```text", ...INSTALL_HELP.trimEnd().split("\n"), "```"];
 }
 
 function table(heading: readonly string[], rows: readonly (readonly string[])[]): string[] {

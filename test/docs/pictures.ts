@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Cleanup } from "../demo/cleanup.ts";
 import { clientTokenIn, startAgent, startServer } from "../demo/culvert.ts";
-import { Chromium } from "../sim/report/html/chromium.ts";
+import { Chromium } from "../helpers/chromium.ts";
 import { ROOT } from "./documents.ts";
 
 /** With a partition, cut lines and a restart, and small enough to be looked at. */

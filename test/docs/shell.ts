@@ -89,7 +89,7 @@ function folderWithCulvert(): string {
   const file = join(folder, "culvert");
   writeFileSync(
     file,
-    `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, "dist/adapters/main.js")}" "$@"\n`,
+    `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, "deploy/package/culvert.cjs")}" "$@"\n`,
   );
   chmodSync(file, 0o755);
   return folder;

@@ -9,8 +9,12 @@ import { documents, ROOT, readDocument, tablesIn, tableUnder, testFiles, testIds
 import { commandsWithSettings, PARTS, partsIn, renewed } from "./generated.ts";
 import { TEST_IDS } from "./test-ids.ts";
 
-const PACKAGE: { readonly version: string; readonly dependencies: object; readonly devDependencies: object } =
-  JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+const PACKAGE: {
+  readonly version: string;
+  readonly dependencies: object;
+  readonly optionalDependencies: object;
+  readonly devDependencies: object;
+} = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 
 describe("what follows from the code", () => {
   test.each(documents())("is fresh in %s: npm run docs:tables", (file) => {
@@ -128,7 +132,8 @@ describe("docs/contributing.md", () => {
       "| package | why we do not write it ourselves |",
     );
     const shown = rows.flatMap(([names = ""]) => [...names.matchAll(/`([^`]+)`/g)].map(([, name]) => name));
-    const known = [...Object.keys(PACKAGE.dependencies), ...Object.keys(PACKAGE.devDependencies)];
+    const { dependencies, optionalDependencies, devDependencies } = PACKAGE;
+    const known = Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies });
     expect(shown.toSorted()).toEqual(known.toSorted());
   });
 });

@@ -169,7 +169,7 @@ function headProblem(
   if (!validHeaders(headers)) return "origin_malformed";
   let bytes = 0;
   for (const text of headers) bytes += text.length;
-  return bytes > config.limits.packetBytesMax ? "limit_response_headers" : null;
+  return bytes > config.limits.originHeadBytesMax ? "origin_head_too_large" : null;
 }
 
 const NOTHING: ReadonlySet<string> = new Set();

@@ -29,29 +29,33 @@ describe("what an agent prints of its home", () => {
     expect(text).not.toContain("s3cret");
   });
 
+  test("says where the token comes from that a browser signs in with", () => {
+    expect(waysText({ ...options, access: "token" }).split("\n")).toEqual([
+      "connected as home",
+      "open https://home.example.net:8443/",
+      "or https://tunnel.example.net:8443/base/t/home/",
+      "and sign in with a token; this makes one: culvert token create --name NAME",
+      'a program sends it as "Authorization: Bearer TOKEN"; --access public lets everybody in',
+    ]);
+  });
+
   test("has a QR code for a person at a terminal, of what a browser opens alone", () => {
     expect(waysText({ ...options, isTerminal: true })).toMatch(/[\u2580-\u2588]{20}/);
-    for (const other of [{ access: "token" }, { ways: neither }, { ways: null }]) {
+    expect(waysText({ ...options, access: "token", isTerminal: true })).toMatch(/[\u2580-\u2588]{20}/);
+    for (const other of [{ ways: neither }, { ways: null }]) {
       expect(waysText({ ...options, isTerminal: true, ...other })).not.toMatch(/[\u2580-\u2588]/);
     }
   });
 
   test.each([
-    ["token", options.ways, "https://home.example.net:8443/", ["--access public"], ["--domain"]],
-    [
-      "token",
-      neither,
-      "https://tunnel.example.net:8443/base/?clientId=home",
-      ["--domain", "--access public"],
-      [],
-    ],
-    ["public", neither, "https://tunnel.example.net:8443/base/?clientId=home", ["--domain"], ["--access"]],
-    ["public", null, "https://tunnel.example.net:8443/base/?clientId=home", [], ["--domain", "--access"]],
+    ["token", neither, ["--domain"], ["--access"]],
+    ["public", neither, ["--domain"], ["--access"]],
+    ["public", null, [], ["--domain", "--access"]],
   ])(
     "calls nothing a link that no browser opens, and says what makes one: %s %o",
-    (access, ways, link, said, unsaid) => {
+    (access, ways, said, unsaid) => {
       const text = waysText({ ...options, access, ways });
-      expect(text).toContain(`\nvisitors reach it at ${link}\n`);
+      expect(text).toContain("\nvisitors reach it at https://tunnel.example.net:8443/base/?clientId=home\n");
       expect(text).toContain("Authorization: Bearer");
       expect(text).not.toMatch(/^open /m);
       for (const word of said) expect(text).toContain(word);

@@ -277,7 +277,7 @@ describe("the connection", () => {
 
   test("is given up when it does not come up in time", async () => {
     const silent = await rawOrigin(() => {});
-    const run = start(new URL(`https://${silent.url.host}/`), { connectTimeoutMs: 50 });
+    const run = start(new URL(`https://${silent.url.host}/`), { limits: { connectMs: 50 } });
     await run.over(run.request());
     expect(run.log.events).toEqual([{ type: "origin_failed", exchange: 1, fault: "connect_timeout" }]);
   });
@@ -286,7 +286,7 @@ describe("the connection", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     cleanups.push(() => vi.useRealTimers());
     const raw = await rawOrigin(() => {});
-    const run = start(raw.url, { connectTimeoutMs: 10_000 });
+    const run = start(raw.url);
     const exchange = run.request();
     await raw.requested();
     vi.advanceTimersByTime(10_000);

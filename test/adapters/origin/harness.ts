@@ -6,6 +6,7 @@ import net from "node:net";
 import { afterEach, expect } from "vitest";
 import { Origin, type OriginEffect, type OriginEvent } from "../../../adapters/origin/origin.ts";
 import type { ExchangeId } from "../../../core/ids.ts";
+import { type ClientLimits, clientLimits } from "../../../core/origins/client.ts";
 import { EventLog } from "../event-log.ts";
 import { listen } from "../listen.ts";
 
@@ -23,7 +24,7 @@ type Order = Extract<OriginEffect, { type: "origin_request" }>;
 export function start(
   urls: URL | readonly URL[],
   options: {
-    readonly connectTimeoutMs?: number;
+    readonly limits?: Partial<ClientLimits>;
     readonly tlsSkipVerify?: boolean;
     readonly serverName?: string;
   } = {},
@@ -31,10 +32,10 @@ export function start(
   const log = new EventLog<OriginEvent>();
   const subject = new Origin({
     urls: urls instanceof URL ? [urls] : urls,
-    connectTimeoutMs: 10_000,
     tlsSkipVerify: false,
     serverName: null,
     ...options,
+    limits: { ...clientLimits, ...options.limits },
     dispatch: log.dispatch,
   });
   cleanups.push(() => subject.close());

@@ -211,12 +211,27 @@ describe("the response", () => {
     ["has a NUL in a header", "HTTP/1.1 200 OK\r\nA: x\0y\r\n\r\n"],
     ["has a bare CR in a header", "HTTP/1.1 200 OK\r\nA: x\ry\r\n\r\n"],
     ["has two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"],
-    ["has a head of 1 MiB", `HTTP/1.1 200 OK\r\nA: ${"x".repeat(MIB)}\r\n\r\n`],
   ])("H10 is malformed when it %s", async (_name, answer) => {
     const raw = await rawOrigin((socket) => socket.write(answer));
     const run = start(raw.url);
     await run.over(run.request());
     expect(run.log.events).toEqual([{ type: "origin_failed", exchange: 1, fault: "malformed" }]);
+  });
+
+  test("H10 has a head as large as its limit, and no larger one", async () => {
+    const head = `HTTP/1.1 200 OK\r\nContent-Length: 0\r\nA: ${"x".repeat(100_000)}\r\n\r\n`;
+    const raw = await rawOrigin((socket) => socket.write(head));
+    for (const [headBytesMax, type] of [
+      [head.length, "origin_ended"],
+      [head.length - 1, "origin_failed"],
+    ] as const) {
+      const run = start(raw.url, { limits: { headBytesMax } });
+      await run.over(run.request());
+      expect(run.log.events.at(-1)).toMatchObject({
+        type,
+        ...(type === "origin_failed" ? { fault: "head_too_large" } : {}),
+      });
+    }
   });
 
   test("H10 keeps every header of a large head", async () => {

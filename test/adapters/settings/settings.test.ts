@@ -223,6 +223,7 @@ describe("the settings of agent", () => {
       headers: [],
       tlsSkipVerify: false,
       originName: null,
+      keepAlive: true,
       logLevel: "info",
       limits: agentLimits,
     });
@@ -265,6 +266,7 @@ describe("the settings of agent", () => {
       CULVERT_HOST_HEADER: "visitor",
       CULVERT_HEADER: "X-A: 1\nX-B: two words",
       CULVERT_TLS_SKIP_VERIFY: "on",
+      CULVERT_KEEP_ALIVE: "off",
     };
     const config = readAgentConfig([], environment);
     expect(config).toMatchObject({
@@ -273,6 +275,7 @@ describe("the settings of agent", () => {
       hostHeader: { type: "visitor" },
       headers: ["X-A", "1", "X-B", "two words"],
       tlsSkipVerify: true,
+      keepAlive: false,
     });
     expect(config.origins.map(({ prefix, url }) => [prefix, url.href])).toEqual([
       ["/", "http://home:3000/"],

@@ -11,12 +11,13 @@ import { type Reading, readByNode } from "./node-reader.ts";
 import { type Anatomy, anatomyOf, MORE_LENIENT, OTHERWISE, type Rule, STRICTER } from "./reading-rules.ts";
 
 const RESPONSES = 100_000;
+const HEAD_BYTES_MAX = 64 * 1024;
 
 /** `surplus`: more came than the response. */
 type OurReading = Reading & { readonly surplus: boolean };
 
 function readByUs(pieces: readonly Uint8Array[], { method, upgrade }: Generated): OurReading {
-  const reader = createReader();
+  const reader = createReader(HEAD_BYTES_MAX);
   expectResponse(reader, method, upgrade);
   const interims: Reading["interims"][number][] = [];
   const body: Uint8Array[] = [];

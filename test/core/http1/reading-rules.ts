@@ -27,9 +27,9 @@ export type Anatomy = {
 /** What we refuse, or wait for in vain, and Node may take. */
 export const STRICTER: readonly Rule[] = [
   {
-    name: "a line ends with CR and LF, and has neither inside",
+    name: "a line has no CR inside",
     section: "RFC 9112 section 2.2",
-    applies: ({ heads }) => heads.some((head) => BARE.test(head)),
+    applies: ({ heads }) => heads.some((head) => BARE_CR.test(head)),
   },
   {
     name: "a response begins with its version, which is 1.0 or 1.1",
@@ -115,6 +115,11 @@ export const STRICTER: readonly Rule[] = [
 
 /** What we take, and Node may refuse. */
 export const MORE_LENIENT: readonly Rule[] = [
+  {
+    name: "a line of a head, or of trailers, may end with LF alone",
+    section: "RFC 9112 section 2.2",
+    applies: ({ heads, rest }) => [...heads, rest].some((text) => LONE_LF.test(text)),
+  },
   {
     name: "a value that goes on in the next line is one value",
     section: "RFC 9112 section 5.2",
@@ -231,5 +236,6 @@ function behindBody(sent: Anatomy): string {
   return Number.isNaN(length) ? "" : sent.rest.slice(length);
 }
 
-const BARE = /\r(?!\n)|(?<!\r)\n/;
+const LONE_LF = /(?<!\r)\n/;
+const BARE_CR = /\r(?!\n)/;
 const CHUNK_LINE = /^0*([0-9a-f]{1,13})[\t ]*(?:;[\t -~\x80-\xff]*)?\r\n/i;

@@ -4,7 +4,6 @@ import {
   createReader,
   endBytes,
   expectResponse,
-  HEAD_BYTES_MAX,
   isInBody,
   nextPart,
   putBytes,
@@ -12,12 +11,14 @@ import {
   type ResponseReader,
 } from "../../../core/http1/response-reader.ts";
 
+const HEAD_BYTES_MAX = 64 * 1024;
+
 type Request = { readonly method?: string; readonly upgrade?: boolean };
 
 const CHUNKED = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 function readerOf({ method = "GET", upgrade = false }: Request = {}): ResponseReader {
-  const reader = createReader();
+  const reader = createReader(HEAD_BYTES_MAX);
   expectResponse(reader, method, upgrade);
   return reader;
 }
@@ -142,13 +143,39 @@ describe("a response", () => {
   });
 
   test.each([
+    ["HTTP/1.0 200 OK\nA: b\nContent-Length: 2\n\nok", ["A", "b", "Content-Length", "2"], []],
+    ["HTTP/1.1 200 OK\r\nA: b\nContent-Length: 2\n\nok", ["A", "b", "Content-Length", "2"], []],
+    ["HTTP/1.1 200 OK\nContent-Length: 2\r\n\nok", ["Content-Length", "2"], []],
+    ["HTTP/1.1 200 OK\nContent-Length: 2\n\r\nok", ["Content-Length", "2"], []],
+    ["HTTP/1.1 200\nA: b\n \tc\nContent-Length: 2\n\nok", ["A", "b c", "Content-Length", "2"], []],
+    ["HTTP/1.1 100 x\n\nHTTP/1.1 200 OK\nContent-Length: 2\n\nok", ["Content-Length", "2"], []],
+    [
+      "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n2\r\nok\r\n0\r\n\n",
+      ["Transfer-Encoding", "chunked"],
+      [],
+    ],
+    [
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nA: b\nC: d\n\n",
+      ["Transfer-Encoding", "chunked"],
+      ["A", "b", "C", "d"],
+    ],
+  ])("may end lines of its heads and trailers with LF alone: %j", (text, headers, trailers) => {
+    const { parts, body, isMalformed } = readBothWays(text);
+    expect(isMalformed).toBe(false);
+    expect(parts.at(-2)).toEqual({ type: "head", status: 200, headers });
+    expect(parts.at(-1)).toEqual({ type: "end", trailers });
+    expect(body).toBe("ok");
+  });
+
+  test.each([
     ["another protocol", "SSH-2.0-OpenSSH_9.6\r\n"],
     ["another version", "HTTP/2.0 200 OK\r\n\r\n"],
     ["no status", "HTTP/1.1 OK\r\n\r\n"],
     ["a status of two digits", "HTTP/1.1 99 x\r\n\r\n"],
     ["a status below 100", "HTTP/1.1 099 x\r\n\r\n"],
     ["an empty line before it", "\r\nHTTP/1.1 200 OK\r\n\r\n"],
-    ["lines without CR", "HTTP/1.1 200 OK\nA: b\r\n\r\n"],
+    ["LF alone in the line of a chunk's end", `${CHUNKED}2\r\nok\n0\r\n\r\n`],
+    ["LF alone and a CR within a line", "HTTP/1.1 200 OK\nA: b\rc\n\n"],
     ["a header without a colon", "HTTP/1.1 200 OK\r\nA\r\nB: c\r\n\r\n"],
     ["a header without a name", "HTTP/1.1 200 OK\r\n: x\r\n\r\n"],
     ["a space before the colon", "HTTP/1.1 200 OK\r\nA : b\r\n\r\n"],
@@ -198,7 +225,8 @@ describe("a response", () => {
       putBytes(reader, Buffer.alloc(100, "0"));
       last = nextPart(reader);
     }
-    expect(last).toEqual({ type: "malformed" });
+    const fault = where === "chunk_size" ? "malformed" : "head_too_large";
+    expect(last).toEqual({ type: "malformed", fault });
     expect(sent).toBeLessThanOrEqual(HEAD_BYTES_MAX + 100);
     expect(isInBody(reader)).toBe(false);
     expect(nextPart(reader)).toBeNull();
@@ -251,7 +279,7 @@ describe("the connection", () => {
   });
 
   test("carries one response after the other, each by its own request", () => {
-    const reader = createReader();
+    const reader = createReader(HEAD_BYTES_MAX);
     for (const method of ["HEAD", "GET", "HEAD"]) {
       expectResponse(reader, method, false);
       const body = method === "HEAD" ? "" : "four";

@@ -54,11 +54,16 @@ describe("the connection of a request", () => {
   });
 });
 
+const KEPT = { limits: { idleMs: 4_000 } };
+
 describe("an idle connection", () => {
-  test("is closed after its time", () => {
-    const run = start();
+  test.each([
+    ["is closed before the 2 seconds of gunicorn are over", {}, 1_500],
+    ["is kept for as long as the operator says", KEPT, 4_000],
+  ])("%s", (_, options, idleMs) => {
+    const run = start(options);
     run.exchange();
-    run.wait(3_999);
+    run.wait(idleMs - 1);
     expect(run.connection(1).closed).toBe(false);
     run.wait(1);
     expect(run.connection(1).closed).toBe(true);
@@ -66,8 +71,17 @@ describe("an idle connection", () => {
     expect(run.connections).toHaveLength(2);
   });
 
+  test("is not kept at all where that is switched off, and its origin is told so", () => {
+    const run = start({ limits: { idleMs: 0 } });
+    for (let id = 1; id <= 3; id++) {
+      expect(run.exchange()).toBe(id);
+      expect(run.written(id)).toContain("\r\nConnection: close\r\n");
+      expect(run.connection(id).closed).toBe(true);
+    }
+  });
+
   test("is closed a second before the origin said that it will close it", () => {
-    const run = start();
+    const run = start(KEPT);
     run.exchange({}, OK_WITH("Keep-Alive: timeout=3, max=100"));
     run.wait(1_999);
     expect(run.connection(1).closed).toBe(false);
@@ -84,7 +98,7 @@ describe("an idle connection", () => {
   test.each(["timeout=60", "max=5", "timeout"])("is kept as ever by %s", (announced) => {
     const run = start();
     run.exchange({}, OK_WITH(`Keep-Alive: ${announced}`));
-    run.wait(3_999);
+    run.wait(1_499);
     expect(run.connection(1).closed).toBe(false);
   });
 
@@ -92,7 +106,7 @@ describe("an idle connection", () => {
     const run = start();
     run.exchange({}, OK_WITH("Keep-Alive: timeout=2"));
     run.exchange();
-    run.wait(3_999);
+    run.wait(1_499);
     expect(run.connection(1).closed).toBe(false);
   });
 
@@ -117,7 +131,7 @@ describe("an idle connection", () => {
   test.each(["POST", "PUT", "PATCH", "DELETE", "M-SEARCH"])(
     "that is no longer young is not given to a request that cannot be repeated: %s",
     (method) => {
-      const run = start();
+      const run = start(KEPT);
       run.exchange();
       run.wait(1_499);
       run.exchange({ ...POST, method });
@@ -130,7 +144,7 @@ describe("an idle connection", () => {
   );
 
   test("that is no longer young is given to a request without a body that is safe", () => {
-    const run = start();
+    const run = start(KEPT);
     run.exchange();
     for (const method of ["GET", "HEAD", "OPTIONS"]) {
       run.wait(3_000);

@@ -7,7 +7,7 @@ import { visit as visitOperation } from "../scenarios.ts";
 import { bodyOf, visitTo, watch } from "./observations.ts";
 
 const exchange = 1 as ExchangeId;
-const process = { name: "agent:a", nowMs: 0, ledger: new OriginLedger() };
+const process = { name: "agent:a", nowMs: 0, ledger: new OriginLedger(), limits: { idleMs: 1_500 } };
 const asks: OriginsEvent = {
   type: "origin_request",
   exchange,

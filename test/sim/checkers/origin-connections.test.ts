@@ -7,6 +7,7 @@ import { connectionsKept } from "../../../sim/checkers/connections-kept.ts";
 import { distrust } from "../../../sim/checkers/distrust.ts";
 import { lateResumed } from "../../../sim/checkers/late-resumed.ts";
 import { switchedAsAsked } from "../../../sim/checkers/switched-as-asked.ts";
+import { youngEnough } from "../../../sim/checkers/young-enough.ts";
 import { OriginLedger } from "../../../sim/ledger/origin-connections.ts";
 import type { Property } from "../../../sim/record/checker.ts";
 import { watch } from "./observations.ts";
@@ -24,17 +25,22 @@ function violations(property: Property, steps: readonly Step[]): number {
   const ledger = new OriginLedger();
   for (const [nowMs, event, ...effects] of steps) {
     ledger.take(nowMs, event, effects, effects.length);
-    checker.originsStep?.({ name: "agent:a", nowMs, ledger }, event, effects, effects.length);
+    checker.originsStep?.(
+      { name: "agent:a", nowMs, ledger, limits: { idleMs: 1_500 } },
+      event,
+      effects,
+      effects.length,
+    );
   }
   return found.length;
 }
 
-function asks(exchange: number, upgrade = false): OriginsEvent {
+function asks(exchange: number, upgrade = false, method = "GET"): OriginsEvent {
   return {
     type: "origin_request",
     exchange: exchange as ExchangeId,
     origin: 0,
-    method: "GET",
+    method,
     target: "/",
     headers: [],
     body: null,
@@ -134,6 +140,17 @@ describe("announced", () => {
     ["where nothing is announced", 0, answered, 3_500],
   ])("a connection is used again %s: %i violations", (_, found, before, nowMs) => {
     expect(violations(announced, [first, before, [nowMs, asks(2), write()]])).toBe(found);
+  });
+});
+
+describe("young_enough", () => {
+  test.each<readonly [string, number, OriginsEvent, number]>([
+    ["a POST on one that was idle for less than a second and a half", 0, asks(2, false, "POST"), 1_509],
+    ["a POST on one that was idle for as long", 1, asks(2, false, "POST"), 1_510],
+    ["a GET with a body on such a one", 1, { ...asks(2), body: "streamed" } as OriginsEvent, 1_510],
+    ["a GET on such a one", 0, asks(2), 1_510],
+  ])("judges %s", (_, found, asked, nowMs) => {
+    expect(violations(youngEnough, [first, answered, [nowMs, asked, write()]])).toBe(found);
   });
 });
 

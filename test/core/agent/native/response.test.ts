@@ -170,9 +170,9 @@ describe("a native response", () => {
   it("with too large a head becomes a problem", () => {
     const server = connected();
     const { stream, exchange } = server.begin();
-    server.agent.head(exchange, ["a", "x".repeat(agentLimits.packetBytesMax)]);
+    server.agent.head(exchange, ["a", "x".repeat(agentLimits.originHeadBytesMax)]);
     server.settle();
-    expect(server.problemOf(stream)).toEqual({ status: 502, code: "limit_response_headers" });
+    expect(server.problemOf(stream)).toEqual({ status: 502, code: "origin_head_too_large" });
   });
 
   it("H30 that fails before its head becomes a problem, and for a HEAD one without a body", () => {

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { drawPicture } from "../../../../sim/run/picture.ts";
+import { Chromium, hasChromium } from "../../../helpers/chromium.ts";
 import { busyScenario } from "../../scenarios.ts";
-import { Chromium, hasChromium } from "./chromium.ts";
 import { broken, dataOf, largeScenario, OPTIONS, someFaults } from "./pictures.ts";
 
 // Elsewhere than in CI the page may go unlooked at, but not unsaid.

@@ -42,16 +42,17 @@ export class Chromium {
   #socket: WebSocket | null = null;
   #calls = 0;
 
-  private constructor(profile: string) {
+  private constructor(profile: string, flags: readonly string[]) {
     this.#profile = profile;
-    this.#browser = spawn("chromium", [...FLAGS, `--user-data-dir=${profile}`, "about:blank"], {
+    const args = [...FLAGS, ...flags, `--user-data-dir=${profile}`, "about:blank"];
+    this.#browser = spawn("chromium", args, {
       stdio: ["ignore", "ignore", "pipe"],
     });
   }
 
-  /** Starts a browser with one empty page. */
-  static async start(): Promise<Chromium> {
-    const chromium = new Chromium(await mkdtemp(join(tmpdir(), "culvert-chromium-")));
+  /** Starts a browser with one empty page, with further flags. */
+  static async start(flags: readonly string[] = []): Promise<Chromium> {
+    const chromium = new Chromium(await mkdtemp(join(tmpdir(), "culvert-chromium-")), flags);
     try {
       await chromium.#connect();
       return chromium;
@@ -69,8 +70,13 @@ export class Chromium {
     await this.call("Emulation.setEmulatedMedia", { features });
   }
 
+  /** Called each time that an event of that name comes, in place of who was before. */
+  on(method: string, listener: () => void): void {
+    this.#listeners.set(method, listener);
+  }
+
   async open(url: string): Promise<void> {
-    const loaded = new Promise<void>((resolve) => this.#listeners.set("Page.loadEventFired", resolve));
+    const loaded = new Promise<void>((resolve) => this.on("Page.loadEventFired", resolve));
     await this.call("Page.navigate", { url });
     await loaded;
   }
