@@ -143,8 +143,18 @@ export class HttpServer {
 
   /** Orders for an exchange that has ended here are ignored: its last event is on the way. */
   perform(effect: HttpServerEffect): void {
-    if (effect.type === "listener_close") this.#server.close();
-    if (!this.#bodies.takes(effect)) this.#driver.dispatch(effect);
+    if (effect.type === "listener_close") this.#closeListener(() => this.#driver.dispatch(effect));
+    else if (!this.#bodies.takes(effect)) this.#driver.dispatch(effect);
+  }
+
+  /** The loop takes in all that waits before it comes to an immediate: the kernel resets what is left in the queue. */
+  #closeListener(then: () => void): void {
+    setImmediate(() => {
+      setImmediate(() => {
+        this.#server.close();
+        then();
+      });
+    });
   }
 
   #accept(socket: Socket): void {
@@ -174,6 +184,7 @@ export class HttpServer {
         return;
       case "exchange_body":
       case "exchange_body_ended":
+      case "visitors_gone":
         return this.#options.dispatch(effect);
       case "connection_fault":
         return this.#options.onFault?.(effect.fault);

@@ -121,6 +121,7 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
       case "respond_body":
       case "respond_end":
       case "respond_cut":
+      case "responses_close":
       case "listener_close":
         http.perform(effect);
         break;
