@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { WebSocketServer } from "ws";
 import { type OriginListener, startOrigin } from "../helpers/origin.ts";
 import {
   type AgentProgram,
@@ -119,6 +120,26 @@ test("an event stream goes on at a server that leaves while its home is served b
   expect(await first.ended).toBe(0);
   expect((await agent.visit("/now")).status).toBe(200);
   expect(timesIn(second, '"msg":"tunnel accepted"')).toBe(1);
+});
+
+test("a WebSocket is closed with a code as soon as its home is reached by the next server, and opens again there", async () => {
+  const service = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await once(service, "listening");
+  onTestFinished(() => service.close());
+  const address = service.address();
+  if (typeof address === "string" || address === null) throw new Error("no port");
+  const place = await newPlace();
+  const first = await serveAt(place);
+  const agent = await startAgentProgram(place, `http://127.0.0.1:${address.port}`);
+  const socket = agent.openSocket("/socket");
+  await once(socket, "open");
+  await serveAt(place);
+  first.signal("SIGTERM");
+  expect((await once(socket, "close"))[0]).toBe(1001);
+  expect(await first.ended).toBe(0);
+  const again = agent.openSocket("/socket");
+  await once(again, "open");
+  again.close();
 });
 
 test("no request fails while servers replace each other on one port", async () => {

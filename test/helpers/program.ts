@@ -5,6 +5,7 @@ import type { IncomingMessage } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { WebSocket } from "ws";
 import { registerClient } from "../demo/culvert.ts";
 import { ACCESS_TOKEN, temporaryFolder, visitorsOf } from "./tunnel.ts";
 import { type Answer, ask, open } from "./visitor.ts";
@@ -108,6 +109,8 @@ export type AgentProgram = Program & {
   visit(path: string): Promise<Answer>;
   /** The same up to the response's head. */
   openVisit(path: string): Promise<IncomingMessage>;
+  /** A WebSocket with its service. */
+  openSocket(path: string): WebSocket;
 };
 
 /** An agent whose home can be visited by now. */
@@ -133,6 +136,10 @@ export async function startAgentProgram(
     visit: (path) => visitors.ask(path),
     openVisit: (path) =>
       open(server.url + visitors.target(path), { headers: { authorization: `Bearer ${clientToken}` } }),
+    openSocket: (path) =>
+      new WebSocket(server.url.replace("http", "ws") + visitors.target(path), {
+        headers: { authorization: `Bearer ${clientToken}` },
+      }),
   };
 }
 
