@@ -46,6 +46,7 @@ import {
   readServeConfig,
   suggestion,
 } from "./settings/settings.ts";
+import { inheritedListeners } from "./socket/listening.ts";
 import { nativeMasking } from "./socket/native-masking.ts";
 import { StartupError } from "./startup-error.ts";
 import { VERSION } from "./version.ts";
@@ -195,7 +196,8 @@ async function serve(flags: readonly string[], signals: Signals): Promise<void> 
   const accessToken = config.accessToken ?? randomUUID();
   const logger = openLog(config.logLevel);
   warnOfExposed("serve", flags, logger);
-  const server = await startServer({ ...config, accessToken }, logger);
+  const inherited = inheritedListeners(process.env, process.pid);
+  const server = await startServer({ ...config, accessToken, inherited }, logger);
   // The one secret that is ever shown: nobody could register an agent without it.
   if (config.accessToken === null) print(`access token for this run: ${accessToken}`);
   const { family, address, port } = server.address;

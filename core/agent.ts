@@ -137,7 +137,7 @@ function onDeadline(state: AgentState, owner: TimerOwner, out: Outbox<AgentEffec
       onLifeDeadline(state, out);
       break;
     case "heartbeat":
-      onHeartbeat(state, out);
+      onHeartbeat(state, owner.socket, out);
       break;
     case "grace":
       onGraceOver(state, out);

@@ -111,7 +111,9 @@ export type ServerEffect =
       readonly question: CertificateId;
       readonly answer: "granted" | "refused" | "unknown";
     }
-  /** Accept no new connection. */
+  /** From here on each response is the last of its connection, and says so (RFC 9112 section 9.6). */
+  | { readonly type: "responses_close" }
+  /** Accept what the kernel has accepted already, and no further connection. `visitors_gone` follows. */
   | { readonly type: "listener_close" }
   /** The drain is over, nothing is left to do: the process may end. */
   | { readonly type: "drained" }

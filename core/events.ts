@@ -92,7 +92,9 @@ export type ServerEvent =
   /** May the name get a certificate? `certificate_answer` follows, once. */
   | { readonly type: "certificate_asked"; readonly question: CertificateId; readonly name: string }
   /** The process was asked to stop: finish what runs, take nothing new. */
-  | { readonly type: "drain_requested" };
+  | { readonly type: "drain_requested" }
+  /** The listener is closed, and no connection of a visitor is left but those that exchanges have. */
+  | { readonly type: "visitors_gone" };
 
 /** Why the origin could not answer, or could not finish. */
 export type OriginFault =

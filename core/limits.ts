@@ -169,7 +169,13 @@ export const serverLimits = {
   exchangeIdleMs: 300 * SECOND,
   /** For this long beyond it a home is waited for: its agent keeps the same time, and can say what was the matter. */
   agentNoticeMs: 10 * SECOND,
-  drainMs: 30 * SECOND,
+  /**
+   * A process that was asked to stop looks for so long whether its agents move to another one, and serves meanwhile: some tries of an
+   * agent fit, of which each second one comes to the process that leaves where both share an address.
+   */
+  leaveMs: 2 * SECOND,
+  /** What lasts is cut so long after the process was asked to stop: Docker kills after ten seconds. */
+  drainMs: 8 * SECOND,
 };
 
 /** What is armed again each time it fires. */

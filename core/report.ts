@@ -61,6 +61,8 @@ export type AgentReport =
     }
   /** The server told where the home is found, which is new; null where it does not tell. */
   | { readonly type: "reachable"; readonly ways: Ways | null }
+  /** The server leaves, with so many exchanges on its link: another link is looked for. */
+  | { readonly type: "moving"; readonly exchanges: number }
   | { readonly type: "disconnected"; readonly code: number; readonly cause: string }
   | {
       readonly type: "retrying";

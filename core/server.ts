@@ -92,6 +92,9 @@ export function createServer(config: ServerConfig): ServerState {
     sweep: createTimer({ kind: "sweep" }),
     drain: createTimer({ kind: "drain" }),
     drainPhase: "none",
+    drainAskedMs: Number.POSITIVE_INFINITY,
+    partedMs: Number.POSITIVE_INFINITY,
+    visitorsGone: false,
     counters: {
       outcomes: new Map(),
       exchangesOpened: 0,
@@ -186,6 +189,9 @@ export function stepServer(
       break;
     case "drain_requested":
       onDrainRequested(state, out);
+      break;
+    case "visitors_gone":
+      state.visitorsGone = true;
       break;
     default:
       unreachable(event);

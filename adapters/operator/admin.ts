@@ -8,12 +8,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { isIP } from "node:net";
 import type { ServerSnapshot } from "../../core/server.ts";
 import type { RegistryProblem } from "../registry/registry.ts";
+import { type Listening, listenAt } from "../socket/listening.ts";
 import type { Metrics } from "./metrics.ts";
 import { statusPage, statusPagePolicy } from "./status-page.ts";
 
-export type AdminOptions = {
-  readonly bind: string;
-  readonly port: number;
+export type AdminOptions = Listening & {
   readonly metrics: Metrics;
   readonly snapshot: () => ServerSnapshot;
   /** Whether a name may get a certificate; `unknown` while that cannot be found out. */
@@ -29,7 +28,7 @@ export type Admin = {
 };
 
 /** Rejects with the error of the listener if it cannot be had. */
-export function startAdmin(options: AdminOptions): Promise<Admin> {
+export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const server = createServer(
     { maxHeaderSize: 8 * 1024, headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 5_000 },
     (request, response) => {
@@ -39,20 +38,15 @@ export function startAdmin(options: AdminOptions): Promise<Admin> {
       );
     },
   );
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(options.port, options.bind, () => {
-      const address = server.address();
-      resolve({
-        port: typeof address === "object" && address !== null ? address.port : options.port,
-        close: () =>
-          new Promise((closed) => {
-            server.close(() => closed());
-            server.closeAllConnections();
-          }),
-      });
-    });
-  });
+  const { port } = await listenAt(server, options);
+  return {
+    port,
+    close: () =>
+      new Promise((closed) => {
+        server.close(() => closed());
+        server.closeAllConnections();
+      }),
+  };
 }
 
 type Answer = {

@@ -92,6 +92,8 @@ export function agentLine(report: AgentReport): Line {
       return { kind, level: report.level, message: "trying again", fields: retryFields(report) };
     case "exchange_failed":
       return { kind, level: "warn", message: "the origin failed" };
+    case "moving":
+      return { kind, level: "info", message: "the server leaves, connecting anew" };
     case "server_protocol_error":
       return { kind, level: "warn", message: "the server broke the protocol" };
     case "draining":

@@ -16,16 +16,14 @@ import type { ConnectionId } from "../../core/ids.ts";
 import { monotonicNowMs } from "../clock.ts";
 import { Driver } from "../driver.ts";
 import { codeOf } from "../error-cause.ts";
+import { type Listening, listenAt } from "../socket/listening.ts";
 import { CodedBodies } from "./coded-bodies.ts";
 import { VisitorConnection } from "./visitor-connection.ts";
 
 export type HttpServerEvent = EdgeFact;
 export type HttpServerEffect = EdgeOrder;
 
-export type HttpServerOptions = {
-  /** 0 takes any free port. */
-  readonly port: number;
-  readonly bind: string;
+export type HttpServerOptions = Listening & {
   readonly dispatch: (event: HttpServerEvent) => void;
   readonly nonce: () => Uint8Array;
   /** A monotonic clock in whole milliseconds; the process's own where it is left out. */
@@ -90,20 +88,12 @@ export class HttpServer {
   }
 
   /** Resolves to the address that visitors can reach. Rejects with Node's error where it cannot be had. */
-  listen(): Promise<AddressInfo> {
-    const { port, bind, onFault } = this.#options;
-    const server = this.#server;
-    return new Promise((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(port, bind, () => {
-        server.off("error", reject);
-        // Such as a process without free file descriptors: the connection is lost, the listener is not.
-        server.on("error", (error) => onFault?.(codeOf(error) || error.name));
-        const address = server.address();
-        if (address === null || typeof address === "string") reject(new Error("not a TCP listener"));
-        else resolve(address);
-      });
-    });
+  async listen(): Promise<AddressInfo> {
+    const { onFault } = this.#options;
+    const address = await listenAt(this.#server, this.#options);
+    // Such as a process without free file descriptors: the connection is lost, the listener is not.
+    this.#server.on("error", (error) => onFault?.(codeOf(error) || error.name));
+    return address;
   }
 
   /** Ends all connections but those that `onUpgrade` took, at once, and resolves when the last of both kinds is gone. */
@@ -143,8 +133,18 @@ export class HttpServer {
 
   /** Orders for an exchange that has ended here are ignored: its last event is on the way. */
   perform(effect: HttpServerEffect): void {
-    if (effect.type === "listener_close") this.#server.close();
-    if (!this.#bodies.takes(effect)) this.#driver.dispatch(effect);
+    if (effect.type === "listener_close") this.#closeListener(() => this.#driver.dispatch(effect));
+    else if (!this.#bodies.takes(effect)) this.#driver.dispatch(effect);
+  }
+
+  /** The loop takes in all that waits before it comes to an immediate: the kernel resets what is left in the queue. */
+  #closeListener(then: () => void): void {
+    setImmediate(() => {
+      setImmediate(() => {
+        this.#server.close();
+        then();
+      });
+    });
   }
 
   #accept(socket: Socket): void {
@@ -174,6 +174,7 @@ export class HttpServer {
         return;
       case "exchange_body":
       case "exchange_body_ended":
+      case "visitors_gone":
         return this.#options.dispatch(effect);
       case "connection_fault":
         return this.#options.onFault?.(effect.fault);

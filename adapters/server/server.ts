@@ -24,6 +24,7 @@ import { createRefusalLog } from "../operator/refusals.ts";
 import { createServerReportLog } from "../operator/report-log.ts";
 import { createProbe, type MysqlReport, openRegistry } from "../registry/registry.ts";
 import type { ServeConfig } from "../settings/settings.ts";
+import type { InheritedListeners } from "../socket/listening.ts";
 import { StartupError } from "../startup-error.ts";
 import { VERSION } from "../version.ts";
 import { CertificateQuestions } from "./certificates.ts";
@@ -33,7 +34,11 @@ import { checkPassword } from "./passwords.ts";
 import { createSignature } from "./signature.ts";
 import { ServerSockets } from "./web-sockets.ts";
 
-export type ServerSettings = ServeConfig & { readonly accessToken: string };
+export type ServerSettings = ServeConfig & {
+  readonly accessToken: string;
+  /** In place of the addresses where there are any. */
+  readonly inherited?: InheritedListeners;
+};
 
 export type RunningServer = {
   /** Where visitors and agents come. */
@@ -47,6 +52,7 @@ export type RunningServer = {
 
 /** Rejects with `StartupError` for what keeps it from serving. Touches neither signals nor the exit code. */
 export async function startServer(config: ServerSettings, logger: Logger): Promise<RunningServer> {
+  const inherited = config.inherited ?? { visitors: null, admin: null };
   const database = await openRegistry(config.database, (report) => {
     const { type, ...fields } = report;
     logger.warn(fields, MYSQL_MESSAGES[type]);
@@ -97,6 +103,8 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
   const http = new HttpServer({
     port: config.port,
     bind: config.bind,
+    reusePort: config.reusePort,
+    fd: inherited.visitors,
     limits: { ...config.limits, connectionsMax },
     trustedProxies: state.trustedProxies,
     dispatch,
@@ -121,6 +129,7 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
       case "respond_body":
       case "respond_end":
       case "respond_cut":
+      case "responses_close":
       case "listener_close":
         http.perform(effect);
         break;
@@ -178,6 +187,8 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
       startAdmin({
         bind: config.adminBind,
         port: config.adminPort,
+        reusePort: config.reusePort,
+        fd: inherited.admin,
         metrics,
         snapshot,
         certificateFor: (name) => certificates.ask(name),

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { parseIpBlock } from "../../core/http/ip.ts";
 import { type MysqlSettings, parseMysqlUrl } from "./mysql-url.ts";
+import type { Setting } from "./reader.ts";
 import { refuse } from "./schemas.ts";
 
 /** `path` is a file, or `:memory:`. */
@@ -78,3 +79,16 @@ function isWebOrigin(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && url.origin === text && /^https?:$/.test(url.protocol);
 }
+
+export const registerAgainSetting: Setting = {
+  flag: "register-again",
+  variable: "CULVERT_REGISTER_AGAIN",
+  placeholder: "WHEN",
+  help: "whether the access token registers a known client id: never, moosicbox (while no agent of Culvert's came) or always (default moosicbox)",
+};
+
+export const reusePortSetting: Setting = {
+  flag: "reuse-port",
+  placeholder: "on|off",
+  help: "lets the next process listen beside this one, which is replaced without a refused connection (default off)",
+};

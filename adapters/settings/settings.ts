@@ -34,6 +34,8 @@ import {
   domain,
   isSecretDatabase,
   port,
+  registerAgainSetting,
+  reusePortSetting,
   type SqliteSettings,
   trustedProxies,
 } from "./server.ts";
@@ -49,6 +51,7 @@ export type ServeConfig = {
   readonly port: number;
   readonly adminBind: string;
   readonly adminPort: number;
+  readonly reusePort: boolean;
   readonly database: SqliteSettings | MysqlSettings;
   /** Null: one is to be made for this run. */
   readonly accessToken: string | null;
@@ -141,6 +144,7 @@ const serveSchema = z.object({
   registerAgain: z.enum(REGISTER_AGAIN, `must be one of ${REGISTER_AGAIN.join(", ")}`).default("moosicbox"),
   adminPort: port.default(8001),
   adminBind: bind.default("127.0.0.1"),
+  reusePort: onOff.default(false),
   corsOrigins,
   domain,
   pathRouting: onOff.default(false),
@@ -208,12 +212,7 @@ const serveSettings: { readonly [Name in keyof typeof serveSchema.shape]: Settin
     help: "registers agents (default: made for this run and printed once)",
     isSecret: always,
   },
-  registerAgain: {
-    flag: "register-again",
-    variable: "CULVERT_REGISTER_AGAIN",
-    placeholder: "WHEN",
-    help: "whether the access token registers a known client id: never, moosicbox (while no agent of Culvert's came) or always (default moosicbox)",
-  },
+  registerAgain: registerAgainSetting,
   adminPort: {
     flag: "admin-port",
     variable: "ADMIN_PORT",
@@ -226,6 +225,7 @@ const serveSettings: { readonly [Name in keyof typeof serveSchema.shape]: Settin
     placeholder: "ADDRESS",
     help: "its address; nothing there asks for a token (default 127.0.0.1)",
   },
+  reusePort: reusePortSetting,
   corsOrigins: {
     flag: "cors-origin",
     placeholder: "ORIGIN",

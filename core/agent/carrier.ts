@@ -52,6 +52,8 @@ export type CarrierFact =
   | { readonly type: "aborted"; readonly exchange: ExchangeId }
   /** The server has forgotten these, and with them whoever waited. */
   | { readonly type: "forgotten"; readonly exchanges: readonly ExchangeId[] }
+  /** The server leaves: it takes its session up no more, and other servers are to be looked for. */
+  | { readonly type: "leaving" }
   /** The server broke the protocol in a way that no single exchange has to answer for. */
   | { readonly type: "violation"; readonly detail: string };
 

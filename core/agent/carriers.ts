@@ -2,6 +2,7 @@
  * The carriers as one: each order goes to the room of the carrier that it is for, and so does each message of the server.
  * Nothing above this file knows how an exchange is carried, and no room knows of the other.
  */
+import { assert } from "../assert.ts";
 import type { AgentEffect } from "../effects.ts";
 import type { ExchangeId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
@@ -104,9 +105,10 @@ export function heldUntilMs(carried: Carried, nowMs: number): number {
     : moosicBoxHeldUntilMs(carried, nowMs);
 }
 
-/** Whose piece it is. */
-export function exchangeOf(state: AgentState, piece: RequestPiece): ExchangeId {
-  return exchangeOfPiece(state, piece);
+/** Whose piece it is, of those that the tunnel carries. */
+export function exchangeOf(tunnel: Tunnel, piece: RequestPiece): ExchangeId {
+  assert(tunnel.protocol === "native", "a request comes in pieces over a tunnel that brings it whole");
+  return exchangeOfPiece(tunnel.session, piece);
 }
 
 export function receiveText(
@@ -138,6 +140,7 @@ export function onFlushed(state: AgentState, tunnel: Tunnel, bytes: number, out:
 
 /** To be called once after each step: what was queued leaves, as far as the socket and the server's credit let it. */
 export function sendQueued(state: AgentState, out: Outbox<AgentEffect>): void {
+  for (const { session } of state.olderLinks) pumpSession(state, session, out);
   if (state.session !== null) pumpSession(state, state.session, out);
 }
 

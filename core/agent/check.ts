@@ -1,5 +1,6 @@
 /** What must hold between any two steps of the agent. For tests and the simulator: it walks everything. */
 import { assert } from "../assert.ts";
+import type { SocketId } from "../ids.ts";
 import { checkSession } from "../session/check.ts";
 import { isArmed, type Timer } from "../timers.ts";
 import {
@@ -16,7 +17,7 @@ import {
 
 /** Throws an `InvariantError` that names what is broken. */
 export function checkAgent(state: AgentState): void {
-  const { life, lifeTimer, timers, counters, session, exchanges } = state;
+  const { life, lifeTimer, timers, counters, session, exchanges, olderLinks } = state;
   const tunnel = tunnelOf(state);
   const waits = life.phase !== "connected" && life.phase !== "stopped";
   assert(isArmed(lifeTimer) === waits, "the deadline of a phase is missing, or has no owner");
@@ -30,13 +31,24 @@ export function checkAgent(state: AgentState): void {
     checkMoosicBoxTunnel(state, tunnel);
     carried += tunnel.byWireId.size;
   }
-  if (session !== null) owned += checkAgentSession(state, session);
+  if (session !== null) {
+    const attached = tunnel?.protocol === "native" && tunnel.session === session ? tunnel.socket : null;
+    owned += checkAgentSession(state, session, attached);
+  }
+  for (const older of olderLinks) {
+    assert(isArmed(older.heartbeat), "an older link has no heartbeat");
+    assert(older.session !== session && older !== tunnel, "a link is the newest and an older one");
+    owned += inHeap(state, older.heartbeat) + checkAgentSession(state, older.session, older.socket);
+    carried += older.session.byStream.size;
+  }
   assert(
     session === null || tunnel?.protocol !== "moosicbox",
     "a session waits although the server has none",
   );
   assert(session !== null || tunnel?.protocol !== "native", "a native tunnel has no session");
+  const isOver = life.phase === "closing" || life.phase === "stopped";
   assert(session === null || life.phase !== "stopped", "a session outlives its agent");
+  assert(olderLinks.length === 0 || !isOver, "a link outlives its agent");
   assert(exchanges.size <= state.config.limits.exchangesMax, "more exchanges live than are allowed");
   // Each exchange below finds its own record, so with as many there is no other.
   assert(exchanges.size === carried, "a carrier has a record of an exchange that is over");
@@ -64,11 +76,9 @@ function checkMoosicBoxTunnel({ config }: AgentState, { unsentBytes, congested }
 }
 
 /** Counts the timers of the session that must be armed, and those that may be, and are. */
-function checkAgentSession(state: AgentState, session: AgentSession): number {
+function checkAgentSession(state: AgentState, session: AgentSession, attached: SocketId | null): number {
   const { wire, graceTimer, pumpTimer } = session;
   checkSession(wire);
-  const tunnel = tunnelOf(state);
-  const attached = tunnel?.protocol === "native" && tunnel.session === session ? tunnel.socket : null;
   assert(wire.socket === attached, "a session sends where its tunnel is not");
   assert(isArmed(graceTimer) === (attached === null), "a session without a tunnel waits for ever");
   assert(!isArmed(pumpTimer) || attached !== null, "a session is to send without a tunnel");
@@ -114,7 +124,8 @@ function checkMoosicBox(state: AgentState, carried: MoosicBoxCarried, headed: bo
 
 function checkNative(state: AgentState, carried: NativeCarried, headed: boolean): void {
   const { session, stream } = carried;
-  assert(session === state.session, "an exchange outlives its session");
+  const isLive = session === state.session || state.olderLinks.some((link) => link.session === session);
+  assert(isLive, "an exchange outlives its session");
   assert(session.byStream.get(stream.id) === carried, "an exchange is not found by its stream");
   assert(session.wire.streams.get(stream.id) === stream, "an origin works for a stream that is gone");
   assert(stream.send.headed === headed, "an origin's head is neither queued nor sent");

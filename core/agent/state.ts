@@ -12,7 +12,7 @@ import type { AgentConfig } from "./config.ts";
 /** Whose deadline a timer is. */
 export type TimerOwner =
   | { readonly kind: "life" }
-  | { readonly kind: "heartbeat" }
+  | { readonly kind: "heartbeat"; readonly socket: SocketId }
   /** A session whose socket is gone is given up. */
   | { readonly kind: "grace" }
   /** A session has something to send although nothing happens. */
@@ -104,8 +104,11 @@ export type AgentSession = {
   /** Armed while there is no tunnel. */
   readonly graceTimer: Timer<TimerOwner>;
   readonly pumpTimer: Timer<TimerOwner>;
-  /** Whether the server has said that it will open nothing more: it will not take the session up again either. */
+  /** Whether the server has said that it leaves: it will not take the session up again. */
   serverDrains: boolean;
+  /** Whether the server wants to know that there is a newer link, and whether it was told. */
+  takesMoved: boolean;
+  isMoved: boolean;
   /** Got bytes from its origin in this step; whether that was too much is seen when as much as possible is sent. */
   fed: NativeCarried | null;
 };
@@ -222,9 +225,13 @@ export type AgentState = {
   nowMs: number;
   readonly timers: Timers<TimerOwner>;
   life: Life;
-  /** Of the native protocol: attached to the tunnel, or waiting for the next one; null where there is none. */
+  /** Of the newest link of the native protocol: attached to the tunnel, or waiting for the next one; null where there is none. */
   session: AgentSession | null;
-  /** All that run, whatever carries them: those of the session, or of the MoosicBox tunnel. */
+  /** Those whose servers leave, each with a session of its own, the oldest first. `life/older-links.ts` has the rules. */
+  readonly olderLinks: NativeTunnel[];
+  /** Until then a server is expected soon in place of one that leaves. */
+  movesUntilMs: number;
+  /** All that run, whatever carries them: those of the sessions, and of the MoosicBox tunnel. */
   readonly exchanges: IdTable<ExchangeId, Exchange>;
   /** Deadline of the life's phase; disarmed while connected and when stopped. */
   readonly lifeTimer: Timer<TimerOwner>;
@@ -260,6 +267,8 @@ export function createState(config: AgentConfig): AgentState {
     timers: createTimers(),
     life: { phase: "waiting" },
     session: null,
+    olderLinks: [],
+    movesUntilMs: Number.NEGATIVE_INFINITY,
     exchanges: new IdTable(),
     lifeTimer: createTimer({ kind: "life" }),
     clientToken: config.clientToken,
@@ -294,7 +303,7 @@ export function createState(config: AgentConfig): AgentState {
   return state;
 }
 
-/** The tunnel, while there is one that may be sent on. */
+/** The newest tunnel, while there is one that may be sent on. */
 export function tunnelOf(state: AgentState): Tunnel | null {
   const { life } = state;
   return life.phase === "connected" || life.phase === "draining" ? life.tunnel : null;

@@ -35,6 +35,7 @@ export function acceptConnection(edge: Edge, id: ConnectionId, peer: string, out
 
 /** The connection is gone. */
 export function removeConnection(edge: Edge, connection: EdgeConnection): void {
+  edge.partingNews = true;
   const { id, address } = connection;
   connection.phase = "closed";
   connection.turns.length = 0;
@@ -226,15 +227,22 @@ export function waitAnew(edge: Edge, connection: EdgeConnection): void {
 }
 
 /** Has the connection wait for that from now on, in place of what it waited for. */
-export function wait(edge: Edge, connection: EdgeConnection, patience: Patience | null): void {
+export function wait(edge: Edge, connection: EdgeConnection, wanted: Patience | null): void {
+  const patience = edge.closing ? hastened(connection, wanted) : wanted;
   if (connection.waitsFor === patience) return;
   if (connection.waitsFor === "idle") edge.idle.leave(connection);
   connection.waitsFor = patience;
   if (patience === "idle") edge.idle.join(connection);
   if (patience === null) return disarm(edge.timers, connection.timer);
-  const { headMs, idleMs, restMs, lingerMs } = edge.config.limits;
-  const ms = { head: headMs, idle: idleMs, rest: restMs, linger: lingerMs }[patience];
+  const { headMs, idleMs, restMs, lingerMs, partingMs } = edge.config.limits;
+  const ms = { head: headMs, idle: idleMs, rest: restMs, linger: lingerMs, parting: partingMs }[patience];
   arm(edge.timers, connection.timer, edge.nowMs + ms);
+}
+
+/** Whoever has no exchange here is waited for a moment only. */
+function hastened({ phase, turns }: EdgeConnection, wanted: Patience | null): Patience | null {
+  const isFresh = wanted === "head" && turns.length === 0;
+  return isFresh || (wanted === "linger" && phase === "lingering") ? "parting" : wanted;
 }
 
 function patienceOf(edge: Edge, connection: EdgeConnection): Patience | null {

@@ -44,6 +44,7 @@ export function stepEdge(edge: Edge, nowMs: number, event: EdgeEvent, out: Outbo
   edge.nowMs = nowMs;
   takeEvent(edge, event, out);
   if (edge.looksMayFit && edge.unseen.size > 0) grantLooks(edge, out);
+  if (edge.closing && edge.partingNews) tellIfGone(edge, out);
 }
 
 function takeEvent(edge: Edge, event: EdgeEvent, out: Outbox<EdgeEffect>): void {
@@ -68,6 +69,9 @@ function takeEvent(edge: Edge, event: EdgeEvent, out: Outbox<EdgeEffect>): void 
       return onReturned(edge, connectionOf(edge, event.connection), out);
     case "connection_refused":
       return onHandshakeRefused(edge, connectionOf(edge, event.connection));
+    case "responses_close":
+      edge.responsesClose = true;
+      return;
     case "listener_close":
       return onListenerClosed(edge, out);
     case "exchange_read":
@@ -120,11 +124,28 @@ function onClosed(edge: Edge, connection: EdgeConnection, inOrder: boolean, out:
   removeConnection(edge, connection);
 }
 
-/** No connection takes another request than those it has, or its first; who waits for none is let go. */
+/**
+ * No connection takes another request than those it has, or its first; who waits for none is let go. Who connected just before
+ * has a moment to ask, and who has his answer a moment to close.
+ */
 function onListenerClosed(edge: Edge, out: Outbox<EdgeEffect>): void {
   edge.closing = true;
+  edge.partingNews = true;
   for (const connection of edge.connections.values()) {
     if (connection.turns.length > 0) seal(edge, connection, out);
     else if (connection.waitsFor === "idle") closeConnection(edge, connection, out);
+    else wait(edge, connection, connection.waitsFor);
   }
+}
+
+/** Tells the server, once, that nobody is left who might still ask, or might still read. */
+function tellIfGone(edge: Edge, out: Outbox<EdgeEffect>): void {
+  edge.partingNews = false;
+  let isGone = true;
+  edge.connections.forEach(({ phase }) => {
+    if (phase === "reading" || phase === "lingering" || phase === "upgrade") isGone = false;
+  });
+  if (!isGone || edge.isGoneTold) return;
+  edge.isGoneTold = true;
+  out.push({ type: "visitors_gone" });
 }

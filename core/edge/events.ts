@@ -14,9 +14,11 @@ export type ExchangeOrder = Extract<
   { readonly type: `exchange_${string}` | "respond" | `respond_${string}` }
 >;
 
-export type EdgeOrder = ExchangeOrder | Extract<ServerEffect, { readonly type: "listener_close" }>;
+export type EdgeOrder =
+  | ExchangeOrder
+  | Extract<ServerEffect, { readonly type: "responses_close" | "listener_close" }>;
 
-type ServerFact = Extract<ServerEvent, { readonly type: `exchange_${string}` }>;
+type ServerFact = Extract<ServerEvent, { readonly type: `exchange_${string}` | "visitors_gone" }>;
 type Opened = Extract<ServerFact, { readonly type: "exchange_opened" }>;
 
 /**

@@ -61,6 +61,8 @@ export const edgeLimits = {
    * its visitor has ended and whose home says nothing more.
    */
   lingerMs: 5 * SECOND,
+  /** Both, when the listener is closed: what was under way has come by then. */
+  partingMs: 500,
 };
 
 export type EdgeLimits = { readonly [Name in keyof typeof edgeLimits]: number };

@@ -263,6 +263,7 @@ function onHead(edge: Edge, connection: EdgeConnection, head: RequestHead, out: 
 function handOver(edge: Edge, connection: EdgeConnection, head: RequestHead, out: Outbox<EdgeEffect>): void {
   const { target, headers } = head;
   connection.phase = "handed";
+  edge.partingNews = true;
   connection.handshake = head;
   for (let piece = takeAhead(connection); piece !== undefined; piece = takeAhead(connection)) {
     putRequestBytes(connection.reader, piece);

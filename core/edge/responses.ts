@@ -143,7 +143,8 @@ function headOf(
 ): string {
   assert(turn.response === "none", "a response has two heads");
   const { connection } = turn;
-  const { config, closing } = edge;
+  const { config } = edge;
+  const isParting = edge.closing || edge.responsesClose;
   // RFC 9110 section 10.1.1: who was not told to go on may leave the body out, or may not.
   const isBodyInDoubt = turn.expectsContinue && !turn.reads;
   const isLast = connection.turns.length === 1;
@@ -151,7 +152,7 @@ function headOf(
     status,
     headers,
     // A handshake that was refused is the last request of its connection.
-    close: close || turn.upgrade || isBodyInDoubt || (closing && isLast),
+    close: close || turn.upgrade || isBodyInDoubt || (isParting && isLast),
     date: config.date(),
     idleSeconds: Math.floor(config.limits.idleMs / 1_000),
   });

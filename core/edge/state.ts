@@ -78,8 +78,11 @@ export type EdgeConnection = {
 
 export type LineName = "idle" | "unread" | "unseen" | "looking" | "wanted" | "pipelined" | "held";
 
-/** For the end of a head; for another request; for the rest of a body that nobody wants; for the visitor's end. */
-export type Patience = "head" | "idle" | "rest" | "linger";
+/**
+ * For the end of a head; for another request; for the rest of a body that nobody wants; for the visitor's end; for either end
+ * when the listener is closed.
+ */
+export type Patience = "head" | "idle" | "rest" | "linger" | "parting";
 
 export type Write = {
   readonly wireBytes: number;
@@ -156,8 +159,13 @@ export type Edge = {
   /** Connections by address. */
   readonly addresses: Tally;
   exchangesOpened: number;
+  /** Whether each response is to be its connection's last. */
+  responsesClose: boolean;
   /** Whether no connection is to take another request. */
   closing: boolean;
+  /** Whether the last visitor may be gone since that was looked at; whether the server was told. */
+  partingNews: boolean;
+  isGoneTold: boolean;
 };
 
 export function createEdgeState(config: EdgeConfig): Edge {
@@ -181,6 +189,9 @@ export function createEdgeState(config: EdgeConfig): Edge {
     paceTimers: createTimers(),
     addresses: new Tally(),
     exchangesOpened: 0,
+    responsesClose: false,
     closing: false,
+    partingNews: false,
+    isGoneTold: false,
   };
 }

@@ -3,6 +3,7 @@ import { assert } from "../assert.ts";
 import { checkSession } from "../session/check.ts";
 import { heldBytes } from "../session/state.ts";
 import { isArmed } from "../timers.ts";
+import { servesHomes } from "./owner/homes.ts";
 import { DUTY_CALLS_MAX } from "./registry/calls.ts";
 import type { Exchange } from "./state/exchange.ts";
 import type { ServerState } from "./state/server.ts";
@@ -178,8 +179,8 @@ function checkHomes(state: ServerState): void {
   for (const [clientId, home] of state.homes) {
     waiting += home.waiting.size;
     const size = home.visitors.size + home.waiting.size + home.standby.size;
-    // A server that drains promotes none: it closes them all.
-    const isLeft = home.tunnel === null && state.drainPhase === "none";
+    // A server at its end promotes none: it closes them all.
+    const isLeft = home.tunnel === null && servesHomes(state);
     assert(!isLeft || home.standby.size === 0, "a tunnel stands by for a home that has none");
     assert(home.tunnel !== null || size > 0, "an empty home is kept");
     assert(home.waiting.size <= state.config.limits.waitingMax, "more requests wait for a home than may");

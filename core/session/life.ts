@@ -29,6 +29,7 @@ export function detachSession(session: Session): void {
   session.unsentBytes = 0;
   session.resumeDue = false;
   session.resumeAwaited = false;
+  session.movedDue = false;
   session.pong = null;
   session.pingDue = false;
   session.pongAwaited = false;

@@ -100,6 +100,10 @@ function sendControl(session: Session, nowMs: number, out: PacketOutbox): void {
     session.drainDue = false;
     sendFrame(session, out, frameOf(FRAME.drain, 0));
   }
+  if (session.movedDue) {
+    session.movedDue = false;
+    sendFrame(session, out, frameOf(FRAME.moved, 0));
+  }
   if (session.pong !== null) {
     const pong = frameOf(FRAME.pong, PING_BYTES);
     pong.set(session.pong, FRAME_HEADER_BYTES);

@@ -47,6 +47,9 @@ export function receiveFrame(session: Session, bytes: Uint8Array): Received {
       return receiveResume(session, bytes);
     case FRAME.drain:
       return payloadBytes === 0 ? { type: "draining" } : violation("a drain frame has a payload");
+    case FRAME.moved:
+      if (session.role === "agent") return violation("a server says that it has moved");
+      return payloadBytes === 0 ? { type: "moved" } : violation("a moved frame has a payload");
     case FRAME.ping:
       if (payloadBytes !== PING_BYTES) return violation("a ping has another length than 8 bytes");
       session.pong = copyBytes(bytes.subarray(FRAME_HEADER_BYTES));

@@ -44,8 +44,10 @@ export type Received =
     }
   /** The session goes on over this socket. `forgotten` are gone, and are to be failed by the owner. */
   | { readonly type: "resumed"; readonly forgotten: readonly Stream[] }
-  /** The other side wants no new exchange on this tunnel. */
+  /** The other side leaves. */
   | { readonly type: "draining" }
+  /** Server only: the agent has another link, which new exchanges are to go over. */
+  | { readonly type: "moved" }
   /** The owner closes the socket with 1002 and ends the session. `detail` is for the log and the close frame. */
   | { readonly type: "violation"; readonly detail: string };
 

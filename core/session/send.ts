@@ -114,11 +114,20 @@ export function resetStream(session: Session, stream: Stream, code: string): voi
   enqueue(session.resets, stream);
 }
 
-/** Tells the other side to begin no new exchange here, on this socket and on each one after it. */
+/** Tells the other side that this one leaves, on this socket and on each one after it. */
 export function sendDrain(session: Session): void {
   if (session.draining) return;
   session.draining = true;
   session.drainDue = true;
+}
+
+/** Tells the server, once, that there is another link. */
+export function sendMoved(session: Session): void {
+  assert(
+    session.role === "agent" && session.socket !== null,
+    "a session moves that no agent has on a socket",
+  );
+  session.movedDue = true;
 }
 
 const RESET_CODE = /^[a-z_]{1,64}$/;

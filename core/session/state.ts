@@ -176,6 +176,8 @@ export type Session = {
   resumptions: number;
   draining: boolean;
   drainDue: boolean;
+  /** Agent: the word that there is another link has to go out. */
+  movedDue: boolean;
   /** The ping that has to be answered, only the newest. */
   pong: Uint8Array | null;
   /** The round trip that is measured, counted; whether its ping has to go out, and whether its pong is awaited. */
@@ -241,6 +243,7 @@ export function createSession(
     resumptions: 0,
     draining: false,
     drainDue: false,
+    movedDue: false,
     pong: null,
     round: 0,
     pingDue: false,

@@ -29,6 +29,7 @@ export const FRAME = {
   drain: 7,
   ping: 8,
   pong: 9,
+  moved: 10,
 } as const;
 
 /** Flags of a piece; no other frame has any. */
@@ -51,6 +52,8 @@ export type Welcome = {
   readonly ways?: Ways;
   /** The server's `exchangeIdleMs`, from 1; null from a server that does not tell it. */
   readonly idleMs: number | null;
+  /** Whether the server takes a moved frame; missing where it does not. */
+  readonly moves?: true;
 };
 
 /** What kind of frame the bytes begin like, one of `FRAME` or a number that is none of them; 0 where they are too short. */
@@ -83,6 +86,7 @@ export function encodeWelcome(welcome: Welcome): Uint8Array {
     graceMs: welcome.graceMs,
     ...(welcome.ways === undefined ? {} : { ways: welcome.ways }),
     idleMs: welcome.idleMs,
+    ...(welcome.moves === true ? { moves: true } : {}),
   });
 }
 
@@ -94,12 +98,15 @@ export function decodeWelcome(bytes: Uint8Array): Welcome | null {
   const resumed = json.resumed;
   const graceMs = json.graceMs;
   const idleMs = json.idleMs ?? null;
+  const moves = json.moves === true ? MOVES : {};
   if (!isTicket(ticket) || typeof resumed !== "boolean" || !isDuration(graceMs) || !isIdle(idleMs))
     return null;
-  if (json.ways === undefined) return { ticket, resumed, graceMs, idleMs };
+  if (json.ways === undefined) return { ticket, resumed, graceMs, idleMs, ...moves };
   const ways = decodeWays(json.ways);
-  return ways === null ? null : { ticket, resumed, graceMs, idleMs, ways };
+  return ways === null ? null : { ticket, resumed, graceMs, idleMs, ...moves, ways };
 }
+
+const MOVES = { moves: true } as const;
 
 /** Writes the header at the beginning of `bytes`. Numbers count modulo 2^32. */
 export function writeFrameHeader(

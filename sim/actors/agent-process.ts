@@ -121,8 +121,9 @@ export class AgentProcess {
   }
 
   get sessionHolds(): SessionHold {
-    const { session } = this.#state;
-    return session === null ? NOTHING_HELD : added(NOTHING_HELD, session.wire);
+    const { session, olderLinks } = this.#state;
+    const newest = session === null ? NOTHING_HELD : added(NOTHING_HELD, session.wire);
+    return olderLinks.reduce((hold, older) => added(hold, older.session.wire), newest);
   }
 
   #perform(effect: AgentEffect): void {

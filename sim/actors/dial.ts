@@ -139,9 +139,10 @@ export function connect(
   const { latencyUs } = path.settings;
   agenda.after(latencyUs + path.up.extraUs, () =>
     path.up.arrive(() => {
-      const { name, server } = node();
+      const { name } = node();
+      const server = node().listener(keepsConnection);
       world.trace?.arrived(world.nowUs, knock, name);
-      if (path.refusals > 0 || server === null || !(server.listening || keepsConnection)) {
+      if (path.refusals > 0 || server === null) {
         const refusal = { kind: "refused" };
         world.trace?.sent(world.nowUs, name, path.name, refusal);
         agenda.after(latencyUs, () => {

@@ -35,6 +35,7 @@ import { MoosicBoxAgent } from "./moosicbox-agent.ts";
 import { Node } from "./node.ts";
 import { FakeRegistry } from "./registry.ts";
 import { seedTokens } from "./seeded-tokens.ts";
+import type { ServerProcess } from "./server-process.ts";
 import type { SessionHold } from "./session-hold.ts";
 import { Visitor, type VisitorMood } from "./visitor.ts";
 import { VisitorSocket } from "./visitor-socket.ts";
@@ -181,6 +182,7 @@ export class Scene {
   finish(): Finish {
     // Of who got other bytes than were sent, acknowledgements may be lost for good.
     const tampered = new Set(this.sites.filter((site) => site.wasTampered).map((site) => site.spec.clientId));
+    const servers = this.nodes.flatMap((node) => node.servers);
     return {
       visits: this.visits.filter((visit) => this.site(visit.operation.home).spec.heals),
       visitorSockets: this.visitorSockets,
@@ -189,13 +191,13 @@ export class Scene {
         .filter((site) => site.spec.heals && !(site.wasTampered && isNative(site.spec)))
         .flatMap((site) => site.home.calls),
       held: [
-        ...this.nodes.flatMap((node) => heldBy(node, tampered)),
+        ...servers.flatMap((server) => heldBy(server, tampered)),
         ...this.sites
           .filter((site) => site.spec.heals && !site.wasTampered)
           .flatMap((site) => heldBySessions(`the agent of ${site.spec.clientId}`, site.agent.sessionHolds)),
       ],
       faultFree: this.scenario.calm,
-      servers: this.nodes.map((node) => node.server).filter((server) => server !== null),
+      servers,
       rows: this.registry.rows(),
     };
   }
@@ -304,9 +306,7 @@ function tokensOf({ clientId, registers, misfit }: HomeSpec): {
   }
 }
 
-function heldBy(node: Node, tampered: ReadonlySet<string>): Finish["held"] {
-  const { server } = node;
-  if (server === null) return [];
+function heldBy(server: ServerProcess, tampered: ReadonlySet<string>): Finish["held"] {
   const process = server.process.name;
   const { exchanges, heldBytes, visitorSockets, tunnels } = server.snapshot();
   return [

@@ -157,6 +157,7 @@ export class ServerEdge {
       case "exchange_body_ended":
       case "exchange_flushed":
       case "exchange_closed":
+      case "visitors_gone":
         return this.#tell(effect);
       case "connection_fault":
         return this.#world.sometimes("a request cannot be read");
@@ -233,6 +234,8 @@ const BETWEEN_MACHINES: ReadonlySet<EdgeFact["type"] | EdgeOrder["type"]> = new 
   "respond_body",
   "respond_end",
   "respond_cut",
+  "visitors_gone",
+  "responses_close",
   "listener_close",
 ] as const);
 

@@ -195,6 +195,9 @@ export class ServerProcess implements SteppedServer {
       case "certificate_answer":
         // No proxy stands in front of a simulated server.
         break;
+      case "responses_close":
+        this.edge.obey(effect);
+        break;
       case "listener_close":
         this.listening = false;
         this.edge.obey(effect);

@@ -6,12 +6,17 @@ import type { AgentEffect } from "../../core/effects.ts";
 import type { AgentEvent } from "../../core/events.ts";
 import { seenPacket } from "../ledger/seen-packet.ts";
 import type { Property } from "../record/checker.ts";
+import { KIND } from "../wire/native.ts";
 import { ofEachProcess } from "./of-each-process.ts";
 
 /** What one agent's process has going. */
 type Going = {
   readonly packetBytesMax: number;
   readonly sockets: Map<number, "connecting" | "open">;
+  /** Those whose server has said that it leaves: another one may be opened beside them. */
+  readonly older: Set<number>;
+  /** Those that speak the native protocol. */
+  readonly natives: Set<number>;
   readonly origins: Set<number>;
   /** By request id: the next packet's number; 0 when nothing more may be sent. */
   readonly responses: Map<number, number>;
@@ -24,7 +29,7 @@ type Going = {
   native: boolean;
   /** There is a tunnel: on a socket of the native protocol since the welcome. */
   greeted: boolean;
-  /** When it lost that. */
+  /** When it lost that, and all older ones. */
   lostMs: number;
 };
 
@@ -78,6 +83,8 @@ function newGoing(packetBytesMax = Number.POSITIVE_INFINITY): Going {
   return {
     packetBytesMax,
     sockets: new Map(),
+    older: new Set(),
+    natives: new Set(),
     origins: new Set(),
     responses: new Map(),
     lastSocket: 0,
@@ -121,16 +128,15 @@ function hear(going: Going, event: AgentEvent): boolean {
     case "socket_opened":
       if (going.sockets.has(event.socket)) going.sockets.set(event.socket, "open");
       going.native = event.protocol !== null;
+      if (going.native) going.natives.add(event.socket);
       going.greeted = !going.native;
       return false;
     case "socket_bytes":
-      if (going.sockets.has(event.socket)) going.greeted = true;
+      hearBytes(going, event.socket, event.bytes);
       return false;
     case "socket_refused":
     case "socket_closed":
-      if (!going.sockets.delete(event.socket)) return false;
-      going.responses.clear();
-      going.greeted = false;
+      if (going.sockets.has(event.socket)) leave(going, event.socket);
       return false;
     case "origin_ended":
     case "origin_failed":
@@ -141,6 +147,23 @@ function hear(going: Going, event: AgentEvent): boolean {
     default:
       return false;
   }
+}
+
+function hearBytes(going: Going, socket: number, bytes: Uint8Array): void {
+  if (!going.sockets.has(socket) || going.older.has(socket)) return;
+  if (going.greeted && bytes[0] === KIND.drain && going.natives.has(socket) && !going.drains) {
+    going.older.add(socket);
+    going.greeted = false;
+  } else going.greeted = true;
+}
+
+/** The socket is gone; what it had is, too. */
+function leave(going: Going, socket: number): void {
+  going.sockets.delete(socket);
+  going.natives.delete(socket);
+  if (going.older.delete(socket)) return;
+  going.responses.clear();
+  going.greeted = false;
 }
 
 function hearText(going: Going, text: string): boolean {
@@ -166,26 +189,28 @@ function wrongWith(going: Going, effect: AgentEffect): string | null {
   const { sockets, origins } = going;
   switch (effect.type) {
     case "socket_connect":
-      if (effect.socket <= going.lastSocket || sockets.size > 0)
+      if (effect.socket <= going.lastSocket || sockets.size > going.older.size)
         return `opens socket ${effect.socket} beside others`;
       going.lastSocket = effect.socket;
       sockets.set(effect.socket, "connecting");
       return null;
     case "socket_terminate":
-      going.responses.clear();
-      going.greeted = false;
-      return sockets.delete(effect.socket) ? null : `cuts socket ${effect.socket}, which is not there`;
+      if (!sockets.has(effect.socket)) return `cuts socket ${effect.socket}, which is not there`;
+      leave(going, effect.socket);
+      return null;
     case "socket_send_text":
     case "socket_ping":
     case "socket_close":
     case "socket_send_packet":
       if (sockets.get(effect.socket) !== "open") return `orders ${effect.type} for a socket that is not open`;
       // A server that breaks the protocol is left at once.
-      if (effect.type === "socket_close" && effect.code === PROTOCOL_ERROR) {
-        sockets.delete(effect.socket);
-        going.greeted = false;
-      }
-      if (effect.type === "socket_send_packet") return going.native ? null : wrongPacket(going, effect);
+      if (
+        effect.type === "socket_close" &&
+        (effect.code === PROTOCOL_ERROR || going.older.has(effect.socket))
+      )
+        leave(going, effect.socket);
+      if (effect.type === "socket_send_packet")
+        return going.natives.has(effect.socket) ? null : wrongPacket(going, effect);
       if (effect.type === "socket_send_text") sentText(going, effect.text);
       return null;
     case "origin_request":

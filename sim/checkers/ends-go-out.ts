@@ -79,7 +79,7 @@ export const endsGoOut: Property = {
           agents.set(name, side);
         }
         side.look(event, effects, count);
-        if (side.carrier !== null) judge(name, side.carrier, roomBytes.agent);
+        for (const carrier of side.carriers) judge(name, carrier, roomBytes.agent);
       },
     };
   },
@@ -151,12 +151,13 @@ function note(carrier: Carrier, effect: ServerEffect | AgentEffect, judged: () =
 }
 
 class AgentSide {
-  carrier: Carrier | null = null;
+  /** Of its links, the newest last: those before it are of servers that leave. */
+  carriers: Carrier[] = [];
   readonly #judged: () => void;
   /** Sockets of the native protocol that wait for their welcome. */
   readonly #greeting = new Set<number>();
-  /** By the number that its home's request has: the exchange. */
-  readonly #origins = new Map<number, number>();
+  /** By the number that its home's request has: the exchange, and who carries it. */
+  readonly #origins = new Map<number, { readonly carrier: Carrier; readonly exchange: number }>();
 
   constructor(judged: () => void) {
     this.#judged = judged;
@@ -166,36 +167,40 @@ class AgentSide {
     if (event.type === "socket_opened" && event.protocol !== null) this.#greeting.add(event.socket);
     if (event.type === "socket_bytes" && this.#greeting.delete(event.socket))
       this.#welcome(event.socket, event.bytes);
-    else if (this.carrier !== null) hear(this.carrier, event);
-    const { carrier } = this;
-    if (carrier === null) return;
-    if (event.type === "origin_ended") this.#end(carrier, event.exchange);
+    else for (const carrier of this.carriers) hear(carrier, event);
+    if (event.type === "origin_ended") this.#end(event.exchange);
     for (let index = 0; index < count; index++) {
       const effect = effects[index];
       if (effect?.type === "origin_request" && event.type === "socket_bytes")
-        this.#begin(carrier, effect.exchange, event.bytes);
-      if (effect !== undefined) note(carrier, effect, this.#judged);
+        this.#begin(event.socket, effect.exchange, event.bytes);
+      if (effect !== undefined) for (const carrier of this.carriers) note(carrier, effect, this.#judged);
     }
   }
 
   #welcome(socket: number, bytes: Uint8Array): void {
-    const isResumed = readGreeting(bytes)?.resumed === true;
-    if (isResumed && this.carrier !== null) resumeOn(this.carrier, socket);
-    else this.carrier = newCarrier(socket, 0);
+    const newest = this.carriers.at(-1);
+    if (readGreeting(bytes)?.resumed === true && newest !== undefined) {
+      resumeOn(newest, socket);
+      return;
+    }
+    this.carriers = [...this.carriers.filter((carrier) => carrier.socket !== null), newCarrier(socket, 0)];
   }
 
-  #begin({ sendings }: Carrier, origin: number, bytes: Uint8Array): void {
+  #begin(socket: number, origin: number, bytes: Uint8Array): void {
+    const carrier = this.carriers.find((each) => each.socket === socket);
     const frame = readNativeFrame(bytes);
-    if (frame === null) return;
+    if (carrier === undefined || frame === null) return;
     const limit = creditOf(bytes, frame.headAt);
-    sendings.set(frame.exchange, { limit, sentBytes: 0, next: 0 });
-    this.#origins.set(origin, frame.exchange);
+    carrier.sendings.set(frame.exchange, { limit, sentBytes: 0, next: 0 });
+    this.#origins.set(origin, { carrier, exchange: frame.exchange });
   }
 
-  #end({ sendings, ending }: Carrier, origin: number): void {
-    const exchange = this.#origins.get(origin);
+  #end(origin: number): void {
+    const ended = this.#origins.get(origin);
     this.#origins.delete(origin);
-    if (exchange !== undefined && sendings.has(exchange)) ending.add(exchange);
+    if (ended === undefined) return;
+    const { carrier, exchange } = ended;
+    if (carrier.sendings.has(exchange)) carrier.ending.add(exchange);
   }
 }
 

@@ -53,6 +53,7 @@ import { originFed } from "./origin-fed.ts";
 import { outcomeOnce } from "./outcome-once.ts";
 import { outcomeTrue } from "./outcome-true.ts";
 import { overIsOver } from "./over-is-over.ts";
+import { ownTickets } from "./own-tickets.ts";
 import { ownWord } from "./own-word.ts";
 import { paced } from "./paced.ts";
 import { patience } from "./patience.ts";
@@ -62,6 +63,7 @@ import { refusedRightly } from "./refused-rightly.ts";
 import { relayed } from "./relayed.ts";
 import { requestIntact } from "./request-intact.ts";
 import { resetsAcknowledged } from "./resets-acknowledged.ts";
+import { restartsUnseen } from "./restarts-unseen.ts";
 import { returnsInTime } from "./returns-in-time.ts";
 import { revoked } from "./revoked.ts";
 import { roomTaken } from "./room-taken.ts";
@@ -133,6 +135,7 @@ export const properties: readonly Property[] = [
   resetsAcknowledged,
   socketRoom,
   tickets,
+  ownTickets,
   timersOwned,
   deadlines,
   heartbeat,
@@ -165,6 +168,7 @@ export const properties: readonly Property[] = [
   rowsTrue,
   recovers,
   unharmed,
+  restartsUnseen,
   settles,
   quiescence,
 ];

@@ -77,13 +77,18 @@ function agentEnd(own: AgentLimits): Limits {
   return { own, agentWindow: own.windowBytes, fillMs: own.packetFillMs };
 }
 
+/** No client id is like it. */
+function olderKey(socket: number): string {
+  return `on socket ${socket}`;
+}
+
 class End {
   readonly role: "server" | "agent";
   readonly #name: string;
   readonly #limits: Limits;
   readonly #violate: Violate;
   readonly #judged: () => void;
-  /** By client id; an agent has one. */
+  /** By client id; an agent's newest is nobody's, and those of servers that leave are by their sockets. */
   readonly #sessions = new Map<string, FlowSession>();
   /** Sockets that are between handshake and welcome, with the window of their hello. */
   readonly #greeting = new Map<number, number>();
@@ -139,7 +144,7 @@ class End {
     this.#leaves = null;
     const frame = readNativeFrame(bytes);
     if (frame === null) return;
-    const session = this.#sessions.get(clientId);
+    const session = this.#sessionOn(socket, clientId);
     if (session?.socket !== socket) {
       const window = readGreeting(bytes)?.window;
       if (this.role === "server" && frame.kind === KIND.hello && typeof window === "number")
@@ -154,7 +159,8 @@ class End {
     }
     this.#judged();
     if (frame.kind === KIND.credit || frame.kind === KIND.resume) hearEntries(session, bytes, frame.kind);
-    if (frame.kind === KIND.piece || frame.kind === KIND.reset) this.#hearNumbered(session, frame, bytes);
+    if (frame.kind === KIND.piece || frame.kind === KIND.reset)
+      this.#hearNumbered(session, clientId, frame, bytes);
   }
 
   look(effects: Effects, count: number, clientIdOf: (socket: Packet["socket"]) => string | undefined): void {
@@ -185,16 +191,30 @@ class End {
     }
     if (event.type !== "tick") return;
     const limits = { socketBytesMax: own.socketBytesMax, fillMs };
-    const wrong = this.#waits.overdue(this.#sessions.values(), limits, this.#nowMs);
+    const sessions = this.role === "agent" ? this.#newest() : this.#sessions.values();
+    const wrong = this.#waits.overdue(sessions, limits, this.#nowMs);
     if (wrong !== null) this.#violate("liveness", `${this.#name} ${wrong}`);
   }
 
+  #sessionOn(socket: number, clientId: string): FlowSession | undefined {
+    return this.#sessions.get(olderKey(socket)) ?? this.#sessions.get(clientId);
+  }
+
+  /** Two servers may give one number each: what waits is known of the newest link's alone. */
+  #newest(): FlowSession[] {
+    const session = this.#sessions.get("");
+    return session === undefined ? [] : [session];
+  }
+
   #lose(socket: number): void {
+    this.#sessions.delete(olderKey(socket));
     for (const session of this.#sessions.values()) if (session.socket === socket) session.socket = NOWHERE;
   }
 
   #welcome(clientId: string, socket: number, resumed: boolean, window: number): void {
     const former = this.#sessions.get(clientId);
+    const isOlder = this.role === "agent" && !resumed && former !== undefined && former.socket !== NOWHERE;
+    if (isOlder) this.#sessions.set(olderKey(former.socket), former);
     if (resumed && former !== undefined) former.resumeOn(socket);
     else {
       this.#sessions.set(clientId, new FlowSession(socket, window, this.#limits.own));
@@ -203,13 +223,13 @@ class End {
     }
   }
 
-  #hearNumbered(session: FlowSession, frame: NativeFrame, bytes: Uint8Array): void {
+  #hearNumbered(session: FlowSession, clientId: string, frame: NativeFrame, bytes: Uint8Array): void {
     let flow = session.flows.get(frame.exchange);
     // Of one that was reset an agent knows nothing any more: where the server never sent that reset, it may open it again.
     if (flow === undefined && this.role === "agent" && frame.number === 0 && frame.headAt > 0) {
       const credit = creditOf(bytes, frame.headAt);
       flow = session.begin(frame.exchange, credit, this.#limits.agentWindow, this.#nowMs);
-      this.#opened = frame.exchange;
+      if (session === this.#sessions.get(clientId)) this.#opened = frame.exchange;
     }
     if (flow === undefined && frame.kind === KIND.reset) session.resetUnknown.add(frame.exchange);
     if (flow === undefined || (flow.over && frame.kind === KIND.piece)) return;
@@ -253,7 +273,7 @@ class End {
       return null;
     }
     if (frame === null || frame.kind === KIND.hello) return null;
-    const session = this.#sessions.get(clientId);
+    const session = this.#sessionOn(socket, clientId);
     if (session?.socket !== socket) return this.role === "agent" ? null : "sends frames before its welcome";
     session.unsentBytes += total;
     if (session.resumeDue) {

@@ -1,14 +1,15 @@
 /**
  * An agent is back in its bound: it tries again at once after it lost a tunnel that had lasted, and never later than the
  * limit for what it met; an attempt that gets no answer is given up in time. Nor does it hammer: it waits a little after
- * two failures in a row, and longer where another agent took over.
+ * two failures in a row, and longer where another agent took over. Where its server says that it leaves, or has left then, tries
+ * are short for a while.
  */
 import type { AgentEffect } from "../../core/effects.ts";
 import type { AgentEvent } from "../../core/events.ts";
 import type { AgentLimits } from "../../core/limits.ts";
 import type { Property } from "../record/checker.ts";
 import type { HomeSpec } from "../scenario/scenario.ts";
-import { readGreeting } from "../wire/native.ts";
+import { KIND, readGreeting } from "../wire/native.ts";
 
 const SUPERSEDED = 4001;
 const PROTOCOL_ERROR = 1002;
@@ -16,6 +17,10 @@ const PROTOCOL_ERROR = 1002;
 const RESUMED_RESET_MS = 500;
 /** No wait but the first is shorter. */
 const WAIT_MS_MIN = 200;
+/** While a server is replaced. */
+const MOVES_MS = 15_000;
+const MOVE_WAIT_MS_MIN = 50;
+const MOVE_WAIT_MS_MAX = 1_000;
 
 type Way = {
   /** The next attempt has begun by then, or the present one has come to something. */
@@ -33,6 +38,10 @@ type Way = {
   greets: boolean;
   /** The tunnel goes on with the session of the one before. */
   resumed: boolean;
+  /** Until then another server is expected in place of one that leaves. */
+  movesUntilMs: number;
+  /** Sockets whose server leaves. */
+  readonly older: Set<number>;
   /** It is being stopped, or was set up in a way that makes it give up. */
   stops: boolean;
 };
@@ -98,6 +107,8 @@ function newWay(nowMs: number, stops: boolean): Way {
     openedMs: null,
     greets: false,
     resumed: false,
+    movesUntilMs: Number.NEGATIVE_INFINITY,
+    older: new Set(),
     stops,
   };
 }
@@ -120,7 +131,11 @@ function hear(way: Way, event: AgentEvent, nowMs: number, limits: AgentLimits): 
       break;
     // On a socket of the native protocol the tunnel is up with the welcome.
     case "socket_bytes":
-      if (event.socket !== way.socket || !way.greets) break;
+      if (event.socket !== way.socket) break;
+      if (!way.greets) {
+        if (way.openedMs !== null && event.bytes[0] === KIND.drain) moveOn(way, event.socket, nowMs);
+        break;
+      }
       up(way, nowMs);
       way.resumed = readGreeting(event.bytes)?.resumed === true;
       break;
@@ -131,6 +146,7 @@ function hear(way: Way, event: AgentEvent, nowMs: number, limits: AgentLimits): 
       break;
     case "socket_closed":
       if (event.socket === way.socket) lose(way, event.code, nowMs, limits);
+      else loseOlder(way, event.socket, nowMs);
       break;
     // A late answer, of a call that was given up, changes nothing.
     case "api_answered":
@@ -144,7 +160,25 @@ function hear(way: Way, event: AgentEvent, nowMs: number, limits: AgentLimits): 
   }
 }
 
+function moveOn(way: Way, socket: number, nowMs: number): void {
+  way.older.add(socket);
+  way.socket = null;
+  way.openedMs = null;
+  way.failures = 0;
+  way.movesUntilMs = nowMs + MOVES_MS;
+  way.dueMs = nowMs + MOVE_WAIT_MS_MAX;
+  way.notBeforeMs = nowMs;
+}
+
+/** Where it has no other tunnel, the one that is expected may be there now. */
+function loseOlder(way: Way, socket: number, nowMs: number): void {
+  if (!way.older.delete(socket) || way.openedMs !== null) return;
+  way.failures = Math.min(way.failures, 1);
+  way.movesUntilMs = nowMs + MOVES_MS;
+}
+
 function up(way: Way, nowMs: number): void {
+  way.movesUntilMs = Number.NEGATIVE_INFINITY;
   way.resumed = false;
   way.greets = false;
   way.openedMs = nowMs;
@@ -161,6 +195,8 @@ const USABLE_TOKEN = /^\{"token":"[\x21\x23-\x5b\x5d-\x7e]+"/;
 
 function note(way: Way, effect: AgentEffect, nowMs: number, limits: AgentLimits): void {
   if (effect.type === "socket_terminate" && effect.socket === way.socket) lose(way, 1006, nowMs, limits);
+  if (effect.type === "socket_terminate" || effect.type === "socket_close")
+    loseOlder(way, effect.socket, nowMs);
   if (effect.type === "socket_close" && effect.code === PROTOCOL_ERROR && effect.socket === way.socket)
     lose(way, effect.code, nowMs, limits);
   if (effect.type === "api_call") {
@@ -192,6 +228,12 @@ function lose(way: Way, code: number, nowMs: number, limits: AgentLimits): void 
 
 /** The next attempt comes at once after the first failure, and then after a wait of at most that long. */
 function fail(way: Way, nowMs: number, waitMsMax: number): void {
+  if (nowMs < way.movesUntilMs) {
+    way.dueMs = nowMs + MOVE_WAIT_MS_MAX;
+    way.notBeforeMs = nowMs + MOVE_WAIT_MS_MIN;
+    way.failures++;
+    return;
+  }
   way.dueMs = nowMs + (way.failures === 0 ? 0 : waitMsMax);
   way.notBeforeMs = nowMs + (way.failures === 0 ? 0 : WAIT_MS_MIN);
   way.failures++;

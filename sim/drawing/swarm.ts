@@ -3,6 +3,7 @@
  * every limit and deadline, who is there and what they do. Mixtures with much of little find what an even mixture of
  * everything never does (Groce et al., Swarm Testing, 2012).
  */
+import type { ServerLimits } from "../../core/limits.ts";
 import { type FaultKind, faultKinds } from "../faults/index.ts";
 import { PROXIES } from "../scenario/forwarding.ts";
 import { PLAYER_ORIGIN } from "../scenario/quirks.ts";
@@ -18,9 +19,10 @@ import { formatSeed, Random, type Seed } from "../tools/random.ts";
 import { drawEdgeLimits } from "./connections.ts";
 import { drawAgentLimits, drawServerLimits } from "./limits.ts";
 import { drawOperations } from "./operations.ts";
+import { drawRestarts, withMover } from "./restarts.ts";
 
 /** How a seed mixes faults. */
-export type Mixture = "none" | "one" | "everything" | "swarm";
+export type Mixture = "none" | "one" | "everything" | "swarm" | "restarts";
 
 /** The world that is left has this long to settle: above any deadline that is drawn. */
 const SETTLE_MS = 110_000;
@@ -31,17 +33,30 @@ export function scenarioOf(seed: Seed, kinds: readonly FaultKind[] = faultKinds)
   const mixture = mixtureOf(seed);
   const faultyMs = drawFaultyMs(random.stream("duration"));
   const calm = mixture === "none";
+  // Nobody but the restarts is in anybody's way, so that all that is seen is theirs.
+  const easy = calm || mixture === "restarts";
   const shape = random.stream("shape");
   const nodes = shape.weighted([
     [14, 1],
     [5, 2],
     [1, 3],
   ]);
-  const homes = drawHomes(random.stream("homes"), nodes, calm);
+  const drawn = drawHomes(random.stream("homes"), nodes, easy);
+  const homes = mixture === "restarts" ? withMover(drawn) : drawn;
   const pathRouting = !random.stream("path routing").chance(1, 8);
-  const operations = drawOperations(random.stream("operations"), { homes, faultyMs, calm, pathRouting });
-  const targets = { homes, operations, nodes, faultyMs };
-  const faults = drawFaults(random.stream("faults"), mixture, kinds, targets);
+  const ordinary = drawOperations(random.stream("operations"), { homes, faultyMs, calm: easy, pathRouting });
+  const { operations, faults } =
+    mixture === "restarts"
+      ? addRestarts(random.stream("restarts"), ordinary, { homes, faultyMs })
+      : {
+          operations: ordinary,
+          faults: drawFaults(random.stream("faults"), mixture, kinds, {
+            homes,
+            operations: ordinary,
+            nodes,
+            faultyMs,
+          }),
+        };
   return {
     name: `seed ${formatSeed(seed)}`,
     seed,
@@ -49,8 +64,11 @@ export function scenarioOf(seed: Seed, kinds: readonly FaultKind[] = faultKinds)
     faultyMs,
     settleMs: SETTLE_MS,
     nodes,
-    serverLimits: drawServerLimits(random.stream("server limits"), calm),
-    agentLimits: drawAgentLimits(random.stream("agent limits"), calm),
+    serverLimits: {
+      ...drawServerLimits(random.stream("server limits"), easy),
+      ...(mixture === "restarts" ? drawPatience(random.stream("patience")) : {}),
+    },
+    agentLimits: drawAgentLimits(random.stream("agent limits"), easy),
     edgeLimits: drawEdgeLimits(random.stream("edge limits"), operations),
     registryLatencyUs: shape.skewed(200, 60_000),
     visitorPath: drawPath(random.stream("visitor path"), 0),
@@ -62,6 +80,22 @@ export function scenarioOf(seed: Seed, kinds: readonly FaultKind[] = faultKinds)
     faults,
     ...drawRegisterAgain(random.stream("register again"), homes, faults),
   };
+}
+
+/** In place of all other faults. */
+function addRestarts(
+  random: Random,
+  ordinary: readonly Operation[],
+  setting: Pick<Targets, "homes" | "faultyMs">,
+): Pick<Scenario, "operations" | "faults"> {
+  const lastId = ordinary.reduce((last, { id }) => Math.max(last, id), 0);
+  const { faults, operations } = drawRestarts(random, setting, 2 * (Math.floor(lastId / 2) + 1));
+  return { faults, operations: [...ordinary, ...operations] };
+}
+
+/** Who is asked to stop may take longer than a home is waited for. */
+function drawPatience(random: Random): Partial<ServerLimits> {
+  return { waitMs: 4_000, drainMs: random.between(4_000, 10_000) };
 }
 
 /** Where an agent has to register a client id that another agent may have come with, the operator has to let it. */
@@ -86,7 +120,8 @@ export function mixtureOf(seed: Seed): Mixture {
     [5, "none"],
     [5, "one"],
     [5, "everything"],
-    [85, "swarm"],
+    [80, "swarm"],
+    [5, "restarts"],
   ]);
 }
 

@@ -12,6 +12,7 @@ import { nativeReturnFaults } from "./native-return.ts";
 import { networkFaults } from "./network.ts";
 import { processFaults } from "./process.ts";
 import { registryFaults } from "./registry.ts";
+import { restartFaults } from "./restarts.ts";
 import { revocationFaults } from "./revocation.ts";
 import { serverFaults } from "./server.ts";
 import { strangerFaults } from "./strangers.ts";
@@ -37,6 +38,7 @@ export const faultKinds: readonly FaultKind[] = [
   ...thiefFaults,
   ...timeFaults,
   ...processFaults,
+  ...restartFaults,
   ...lanFaults,
 ];
 

@@ -1,7 +1,7 @@
 /** What can go wrong with tunnels of the native protocol, frame by frame, and with the sessions that outlive them. */
 import { ClientSocket } from "../actors/dial.ts";
 import type { Direction, FilteredLink } from "../network/path.ts";
-import { clientTokenOf } from "../scenario/request.ts";
+import { accessOf, clientTokenOf } from "../scenario/request.ts";
 import { isNative } from "../scenario/scenario.ts";
 import type { Random } from "../tools/random.ts";
 import { bytesFrame, controlFrame, type SocketFrame, voidFrame } from "../wire/frame.ts";
@@ -272,6 +272,7 @@ function replayTicket(context: FaultContext): () => void {
         headers: [
           ...["host", "tunnel.example", "sec-websocket-protocol", "culvert.1"],
           ...["authorization", `Bearer ${clientTokenOf(clientId)}`],
+          ...["culvert-access", accessOf(context.site.spec)],
         ],
         order: "fifo",
         host: attentive,

@@ -24,6 +24,7 @@ const AGENT_REPORTS = [
   "disconnected",
   "retrying",
   "exchange_failed",
+  "moving",
   "server_protocol_error",
   "draining",
 ] as const satisfies readonly AgentReport["type"][];

@@ -14,7 +14,7 @@ export type Golden = { readonly seed: string; readonly mixture: Mixture; readonl
 export const GOLDEN_FILE = new URL("../golden.json", import.meta.url);
 
 /** How many seeds of each mixture are kept. */
-const COUNTS: Readonly<Record<Mixture, number>> = { none: 4, one: 4, everything: 4, swarm: 12 };
+const COUNTS: Readonly<Record<Mixture, number>> = { none: 4, one: 4, everything: 4, swarm: 12, restarts: 4 };
 
 export function readGolden(file: URL = GOLDEN_FILE): Golden[] {
   return JSON.parse(readFileSync(file, "utf8"));

@@ -238,6 +238,18 @@ export const MUTANTS: readonly Mutant[] = [
     ["mode_kept", "granted", "authorized"],
   ),
   mutant(
+    "PB47",
+    "agents are told that their server leaves when its listener is closed",
+    "who leaves says so first; nobody sees a planned restart",
+    ["drain_told", "restarts_unseen"],
+  ),
+  mutant(
+    "PB48",
+    "the session of a second link is given the first one's ticket",
+    "a session is taken up by its own ticket alone",
+    ["own_tickets"],
+  ),
+  mutant(
     "PB51",
     "who is refused again and again asks as fast as answers come",
     "nobody takes the server's time from those it serves",

@@ -14,6 +14,7 @@ export const KIND = {
   drain: 7,
   ping: 8,
   pong: 9,
+  moved: 10,
 } as const;
 
 export type NativeFrame = {

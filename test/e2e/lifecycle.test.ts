@@ -144,7 +144,7 @@ describe("a server that is killed", () => {
 });
 
 describe("a server that drains", () => {
-  test("T25: finishes what runs, takes nothing new, tells agents to move on, and is gone", async () => {
+  test("T25: finishes what runs, serves who comes meanwhile, tells agents to move on, and is gone", async () => {
     const server = await startServer({ limits: { drainMs: 20_000 } });
     const agent = await MoosicBoxAgent.connect(server);
     const { ask: askHome, target } = visitorsOf(server, "home", agent.clientToken);
@@ -160,7 +160,8 @@ describe("a server that drains", () => {
 
     const stopped = server.running.stop();
     await server.log.line("draining", { exchanges: 1, tunnels: 1 });
-    await expect(ask(`${server.url}/health`)).rejects.toThrow();
+    const late = await ask(`${server.url}/health`);
+    expect([late.status, late.headers.connection]).toEqual([200, "close"]);
     agent.send({ requestId: request.request_id, packetId: 2, last: true, body: "half" });
     const answer = await asked;
     expect(answer.body.toString()).toBe("half and half");
@@ -168,6 +169,7 @@ describe("a server that drains", () => {
     expect(await agent.closed).toEqual({ code: 1001, reason: "draining" });
     await keptAlive.untilEnded();
     await stopped;
+    await expect(ask(`${server.url}/health`)).rejects.toThrow();
   });
 
   test("T25: lets what native homes have begun come to its end, and tells their agents to move on", async () => {

@@ -18,6 +18,7 @@ import {
   sendEnd,
   sendHead,
   sendInterim,
+  sendMoved,
 } from "../../core/session/send.ts";
 import {
   createSession,
@@ -162,6 +163,12 @@ export class NativeAgent {
 
   drain(): void {
     sendDrain(this.#attached());
+    this.run();
+  }
+
+  /** Has another link. */
+  move(): void {
+    sendMoved(this.#attached());
     this.run();
   }
 

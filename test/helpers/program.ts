@@ -1,12 +1,14 @@
 /** The program as a supervisor has it: a process of its own, with any outputs, of which only its ports and its end are seen. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { WebSocket } from "ws";
 import { registerClient } from "../demo/culvert.ts";
 import { ACCESS_TOKEN, temporaryFolder, visitorsOf } from "./tunnel.ts";
-import { type Answer, ask } from "./visitor.ts";
+import { type Answer, ask, open } from "./visitor.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const MAIN = join(ROOT, "dist/program.cjs");
@@ -105,6 +107,10 @@ export async function startServerProgram(
 export type AgentProgram = Program & {
   /** What a visitor of its home gets. */
   visit(path: string): Promise<Answer>;
+  /** The same up to the response's head. */
+  openVisit(path: string): Promise<IncomingMessage>;
+  /** A WebSocket with its service. */
+  openSocket(path: string): WebSocket;
 };
 
 /** An agent whose home can be visited by now. */
@@ -125,7 +131,16 @@ export async function startAgentProgram(
     options,
   );
   await untilTrue(async () => (await visitors.ask("/")).status !== 424, program);
-  return { ...program, visit: (path) => visitors.ask(path) };
+  return {
+    ...program,
+    visit: (path) => visitors.ask(path),
+    openVisit: (path) =>
+      open(server.url + visitors.target(path), { headers: { authorization: `Bearer ${clientToken}` } }),
+    openSocket: (path) =>
+      new WebSocket(server.url.replace("http", "ws") + visitors.target(path), {
+        headers: { authorization: `Bearer ${clientToken}` },
+      }),
+  };
 }
 
 /** Two ports that were free a moment ago. */

@@ -58,6 +58,9 @@ export class TestServer {
   /** How many were ever checked. */
   passwordsChecked = 0;
   listens = true;
+  responsesClose = false;
+  /** Whether visitors have connections that stay when the listener is closed. */
+  holdsVisitors = false;
   isDrained = false;
   #opened = 0;
   readonly #out = new Outbox<ServerEffect>();
@@ -278,9 +281,14 @@ export class TestServer {
         expect(JSON.stringify(effect.report), "a report names a secret").not.toContain("secret");
         this.reports.push(effect.report);
         return;
+      case "responses_close":
+        this.responsesClose = true;
+        return;
       case "listener_close":
         expect(this.listens).toBe(true);
         this.listens = false;
+        // Visitors of this harness have no connections that an exchange does not have.
+        if (!this.holdsVisitors) this.dispatch({ type: "visitors_gone" });
         return;
       case "drained":
         expect(this.isDrained).toBe(false);

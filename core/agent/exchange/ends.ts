@@ -12,7 +12,7 @@ import { disarm } from "../../timers.ts";
 import type { CarrierOrder } from "../carrier.ts";
 import { giveCredit, order } from "../carriers.ts";
 import type { AgentProblem } from "../problem.ts";
-import type { AgentState, Exchange } from "../state.ts";
+import type { AgentState, Carried, Exchange } from "../state.ts";
 import { countAbort } from "./aborts.ts";
 
 export function complete(
@@ -57,9 +57,13 @@ export function cutAll(state: AgentState, problem: AgentProblem, out: Outbox<Age
   for (const exchange of state.exchanges.values()) cutOrigin(state, exchange, problem, out);
 }
 
-/** The way to the server is gone, and with it everybody who waited for an answer. */
-export function loseAll(state: AgentState, out: Outbox<AgentEffect>): void {
-  for (const exchange of state.exchanges.values()) lose(state, exchange, out);
+/** A way to a server is gone, and with it everybody who waited for an answer: those whose carrier is such. */
+export function loseAll(
+  state: AgentState,
+  isLost: (carried: Carried) => boolean,
+  out: Outbox<AgentEffect>,
+): void {
+  for (const exchange of state.exchanges.values()) if (isLost(exchange.carried)) lose(state, exchange, out);
 }
 
 /** What the server has forgotten has nobody who waits for it. */

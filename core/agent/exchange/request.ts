@@ -26,7 +26,7 @@ import { endToEndBut, UPGRADE_FIELDS } from "../end-to-end.ts";
 import { originIdleMs } from "../patience.ts";
 import type { AgentProblem } from "../problem.ts";
 import { onProtocolError } from "../protocol-error.ts";
-import type { AgentState, Carried, Exchange, Places } from "../state.ts";
+import type { AgentState, Carried, Exchange, Places, Tunnel } from "../state.ts";
 import { isFlooded } from "./aborts.ts";
 import { cutOrigin, onAborted, onForgotten } from "./ends.ts";
 import { placesOf, towardsService } from "./places.ts";
@@ -35,7 +35,8 @@ import { isRequestLine, mayEscape, originFor, originHeaders, unconfigured } from
 /** What a message of the server came to, where its tunnel goes on. */
 export function onFact(
   state: AgentState,
-  fact: Exclude<CarrierFact, { type: "violation" }>,
+  tunnel: Tunnel,
+  fact: Exclude<CarrierFact, { type: "violation" | "leaving" }>,
   out: Outbox<AgentEffect>,
 ): void {
   switch (fact.type) {
@@ -45,7 +46,7 @@ export function onFact(
       onOpened(state, fact, out);
       break;
     case "piece":
-      onPiece(state, fact, out);
+      onPiece(state, tunnel, fact, out);
       break;
     case "aborted":
       onAborted(state, fact.exchange, out);
@@ -81,9 +82,9 @@ function onOpened(state: AgentState, opened: Opened, out: Outbox<AgentEffect>): 
 }
 
 /** More of a request's body, or of an upgraded connection's bytes. */
-function onPiece(state: AgentState, piece: RequestPiece, out: Outbox<AgentEffect>): void {
+function onPiece(state: AgentState, tunnel: Tunnel, piece: RequestPiece, out: Outbox<AgentEffect>): void {
   const { body, last } = piece;
-  const exchange = state.exchanges.get(exchangeOf(state, piece));
+  const exchange = state.exchanges.get(exchangeOf(tunnel, piece));
   assert(exchange !== undefined, "a piece is for an exchange that is over");
   if (isUpgradeRefused(exchange)) {
     giveCredit(exchange.carried, body.length);

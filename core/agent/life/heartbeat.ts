@@ -9,13 +9,16 @@
  */
 import { assert } from "../../assert.ts";
 import type { AgentEffect } from "../../effects.ts";
+import type { SocketId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import { arm } from "../../timers.ts";
 import { type AgentState, tunnelOf } from "../state.ts";
 import { dropTunnel } from "./life.ts";
+import { olderLinkOn } from "./older-links.ts";
 
-export function onHeartbeat(state: AgentState, out: Outbox<AgentEffect>): void {
-  const tunnel = tunnelOf(state);
+export function onHeartbeat(state: AgentState, socket: SocketId, out: Outbox<AgentEffect>): void {
+  const newest = tunnelOf(state);
+  const tunnel = newest?.socket === socket ? newest : olderLinkOn(state, socket);
   assert(tunnel !== null, "a heartbeat outlived its tunnel");
   const { pingMs, silenceMs, stallMs } = state.config.limits;
   const { nowMs } = state;

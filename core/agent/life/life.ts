@@ -8,8 +8,9 @@
  * server refuses is dropped before that, which makes the next attempt fetch it anew; where that cannot help a person is
  * needed, and the agent stops and says so.
  *
- * Handles decide what an event is for. The agent has one socket at most: one that it terminated, or that was refused, is
- * forgotten at once, and what is still reported of it is ignored, as is the late answer of an API call.
+ * Handles decide what an event is for. The life has one socket at most: one that it terminated, or that was refused, is
+ * forgotten at once, and what is still reported of it is ignored, as is the late answer of an API call. Beside it are the links
+ * whose servers leave (`older-links.ts`): one that is told so goes there, and the life begins anew.
  *
  * The session of the native protocol (`native/session.ts`) is no phase: it outlives the tunnel, and waits through all phases
  * up to the next welcome, its own end, or the agent's.
@@ -20,12 +21,21 @@ import { failureOf } from "../../failure.ts";
 import type { HeaderList } from "../../http/headers.ts";
 import type { CallId, SocketId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
+import { below } from "../../prng.ts";
 import { arm } from "../../timers.ts";
 import { encodeHello, NATIVE_PROTOCOL } from "../../wire/native.ts";
 import { beginDraining, isDone } from "../carriers.ts";
 import { createMoosicBoxTunnel } from "../moosicbox/backpressure.ts";
-import { type AgentState, type Tunnel, tunnelOf } from "../state.ts";
-import { enter, failToConnect, retry, stop, waitSuperseded } from "./retry.ts";
+import { type AgentState, type NativeTunnel, type Tunnel, tunnelOf } from "../state.ts";
+import {
+  closeOlderLinks,
+  loseOlderLink,
+  olderLinkOn,
+  stepAside,
+  takeOlderLink,
+  tellMoved,
+} from "./older-links.ts";
+import { enter, failToConnect, MOVE_FIRST_MS, retry, stop, waitSuperseded } from "./retry.ts";
 import { NO_HINT, SILENT, troubleOf } from "./trouble.ts";
 import {
   abandonTunnel,
@@ -114,11 +124,24 @@ export function onSocketOpened(
 export function enterConnected(state: AgentState, tunnel: Tunnel, out: Outbox<AgentEffect>): void {
   state.counters.connects++;
   state.troubles.clear();
+  state.movesUntilMs = Number.NEGATIVE_INFINITY;
   enter(state, { phase: "connected", tunnel }, null);
   arm(state.timers, tunnel.heartbeat, tunnel.nextPingMs);
   const { protocol, resumed } = tunnel;
   const { clientId } = state.config;
   out.push({ type: "report", report: { type: "connected", clientId, protocol, resumed } });
+  tellMoved(state);
+}
+
+/** It takes nobody back: new requests are to come another way, as soon as there is one. */
+export function onServerLeaving(state: AgentState, tunnel: Tunnel, out: Outbox<AgentEffect>): void {
+  // An agent that leaves itself has no use for another link, and one that is older has moved on already.
+  if (state.life.phase !== "connected" || state.life.tunnel !== tunnel) return;
+  assert(tunnel.protocol === "native", "a server leaves that cannot say so");
+  stepAside(state, tunnel, out);
+  out.push({ type: "report", report: { type: "moving", exchanges: tunnel.session.byStream.size } });
+  // At once, but not together with all the others of that server.
+  enter(state, { phase: "waiting" }, below(state.jitter, MOVE_FIRST_MS + 1));
 }
 
 export function onSocketClosed(
@@ -137,7 +160,9 @@ export function onSocketClosed(
     stop(state, life.failure, out);
   } else {
     const tunnel = tunnelOf(state);
-    if (tunnel !== null && tunnel.socket === socket) onTunnelLost(state, tunnel, code, reason, out);
+    const older = olderLinkOn(state, socket);
+    if (tunnel?.socket === socket) onTunnelLost(state, tunnel, code, reason, out);
+    else if (older !== null) onTunnelLost(state, older, code, reason, out);
   }
 }
 
@@ -183,22 +208,24 @@ export function onDrainRequested(state: AgentState, out: Outbox<AgentEffect>): v
   const { life } = state;
   if (life.phase === "draining" || life.phase === "closing") return;
   out.push({ type: "report", report: { type: "draining", exchanges: state.exchanges.size } });
-  if (life.phase === "connected") {
-    beginDraining(life.tunnel);
-    enter(state, { phase: "draining", tunnel: life.tunnel }, state.config.limits.drainMs);
-    return;
-  }
   if (life.phase === "connecting" || life.phase === "greeting") {
     out.push({ type: "socket_terminate", socket: life.socket });
   }
-  stop(state, null, out);
+  const tunnel = life.phase === "connected" ? life.tunnel : takeOlderLink(state, out);
+  if (tunnel === null) {
+    stop(state, null, out);
+    return;
+  }
+  for (const older of state.olderLinks) beginDraining(older);
+  beginDraining(tunnel);
+  enter(state, { phase: "draining", tunnel }, state.config.limits.drainMs);
 }
 
 /** To be called after every step: closes a draining tunnel as soon as all that ran is finished and sent. */
 export function settleDrain(state: AgentState, out: Outbox<AgentEffect>): void {
   const { life } = state;
   if (life.phase !== "draining") return;
-  if (isDone(life.tunnel)) closeTunnel(state, life.tunnel, out);
+  if (isDone(life.tunnel) && state.olderLinks.every(isDone)) closeTunnel(state, life.tunnel, out);
 }
 
 /** Takes the first step that is still missing. */
@@ -259,6 +286,10 @@ function onTunnelLost(
   out: Outbox<AgentEffect>,
 ): void {
   out.push({ type: "report", report: { type: "disconnected", code, cause } });
+  if (tunnelOf(state) !== tunnel) {
+    loseOlderLink(state, olderOf(tunnel), out);
+    return;
+  }
   const wasDraining = state.life.phase === "draining";
   abandonTunnel(state, tunnel, !wasDraining && mayResume(state, code), out);
   if (hasLasted(state, tunnel)) state.failures = 0;
@@ -278,10 +309,19 @@ function onTunnelLost(
 
 function closeTunnel(state: AgentState, tunnel: Tunnel, out: Outbox<AgentEffect>): void {
   assert(state.exchanges.size === 0, "a tunnel is closed while exchanges run");
+  closeOlderLinks(state, STOPPING, out);
   abandonTunnel(state, tunnel, false, out);
   enter(state, { phase: "closing", socket: tunnel.socket, failure: null }, CLOSE_MS);
-  out.push({ type: "socket_close", socket: tunnel.socket, code: 1000, reason: "the agent is stopping" });
+  out.push({ type: "socket_close", socket: tunnel.socket, code: 1000, reason: STOPPING });
 }
+
+/** Only links of the native protocol grow older: no other server says that it leaves. */
+function olderOf(tunnel: Tunnel): NativeTunnel {
+  assert(tunnel.protocol === "native", "an older link speaks a protocol in which no server leaves");
+  return tunnel;
+}
+
+const STOPPING = "the agent is stopping";
 
 function nextCall(state: AgentState): CallId {
   return ++state.callsMade as CallId;

@@ -4,12 +4,19 @@ import type { Outbox } from "../../outbox.ts";
 import { below } from "../../prng.ts";
 import { arm, disarm } from "../../timers.ts";
 import type { AgentState, Life } from "../state.ts";
+import { closeOlderLinks } from "./older-links.ts";
 import { failureText, type Hint, levelOf, NO_HINT, type Trouble } from "./trouble.ts";
 import { loseRunning } from "./tunnel.ts";
 
 /** The first wait that is not zero; it doubles from here. A server that restarts is back after a few of these. */
 const RETRY_FIRST_MS = 500;
 
+/**
+ * While a server is replaced the next one is there already, or in a moment, and tries are short. They grow, lest all agents of a
+ * server that does not come keep its successor busy with them.
+ */
+export const MOVE_FIRST_MS = 100;
+const MOVE_LONGEST_MS = 1_000;
 /**
  * Begins anew later: at once after the first failure, since most losses are a moment's; then after waits that double up
  * to what the server's state calls for. One that answers is up and soon well again, one that is silent may be gone long.
@@ -21,12 +28,21 @@ export function retry(
   out: Outbox<AgentEffect>,
   hint: Hint = NO_HINT,
 ): void {
+  if (state.nowMs < state.movesUntilMs) {
+    wait(state, movingMs(state), cause, out, { ...hint, isTold: true });
+    return;
+  }
   const { retryMs, retryDownMs } = state.config.limits;
   const longestMs = server === "answers" ? retryMs : retryDownMs;
   const doublings = Math.min(state.failures - 1, 30);
   const inMs =
     state.failures === 0 ? 0 : jittered(state, Math.min(longestMs, RETRY_FIRST_MS * 2 ** doublings));
   wait(state, inMs, cause, out, hint);
+}
+
+/** Each wait is half as long again as the one before it. */
+function movingMs(state: AgentState): number {
+  return jittered(state, Math.min(MOVE_LONGEST_MS, MOVE_FIRST_MS * 1.5 ** Math.min(state.failures, 30)));
 }
 
 /** Tries again after what kept the agent from an answer, or ends where that cannot help and is not wanted. */
@@ -58,12 +74,13 @@ function wait(
 
 /** Between the half and the whole of it, so that agents that lost one server together do not come back together. */
 function jittered(state: AgentState, ms: number): number {
-  return ms - below(state.jitter, Math.floor(ms / 2) + 1);
+  return Math.round(ms) - below(state.jitter, Math.floor(ms / 2) + 1);
 }
 
 /** The agent has come to its end; with a failure, a person has to do something about it. */
 export function stop(state: AgentState, failure: string | null, out: Outbox<AgentEffect>): void {
   loseRunning(state, out);
+  closeOlderLinks(state, "the agent is stopping", out);
   enter(state, { phase: "stopped" }, null);
   out.push({ type: "stopped", failure });
 }

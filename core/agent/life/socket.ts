@@ -11,7 +11,8 @@ import { onFact } from "../exchange/request.ts";
 import { onProtocolError } from "../protocol-error.ts";
 import { type AgentState, type Tunnel, tunnelOf } from "../state.ts";
 import { type Greeting, onGreetingBroken, onGreetingBytes } from "./greeting.ts";
-import { rejectTunnel } from "./life.ts";
+import { onServerLeaving, rejectTunnel } from "./life.ts";
+import { olderLinkOn } from "./older-links.ts";
 
 export function onSocketText(
   state: AgentState,
@@ -59,12 +60,12 @@ export function onSocketFlushed(
 }
 
 function takeFact(state: AgentState, tunnel: Tunnel, fact: CarrierFact, out: Outbox<AgentEffect>): void {
-  if (fact.type !== "violation") {
-    onFact(state, fact, out);
-    return;
-  }
-  onProtocolError(state, fact.detail, out);
-  rejectTunnel(state, tunnel, fact.detail, out);
+  if (fact.type === "leaving") {
+    onServerLeaving(state, tunnel, out);
+  } else if (fact.type === "violation") {
+    onProtocolError(state, fact.detail, out);
+    rejectTunnel(state, tunnel, fact.detail, out);
+  } else onFact(state, tunnel, fact, out);
 }
 
 function greetingOn({ life }: AgentState, socket: SocketId): Greeting | null {
@@ -80,5 +81,5 @@ function heardTunnel(state: AgentState, socket: SocketId): Tunnel | null {
 
 function tunnelOn(state: AgentState, socket: SocketId): Tunnel | null {
   const tunnel = tunnelOf(state);
-  return tunnel !== null && tunnel.socket === socket ? tunnel : null;
+  return tunnel?.socket === socket ? tunnel : olderLinkOn(state, socket);
 }

@@ -20,7 +20,7 @@ export function tunnelBase({ config, nowMs }: AgentState, socket: SocketId, resu
   return {
     socket,
     openedMs: nowMs,
-    heartbeat: createTimer({ kind: "heartbeat" }),
+    heartbeat: createTimer({ kind: "heartbeat", socket }),
     heardMs: nowMs,
     nextPingMs: nowMs + config.limits.pingMs,
     resumed,
@@ -61,8 +61,9 @@ export function abandonTunnel(
   else loseRunning(state, out);
 }
 
-/** Gives up all that runs, and the session with it. The origins are told, the server cannot be. */
+/** Gives up all that runs on the newest link, and its session with it. The origins are told, the server cannot be. */
 export function loseRunning(state: AgentState, out: Outbox<AgentEffect>): void {
-  loseAll(state, out);
-  endSession(state);
+  const { session } = state;
+  loseAll(state, (carried) => carried.protocol === "moosicbox" || carried.session === session, out);
+  if (session !== null) endSession(state, session);
 }

@@ -37,7 +37,8 @@ export function receiveServerFrame(state: AgentState, session: AgentSession, byt
       return { type: "forgotten", exchanges: exchangesOf(session, received.forgotten) };
     case "draining":
       session.serverDrains = true;
-      return NOTHING;
+      return LEAVING;
+    case "moved":
     case "interim":
     case "broken":
       return violation("a frame that only an agent sends");
@@ -46,8 +47,10 @@ export function receiveServerFrame(state: AgentState, session: AgentSession, byt
   }
 }
 
-export function exchangeOfPiece({ session }: AgentState, { stream }: RequestPiece): ExchangeId {
-  const carried = session?.byStream.get(stream.id);
+const LEAVING: CarrierFact = { type: "leaving" };
+
+export function exchangeOfPiece({ byStream }: AgentSession, { stream }: RequestPiece): ExchangeId {
+  const carried = byStream.get(stream.id);
   assert(carried !== undefined, "a piece is for an exchange that is over");
   return carried.exchange;
 }

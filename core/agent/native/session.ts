@@ -30,6 +30,7 @@ export function welcomeSession(state: AgentState, welcome: Welcome, socket: Sock
   session.ticket = welcome.ticket;
   session.graceMs = welcome.graceMs;
   session.idleMs = welcome.idleMs;
+  session.takesMoved = welcome.moves === true;
   disarm(state.timers, session.graceTimer);
   attachSession(session.wire, socket, welcome.resumed);
   if (welcome.resumed) {
@@ -47,13 +48,11 @@ export function detach(state: AgentState, session: AgentSession): void {
 }
 
 /** The session is over, with the exchanges that it had; the ticket is forgotten. */
-export function endSession(state: AgentState): void {
-  const { session } = state;
-  if (session === null) return;
+export function endSession(state: AgentState, session: AgentSession): void {
   assert(session.byStream.size === 0, "a session ends under its exchanges");
   disarm(state.timers, session.graceTimer);
   disarm(state.timers, session.pumpTimer);
-  state.session = null;
+  if (state.session === session) state.session = null;
 }
 
 /** The server is to begin nothing new. */
@@ -96,6 +95,8 @@ function beginSession(state: AgentState): AgentSession {
     graceTimer: createTimer({ kind: "grace" }),
     pumpTimer: createTimer({ kind: "pump" }),
     serverDrains: false,
+    takesMoved: false,
+    isMoved: false,
     fed: null,
   };
   state.session = session;

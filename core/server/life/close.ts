@@ -9,7 +9,7 @@ import type { ExchangeId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import { disarm } from "../../timers.ts";
 import { closeVisitorSocket, endVisitorSocket } from "../moosicbox/relay.ts";
-import { leaveHome, liveTunnel, markAway } from "../owner/homes.ts";
+import { leaveHome, liveTunnel, markAway, servesHomes } from "../owner/homes.ts";
 import { deleteRow } from "../owner/rows.ts";
 import { endSession, leaveSession, sessionOf } from "../owner/sessions.ts";
 import { beat } from "../sockets/heartbeat.ts";
@@ -137,7 +137,7 @@ function endTunnel(
   loseAll(state, tunnel.exchanges.values(), out);
   if (tunnel.claimed) deleteRow(state, tunnel, out);
   out.push({ type: "report", report: { type: "tunnel_ended", socket: id, clientId, code, cause } });
-  if (served && state.drainPhase === "none" && cause !== "superseded") promoteStandby(state, clientId, out);
+  if (served && servesHomes(state) && cause !== "superseded") promoteStandby(state, clientId, out);
 }
 
 function loseAll(

@@ -72,7 +72,7 @@ export function onRowClaimed(
     if (result.type === "failed") acceptToClose(state, tunnel, result.cause, out);
     else if (superseded) refuseSocket(tunnel, "superseded", undefined, out);
     else acceptSocket(state, tunnel, out);
-  } else if (superseded) {
+  } else if (superseded && state.drainPhase === "none") {
     // A live tunnel's row was written again, and somebody newer owns it: on another node, perhaps.
     closeSocket(state, tunnel, "superseded", out);
     promoteStandby(state, tunnel.clientId, out);

@@ -67,6 +67,9 @@ export function readNativeFrame(
       session.draining = true;
       markAway(state, session.clientId, session.access);
       return null;
+    case "moved":
+      session.moved = true;
+      return null;
     case "opened":
       return { type: "violation", detail: "The agent opened an exchange." };
     case "violation":

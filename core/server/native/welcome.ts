@@ -23,7 +23,7 @@ export function sendWelcome(
   const resumed = shownHash !== null;
   const ways = waysOf(tunnel.clientId, state.config);
   const { graceMs, exchangeIdleMs } = state.config.limits;
-  const header = encodeWelcome({ ticket, resumed, graceMs, idleMs: exchangeIdleMs, ways });
+  const header = encodeWelcome({ ticket, resumed, graceMs, idleMs: exchangeIdleMs, moves: true, ways });
   tunnel.unsentBytes += header.length;
   out.push({ type: "socket_send_packet", socket: tunnel.id, header, body: [] });
 }

@@ -5,6 +5,11 @@ import type { Home, ServerState } from "../state/server.ts";
 import type { Tunnel } from "../state/tunnels.ts";
 import { recalledHome, wasLostLately } from "./recalled.ts";
 
+/** A server that leaves serves whoever comes, until it sends its agents away. */
+export function servesHomes({ drainPhase }: ServerState): boolean {
+  return drainPhase !== "closing" && drainPhase !== "drained";
+}
+
 /** The tunnel that requests for the client id go through; undefined where the home is not connected. */
 export function liveTunnel(state: ServerState, clientId: string): Tunnel | undefined {
   const id = state.homes.get(clientId)?.tunnel;

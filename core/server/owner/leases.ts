@@ -47,6 +47,8 @@ export function onLeasesRenewed(state: ServerState, result: CallResult, out: Out
     rowless.delete(row.tunnel);
     if (!present.has(row.tunnel) && repairs++ < REPAIRS_MAX) dropRow(state, row, out);
   }
+  // Of a server that leaves the rows go to the one that its agents move to.
+  if (state.drainPhase !== "none") return;
   for (const tunnel of rowless.values()) {
     if (repairs++ >= REPAIRS_MAX) break;
     claimRow(state, tunnel, out);

@@ -38,6 +38,7 @@ export function beginSession(state: ServerState, tunnel: Tunnel, peerWindowBytes
     heldBytes: 0,
     touched: false,
     draining: false,
+    moved: false,
     grace: createTimer({ kind: "grace", clientId }),
     pump: createTimer({ kind: "pump", clientId }),
   };

@@ -14,7 +14,7 @@ import { hasRoomAtDoor, mayGuess, strangerOf } from "../registry/strangers.ts";
 import { isTrusted, trustKey } from "../registry/trust.ts";
 import { type SocketRoute, socketRouteOf } from "../routing/socket-route.ts";
 import type { ServerState } from "../state/server.ts";
-import type { SocketPhase, Tunnel, VisitorSocket } from "../state/tunnels.ts";
+import type { Socket, SocketPhase, Tunnel, VisitorSocket } from "../state/tunnels.ts";
 import { refuseSocket } from "./socket.ts";
 
 const UNKNOWN_VERSION = `The native protocol is spoken as ${NATIVE_PROTOCOL} here, and no other version of it.`;
@@ -38,7 +38,7 @@ export function onUpgradeRequested(
   state.sockets.set(socket.id, socket);
   const { limits } = state.config;
   const origin = headerValue(event.headers, "origin");
-  if (state.drainPhase !== "none") return refuseSocket(socket, "draining", undefined, out);
+  if (!takesSocket(state, socket)) return refuseSocket(socket, "draining", undefined, out);
   if (route.type === "failure") return refuseSocket(socket, route.code, route.detail, out);
   // A page of an origin that may not read responses may not hold a socket either: browsers send no preflight for one.
   if (origin !== undefined && corsHeaders(origin, state.config.corsOrigins).length === 0) {
@@ -67,6 +67,11 @@ export function onUpgradeRequested(
     isStranger ? address : null,
   );
   if (!asked) refuseSocket(socket, "limit_registry_calls", undefined, out);
+}
+
+/** A server that leaves takes no agent, who would only have to move, and visitors for as long as it takes their requests. */
+function takesSocket({ drainPhase }: ServerState, { kind }: Socket): boolean {
+  return drainPhase === "none" || (drainPhase === "leaving" && kind === "visitor");
 }
 
 /** Visitors' sockets and MoosicBox's agents come with signatures, Culvert's own agents with their client token. */

@@ -58,6 +58,8 @@ export type Exchange = {
   head: ResponseHead | null;
   /** Where the frames end that go to the visitor of a WebSocket; null until its 101. */
   frames: FrameTracker | null;
+  /** Of a WebSocket: whether it is to be closed behind the frame that is under way. */
+  leaves: boolean;
   /** Body of a blocking response gathered so far. */
   responseParts: Uint8Array[];
   /** Body bytes that came from the home. */

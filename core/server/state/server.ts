@@ -187,6 +187,11 @@ export type ServerState = {
   readonly lease: Timer<TimerOwner>;
   readonly sweep: Timer<TimerOwner>;
   readonly drain: Timer<TimerOwner>;
-  drainPhase: "none" | "finishing" | "closing" | "drained";
+  drainPhase: "none" | "leaving" | "parting" | "closing" | "drained";
+  /** When it was asked to stop, and when its listener was closed; Infinity before. */
+  drainAskedMs: number;
+  partedMs: number;
+  /** Whether the listener is closed, and no visitor's connection is left that may still ask for something. */
+  visitorsGone: boolean;
   readonly counters: ServerCounters;
 };

@@ -85,6 +85,8 @@ export type TunnelSession = {
   touched: boolean;
   /** Whether the agent takes no new exchange. */
   draining: boolean;
+  /** Whether the agent has another link, because this server leaves. */
+  moved: boolean;
   /** Armed exactly while the agent is away. */
   readonly grace: Timer<TimerOwner>;
   readonly pump: Timer<TimerOwner>;

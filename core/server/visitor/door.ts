@@ -8,7 +8,7 @@ import { preflight } from "../../http/cors.ts";
 import type { Outbox } from "../../outbox.ts";
 import type { HeldToken, RegistryOperation } from "../../registry.ts";
 import { disarm } from "../../timers.ts";
-import { absentAccess, liveTunnel } from "../owner/homes.ts";
+import { absentAccess, liveTunnel, servesHomes } from "../owner/homes.ts";
 import { noteRecalled } from "../owner/recalled.ts";
 import { type CallResult, callRegistry } from "../registry/calls.ts";
 import { countGuess, hasRoomAtDoor, mayGuess } from "../registry/strangers.ts";
@@ -39,7 +39,7 @@ import { waitAtDoor } from "./waiting.ts";
 /** Takes in a request that has just been opened. */
 export function admitExchange(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
   const { request, route } = exchange;
-  if (state.drainPhase !== "none") return failExchange(state, exchange, "draining", out);
+  if (!servesHomes(state)) return failExchange(state, exchange, "draining", out);
   if (state.exchanges.size - state.untaken.size > state.config.limits.exchangesMax) {
     return failExchange(state, exchange, "limit_exchanges", out);
   }

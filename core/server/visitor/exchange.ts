@@ -81,6 +81,7 @@ export function createExchange(state: ServerState, request: ExchangeOpened): Exc
     requestTrailers: [],
     head: null,
     frames: null,
+    leaves: false,
     responseParts: [],
     responseBytes: 0,
     headSent: false,

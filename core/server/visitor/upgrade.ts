@@ -6,7 +6,12 @@
 import type { ServerEffect } from "../../effects.ts";
 import type { HeaderList } from "../../http/headers.ts";
 import { upgradeFields } from "../../http/upgrade.ts";
-import { createFrameTracker, type FrameTracker, trackFrames } from "../../http/websocket-frames.ts";
+import {
+  createFrameTracker,
+  type FrameTracker,
+  isBetweenFrames,
+  trackFrames,
+} from "../../http/websocket-frames.ts";
 import type { Outbox } from "../../outbox.ts";
 import type { Exchange } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
@@ -35,6 +40,15 @@ export function writeUpgraded(
 ): void {
   trackFrames(frames, bytes);
   write(state, exchange, bytes, false, out);
+  if (exchange.leaves && isBetweenFrames(frames)) failExchange(state, exchange, "draining", out);
+}
+
+/** The server leaves: the visitor is told so behind the frame that is under way. */
+export function closeUpgrade(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect>): void {
+  const { frames, phase } = exchange;
+  if (frames === null || phase === "closing") return;
+  exchange.leaves = true;
+  if (isBetweenFrames(frames)) failExchange(state, exchange, "draining", out);
 }
 
 /** Whatever carried the exchange is gone for good. */

@@ -3,7 +3,7 @@
  * `waitingMax` of one client id. For a home that was not there lately nobody waits: its agent may never come.
  *
  * A home is waited for when its tunnel was lost less than `waitMs` ago, here or as the registry tells it, while its session
- * waits for it, and from a native tunnel's handshake to its hello. A draining server waits for nobody, for it lets nobody in.
+ * waits for it, and from a native tunnel's handshake to its hello. A server that leaves waits for nobody, for it lets nobody in.
  *
  * A home that takes a password, or everybody, judges nobody while it is away: what was good may not be any more, and who is told
  * that a good password is wrong may forget it. These wait as strangers, and are judged when it is back.

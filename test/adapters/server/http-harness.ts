@@ -106,7 +106,7 @@ export async function start(
   const flushed = (exchange: ExchangeId) =>
     log
       .all("exchange_flushed")
-      .filter((event) => event.exchange === exchange)
+      .filter((event) => "exchange" in event && event.exchange === exchange)
       .reduce((sum, event) => sum + event.bytes, 0);
   const received = (exchange: ExchangeId) =>
     log
@@ -131,7 +131,7 @@ export async function start(
 
 class ExchangeLog extends EventLog<HttpServerEvent> {
   of(exchange: ExchangeId): HttpServerEvent[] {
-    return this.events.filter((event) => event.exchange === exchange);
+    return this.events.filter((event) => "exchange" in event && event.exchange === exchange);
   }
 }
 

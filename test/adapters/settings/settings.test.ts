@@ -21,6 +21,7 @@ describe("the settings of serve", () => {
       domain: null,
       pathRouting: false,
       queryTokens: true,
+      reusePort: false,
       registerAgain: "moosicbox",
       trustedProxies: [],
       docsUrl: null,

@@ -45,7 +45,7 @@ describe("a well-formed handshake", () => {
     expect(run.connection(1)).toMatchObject({ destroyed: null, ended: false, writes: [] });
     run.closed();
     expect(run.edge.connections.size).toBe(0);
-    expect(run.facts).toEqual([]);
+    expect(run.facts).toEqual([{ type: "visitors_gone" }]);
   });
 
   test("is read with a bound once it is back, though the bound was reached before it was handed over", () => {

@@ -204,7 +204,7 @@ export function start(limits: Partial<EdgeLimits> = {}) {
       nowMs = untilMs;
     },
     opened: () => facts.filter((fact) => fact.type === "exchange_opened"),
-    of: (exchange: number) => facts.filter((fact) => fact.exchange === exchange),
+    of: (exchange: number) => facts.filter((fact) => "exchange" in fact && fact.exchange === exchange),
     /** What the server was told of an exchange, by type, its beginning left out. */
     told: (exchange: number) =>
       run.of(exchange).flatMap(({ type }) => (type === "exchange_opened" ? [] : [type])),
@@ -227,6 +227,7 @@ function obeyer(connections: readonly TestConnection[], facts: EdgeFact[], fault
   const over = new Set<ExchangeId>();
   return (effect: EdgeEffect) => {
     if (effect.type === "connection_fault") return void faults.push(effect.fault);
+    if (effect.type === "visitors_gone") return void facts.push(effect);
     if ("exchange" in effect) {
       if (over.has(effect.exchange)) throw new Error(`${effect.type} follows the last fact of its exchange`);
       if (effect.type === "exchange_closed") over.add(effect.exchange);

@@ -87,6 +87,7 @@ const EVENTS: readonly Happening[] = [
   ["it breaks", (run) => run.closed(1, "reset")],
   ["it comes back", (run) => run.returned()],
   ["the listener closes", (run) => run.closeListener()],
+  ["responses close", (run) => run.step({ type: "responses_close" })],
   ["a quarter of an hour", (run) => run.wait(15 * 60_000)],
   ["a look at the clock", (run) => run.step({ type: "tick" })],
   ["read", (run) => run.read(1)],

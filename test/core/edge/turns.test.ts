@@ -190,6 +190,44 @@ describe("once the listener is closed", () => {
     expect(run.written()).toContain("connection: close");
   });
 
+  test("who has just connected, or has his answer, is waited for a moment only", () => {
+    const run = start();
+    run.accept();
+    run.visit(GET);
+    run.answer(1);
+    run.flushed(2);
+    run.step({ type: "responses_close" });
+    run.bytes(2, GET);
+    run.answer(2);
+    run.flushed(2);
+    expect(run.connection(2).ended).toBe(true);
+    run.closeListener();
+    run.wait(edgeLimits.partingMs - 1);
+    expect([run.connection(1).destroyed, run.connection(2).destroyed]).toEqual([null, null]);
+    expect(run.facts).not.toContainEqual({ type: "visitors_gone" });
+    run.wait(1);
+    expect([run.connection(1).destroyed, run.connection(2).destroyed]).toEqual(["close", "close"]);
+  });
+
+  test("the server is told once when nobody is left who may ask or read", () => {
+    const run = start();
+    run.visit(GET);
+    run.accept();
+    run.closeListener();
+    run.bytes(2, GET);
+    run.wait(edgeLimits.partingMs);
+    run.answer(2);
+    run.flushed(2);
+    run.closed(2);
+    expect(run.facts).not.toContainEqual({ type: "visitors_gone" });
+    run.answer(1);
+    run.flushed(1);
+    run.closed(1);
+    run.accept();
+    run.closed(3);
+    expect(run.facts.filter(({ type }) => type === "visitors_gone")).toHaveLength(1);
+  });
+
   test("idle connections are closed, and those whose response is out end", () => {
     const run = start();
     run.visit(GET);

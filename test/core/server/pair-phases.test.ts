@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { agentLimits } from "../../../core/limits.ts";
+import { agentLimits, serverLimits } from "../../../core/limits.ts";
 import { bytesOf, expectBody, Pair } from "../../helpers/pair.ts";
 import type { Visit } from "../../helpers/test-visit.ts";
 
@@ -83,8 +83,10 @@ describe.each(Object.entries(PHASES))("an exchange that is %s", (_, reach) => {
       // A request that crosses the agent's goodbye is lost with the tunnel; the visitor is told so.
       if (visit.status === 502) expect([side, visit.code]).toEqual(["agent", "agent_lost"]);
       else expectBody(visit, body);
-      if (side === "server") expect(pair.server.isDrained).toBe(true);
-      else expect(pair.agent.stopped).toBeNull();
+      if (side === "server") {
+        pair.advance(serverLimits.drainMs);
+        expect(pair.server.isDrained).toBe(true);
+      } else expect(pair.agent.stopped).toBeNull();
     }
   });
 });

@@ -26,7 +26,7 @@ describe("the server's session", () => {
     ["shorter than its header", new Uint8Array(11)],
     ["empty", new Uint8Array(0)],
     ["of kind 0", frame(0, 0, 0, 0)],
-    ["of an unknown kind", frame(10, 0, 0, 0)],
+    ["of an unknown kind", frame(11, 0, 0, 0)],
     ["a second hello", frame(FRAME.hello, 0, 0, 0, text("{}"))],
     ["a welcome", frame(FRAME.welcome, 0, 0, 0, text("{}"))],
     ["a piece about no exchange", frame(FRAME.piece, FLAG.last, 0, 0)],
@@ -59,6 +59,7 @@ describe("the server's session", () => {
     ["an acknowledgement of what was not sent", frame(FRAME.credit, 0, 0, 0, entry(1, 2, 0))],
     ["a resume frame that nobody asked for", frame(FRAME.resume, 0, 0, 0)],
     ["a drain frame with a payload", frame(FRAME.drain, 0, 0, 0, [1])],
+    ["a moved frame with a payload", frame(FRAME.moved, 0, 0, 0, [1])],
     ["a ping of 7 bytes", frame(FRAME.ping, 0, 0, 0, new Uint8Array(7))],
     ["a pong of 9 bytes", frame(FRAME.pong, 0, 0, 0, new Uint8Array(9))],
   ])("T06 T05 ends the session on a frame that is %s", (_, bytes) => {

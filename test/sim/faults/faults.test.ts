@@ -170,6 +170,8 @@ const signs: Readonly<Record<string, readonly [Sign, Readonly<Record<string, num
   node_crashes_inside_a_step: [reconnects],
   node_drains: [more("drain_requested")],
   node_is_killed_while_draining: [more("drain_requested"), { afterMs: 100 }],
+  node_is_replaced: [more("drain_requested")],
+  node_restarts_in_order: [more("drain_requested")],
   agent_restarts: [reconnects],
   agent_loses_power: [reconnects],
   agent_crashes_inside_a_step: [reconnects, { effects: 1 }],

@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { createNonceSource } from "../../../adapters/nonce.ts";
 import { HttpServer, type HttpServerEvent } from "../../../adapters/server/http.ts";
 import { edgeLimits } from "../../../core/edge/limits.ts";
+import type { ExchangeId } from "../../../core/ids.ts";
 import { scenarioOf } from "../../../sim/drawing/swarm.ts";
 import type { Scenario } from "../../../sim/scenario/scenario.ts";
 import { RawClient } from "../../adapters/raw-client.ts";
@@ -39,6 +40,7 @@ class ScriptedServer {
   }
 
   readonly hear = (event: HttpServerEvent): void => {
+    if (event.type === "visitors_gone") return;
     if (event.type === "exchange_opened") {
       const script = this.#scripts[this.#notes.size] ?? [];
       this.#notes.set(event.exchange, {
@@ -80,7 +82,7 @@ class ScriptedServer {
     }
   }
 
-  #say(exchange: HttpServerEvent["exchange"], script: ServerPart[]): void {
+  #say(exchange: ExchangeId, script: ServerPart[]): void {
     for (let part = script[0]; part !== undefined && part !== "read"; part = script[0]) {
       script.shift();
       this.#perform("exchange" in part ? { ...part, exchange } : part);

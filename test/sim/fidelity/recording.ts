@@ -92,7 +92,7 @@ function note(
     } else if ("exchange" in effect) {
       const told = exchange(effect.exchange);
       if (told !== undefined) hear(told, effect);
-    } else {
+    } else if ("connection" in effect) {
       const connection = of(effect.connection);
       if (connection !== undefined) order(connection, effect);
     }

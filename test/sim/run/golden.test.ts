@@ -33,7 +33,7 @@ describe("a golden seed", () => {
 
 test("golden seeds are of every mixture", () => {
   expect(new Set(golden.map(({ mixture }) => mixture))).toEqual(
-    new Set(["none", "one", "everything", "swarm"]),
+    new Set(["none", "one", "everything", "swarm", "restarts"]),
   );
   for (const { seed, mixture } of golden) {
     const low = Number(seed);

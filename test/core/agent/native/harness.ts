@@ -54,13 +54,15 @@ export class NativeServer {
   tickets = 0;
   /** Drain frames that came. */
   drains = 0;
+  moves = 0;
   #socket: SocketId | null = null;
   #seen = 0;
   #opened = 0;
   readonly #out = new Outbox<Effect<"socket_send_packet">>();
 
-  constructor(config: Partial<AgentConfig> = {}) {
-    this.agent = new Harness({ protocol: "auto", ...config });
+  /** `agent`: one that has another server already. */
+  constructor(config: Partial<AgentConfig> = {}, agent = new Harness({ protocol: "auto", ...config })) {
+    this.agent = agent;
     this.session = this.#freshSession();
   }
 
@@ -97,6 +99,7 @@ export class NativeServer {
       graceMs: GRACE_MS,
       ...(ways === undefined ? {} : { ways }),
       idleMs: this.idleMs,
+      moves: true,
     });
     this.agent.step({ type: "socket_bytes", socket, bytes });
     attachSession(this.session, socket, resumed);
@@ -264,7 +267,8 @@ export class NativeServer {
 
   #takeUp(socket: SocketId): Uint8Array[] {
     const { agent } = this;
-    const packets = all(agent.effects.slice(this.#seen), "socket_send_packet");
+    const sent = all(agent.effects.slice(this.#seen), "socket_send_packet");
+    const packets = sent.filter((packet) => packet.socket === socket);
     this.#seen = agent.effects.length;
     const bytes = packets.reduce((sum, packet) => sum + sizeOf(packet), 0);
     if (bytes > 0 && agent.sockets.has(socket)) {
@@ -281,6 +285,7 @@ export class NativeServer {
     if (received.type === "violation") expect.fail(`the agent is in violation: ${received.detail}`);
     if (received.type === "broken") expect.fail(`the agent broke an exchange: ${received.detail}`);
     if (received.type === "draining") this.drains++;
+    if (received.type === "moved") this.moves++;
     if (received.type === "reset") this.answerOf(received.stream).reset = received.code;
     if (received.type === "interim") {
       this.answerOf(received.stream).interims.push({ status: received.status, headers: received.headers });

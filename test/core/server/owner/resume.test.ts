@@ -312,6 +312,9 @@ describe("a drain", () => {
     expect(waiting).toMatchObject({ status: 424, code: "agent_not_connected" });
     agent.answer(200, [], "ok");
     expect(running).toMatchObject({ text: "ok", end: "clean" });
+    expect(agent.socket?.closed).toBeNull();
+    agent.move();
+    server.advance(100);
     expect(agent.socket?.closed).toEqual({ code: 1001, reason: "draining" });
     expect(server.state.sessions.size).toBe(0);
     server.expectEmpty();

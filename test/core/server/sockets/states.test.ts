@@ -116,6 +116,7 @@ const EVENTS: Readonly<Record<string, { readonly type: ServerEvent["type"]; read
     act: () => ({ type: "certificate_asked", question: 1 as CertificateId, name: "example.com" }),
   },
   "a drain is requested": { type: "drain_requested", act: () => ({ type: "drain_requested" }) },
+  "the visitors are gone": { type: "visitors_gone", act: () => ({ type: "visitors_gone" }) },
   "a request for its home": {
     type: "exchange_opened",
     act: ({ server }) => {
@@ -159,7 +160,12 @@ const TABLE: Readonly<Record<string, Row>> = {
   "the registry refuses": same("accepting", "accepting", "accepting", "live", "closing"),
   "a password was checked that nobody asked about": same("misuse", "misuse", "misuse", "misuse", "misuse"),
   "a proxy asks about a certificate": same("authorizing", "claiming", "accepting", "live", "closing"),
-  "a drain is requested": same("closing", "closing", "accepting", "closing", "closing"),
+  // A tunnel that cannot say whether its agent has moved is kept for a while.
+  "a drain is requested": {
+    tunnel: ["closing", "closing", "accepting", "live", "closing"],
+    visitorSocket: ["closing", "closing", "accepting", "closing", "closing"],
+  },
+  "the visitors are gone": same("authorizing", "claiming", "accepting", "live", "closing"),
   "a request for its home": same("authorizing", "claiming", "accepting", "live", "closing"),
 };
 

@@ -167,6 +167,7 @@ const EVENTS: Readonly<Record<string, { readonly type: ServerEvent["type"]; read
     act: () => ({ type: "certificate_asked", question: 1 as CertificateId, name: "example.com" }),
   },
   "a drain is requested": { type: "drain_requested", act: () => ({ type: "drain_requested" }) },
+  "the visitors are gone": { type: "visitors_gone", act: () => ({ type: "visitors_gone" }) },
 };
 
 const ORDER: readonly ExchangePhase[] = [
@@ -252,6 +253,15 @@ const TABLE: Readonly<Record<keyof typeof EVENTS, readonly Cell[]>> = {
     "authorizing",
     "issuing",
     "closing",
+    "reading",
+    "waiting",
+    "responding",
+    "closing",
+  ],
+  "the visitors are gone": [
+    "authorizing",
+    "issuing",
+    "queued",
     "reading",
     "waiting",
     "responding",

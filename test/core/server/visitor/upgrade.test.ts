@@ -189,6 +189,31 @@ describe("a visitor's WebSocket", () => {
     server.expectEmpty();
   });
 
+  it("is told that the server leaves as soon as its home has moved, behind the frame that is under way", () => {
+    const { server, agent, visit } = upgraded();
+    const other = new NativeAgent(server, { clientId: "other" }).connect();
+    agent.body(FRAME.subarray(0, 3));
+    server.drain();
+    server.advance(200);
+    expect(visit.end).toBe("none");
+    agent.move();
+    server.advance(200);
+    expect(visit.body).toEqual(FRAME.subarray(0, 3));
+    agent.body(FRAME.subarray(3));
+    expect(visit.body).toEqual(new Uint8Array([...FRAME, ...closeFrame(1001, "draining")]));
+    expect(agent.request.resetCode).toBe("draining");
+    expect(other.socket?.closed).toBeNull();
+  });
+
+  it("goes on for as long as others that last where its home has nowhere to move to", () => {
+    const { server, visit } = upgraded();
+    server.drain();
+    server.idle(serverLimits.drainMs - 100);
+    expect(visit.end).toBe("none");
+    server.advance(100);
+    expect(visit.body).toEqual(closeFrame(1001, "draining"));
+  });
+
   it("T22 is told nothing behind the home's own close frame", () => {
     const { server, agent, visit } = upgraded();
     agent.body(closeFrame(1000, ""));

@@ -1,0 +1,86 @@
+/**
+ * Links whose server leaves: the agent's life is on its way to the next one, or has it.
+ *
+ *   newest -> older -> gone
+ *
+ * What runs on an older link goes on there, each with its own session, and what its server still begins is taken: it serves
+ * visitors until its last moment. It is told once there is a newer link. It closes the link when nothing is left to do, and
+ * takes nobody back: an older link that is lost is lost for good.
+ */
+import { assert } from "../../assert.ts";
+import type { AgentEffect } from "../../effects.ts";
+import type { SocketId } from "../../ids.ts";
+import type { Outbox } from "../../outbox.ts";
+import { sendMoved } from "../../session/send.ts";
+import { disarm } from "../../timers.ts";
+import { loseAll } from "../exchange/ends.ts";
+import { endSession } from "../native/session.ts";
+import type { AgentState, NativeTunnel } from "../state.ts";
+import { loseRunning } from "./tunnel.ts";
+
+/** Servers that leave one after the other before the first is gone; beyond them the oldest is left. */
+const OLDER_LINKS_MAX = 3;
+
+/** From the word that a server leaves on, and again from its end: its successor is there by then, if there is one. */
+const MOVE_MS = 15_000;
+
+/** The server of the newest link leaves: the life is to begin anew. */
+export function stepAside(state: AgentState, tunnel: NativeTunnel, out: Outbox<AgentEffect>): void {
+  assert(state.session === tunnel.session, "an agent moves on from a link that is not its newest");
+  const oldest = state.olderLinks.length >= OLDER_LINKS_MAX ? state.olderLinks[0] : undefined;
+  if (oldest !== undefined) closeOlderLink(state, oldest, "the agent has newer tunnels", out);
+  state.olderLinks.push(tunnel);
+  state.session = null;
+  state.failures = 0;
+  state.movesUntilMs = state.nowMs + MOVE_MS;
+}
+
+/** There is a newer link. */
+export function tellMoved({ olderLinks }: AgentState): void {
+  for (const { session } of olderLinks) {
+    if (!session.takesMoved || session.isMoved) continue;
+    session.isMoved = true;
+    sendMoved(session.wire);
+  }
+}
+
+export function olderLinkOn({ olderLinks }: AgentState, socket: SocketId): NativeTunnel | null {
+  return olderLinks.find((link) => link.socket === socket) ?? null;
+}
+
+/** The link is gone. If its server was the only one, the next is on its way, and the agent tries as if it had just begun. */
+export function loseOlderLink(state: AgentState, link: NativeTunnel, out: Outbox<AgentEffect>): void {
+  const at = state.olderLinks.indexOf(link);
+  assert(at >= 0, "an older link is lost twice");
+  state.olderLinks.splice(at, 1);
+  disarm(state.timers, link.heartbeat);
+  loseAll(state, (carried) => carried.protocol === "native" && carried.session === link.session, out);
+  endSession(state, link.session);
+  const { phase } = state.life;
+  if (phase === "connected" || phase === "draining" || phase === "closing" || phase === "stopped") return;
+  state.failures = Math.min(state.failures, 1);
+  state.movesUntilMs = state.nowMs + MOVE_MS;
+}
+
+export function closeOlderLink(
+  state: AgentState,
+  link: NativeTunnel,
+  reason: string,
+  out: Outbox<AgentEffect>,
+): void {
+  loseOlderLink(state, link, out);
+  out.push({ type: "socket_close", socket: link.socket, code: 1000, reason });
+}
+
+/** An agent that stops has no use for a newer link: the latest of the older ones is its newest again. */
+export function takeOlderLink(state: AgentState, out: Outbox<AgentEffect>): NativeTunnel | null {
+  const link = state.olderLinks.pop();
+  if (link === undefined) return null;
+  loseRunning(state, out);
+  state.session = link.session;
+  return link;
+}
+
+export function closeOlderLinks(state: AgentState, reason: string, out: Outbox<AgentEffect>): void {
+  for (const link of [...state.olderLinks]) closeOlderLink(state, link, reason, out);
+}

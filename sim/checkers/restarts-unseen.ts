@@ -1,0 +1,62 @@
+/**
+ * Where the next process is there before the last one is asked to stop, no visitor of a home sees it whose agent can move: every
+ * request comes to what it would have come to, but for one that takes longer than a process that leaves may. A WebSocket is
+ * closed with a code. And a process that was asked to stop is gone in the end.
+ */
+import type { Property } from "../record/checker.ts";
+import type { Setting } from "../record/setting.ts";
+import type { Visit } from "../record/visit.ts";
+import { isAsExpected } from "./expectation.ts";
+
+/** Going away, and restarting: RFC 6455 section 7.4.1, and its registry. */
+const LEAVE_CODES: ReadonlySet<number | null> = new Set([1001, 1012]);
+
+export const restartsUnseen: Property = {
+  name: "restarts_unseen",
+  create: (violate, judged) => {
+    let setting: Setting | null = null;
+    const asked = new Set<string>();
+    return {
+      begun: (begun) => {
+        setting = begun;
+      },
+      sees: ["drain_requested"],
+      serverStep: ({ name }, event) => {
+        if (event.type === "drain_requested") asked.add(name);
+      },
+      finished: ({ visits, servers }) => {
+        if (setting === null) return;
+        for (const { name } of servers) {
+          if (asked.size > 0) judged();
+          if (asked.has(name)) violate("liveness", `${name} was asked to stop and is still there`);
+        }
+        const { faults } = setting.scenario;
+        if (faults.length === 0 || faults.some(({ kind }) => kind !== "node_is_replaced")) return;
+        for (const visit of visits) {
+          if (!visit.native) continue;
+          judged();
+          if (isAsExpected(visit) || mayFeel(visit, setting)) continue;
+          violate("liveness", `${describe(visit)}, and all that happened were planned restarts`);
+        }
+      },
+    };
+  },
+};
+
+function mayFeel(visit: Visit, { serverLimits }: Setting): boolean {
+  const { status, end, closeCode, startedUs, endedUs, operation } = visit;
+  if (status === 101) return LEAVE_CODES.has(closeCode);
+  if (end !== "cut") return false;
+  const lastedMs = ((endedUs ?? startedUs) - startedUs) / 1000;
+  if (status !== null) return lastedMs >= serverLimits.drainMs - LEAVING_MS;
+  // The connection was idle, and both sides had enough of it at once: RFC 9112 section 9.3.1.
+  return operation.connection?.onto !== undefined;
+}
+
+/** A request may still come in for so long after the process was asked to stop, and is cut with those that were there. */
+const LEAVING_MS = 3_000;
+
+function describe({ operation: { id, request }, clientId, status, end, closeCode }: Visit): string {
+  const code = closeCode === null ? "" : `, close code ${closeCode}`;
+  return `visit ${id} (${request.method} ${request.endpoint}) to ${clientId} came to ${end}, status ${status}${code}`;
+}
