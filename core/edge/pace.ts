@@ -71,7 +71,9 @@ export function letOn(edge: Edge, address: string, visit: (connection: EdgeConne
     next.prepaid = true;
     visit(next);
   }
+  // One that was held anew meanwhile may have gone on as well.
   if (held.size > 0) awaitRoom(edge, pace);
+  else disarm(edge.paceTimers, pace.timer);
 }
 
 function createPace(edge: Edge, address: string): Pace {

@@ -53,6 +53,11 @@ function start(limits: Partial<EdgeLimits> = {}, proxies: readonly string[] = []
     refuse: (connection: ConnectionId) => {
       for (const exchange of run.say(connection, REQUEST)) run.answer(exchange, true);
     },
+    /** The exchanges that open with the one tick that comes so late. */
+    wake: (ms: number): ExchangeId[] => {
+      nowMs += ms;
+      return opened(step({ type: "tick" }));
+    },
     /** The exchanges that open when all is done that is due by then. */
     wait: (ms: number): ExchangeId[] => {
       const untilMs = nowMs + ms;
@@ -83,6 +88,16 @@ describe("an address that was refused as often as it may be", () => {
     expect(others).toEqual([]);
     run.answer(third as ExchangeId, true);
     expect(run.wait(10)).toHaveLength(1);
+  });
+
+  test("gets on with all that it may at once, one behind the other on one connection", () => {
+    const run = start({ addressUnservedMax: 5 });
+    const held = [run.accept(), run.accept()];
+    for (let index = 0; index < 5; index++) run.refuse(held[0] as ConnectionId);
+    for (const connection of held) run.say(connection, REQUEST.repeat(2));
+    expect(run.wait(9)).toEqual([]);
+    // The clock has stood still for the server meanwhile.
+    expect(run.wake(1_000)).toHaveLength(4);
   });
 
   test("is not read on a connection that it opens then", () => {
