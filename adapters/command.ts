@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { homedir } from "node:os";
 import { setFlagsFromString } from "node:v8";
+import { suggestion } from "../core/text/nearest.ts";
 import { defaultAgentFile, startAgent } from "./agent/agent.ts";
 import { createVisitorToken, listVisitorTokens, revokeVisitorToken } from "./agent/visitor-tokens.ts";
 import { waysText } from "./agent/ways-text.ts";
@@ -44,7 +45,6 @@ import {
   type RunAgentConfig,
   readAgentConfig,
   readServeConfig,
-  suggestion,
 } from "./settings/settings.ts";
 import { inheritedListeners } from "./socket/listening.ts";
 import { nativeMasking } from "./socket/native-masking.ts";

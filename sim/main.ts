@@ -1,5 +1,6 @@
 /** The simulator's command line: one seed looked at closely, or many seeds looked through. */
 import { parseArgs } from "node:util";
+import { suggestion } from "../core/text/nearest.ts";
 import { commitHash } from "./run/commit.ts";
 import { refreshGolden } from "./run/golden.ts";
 import { type LookOptions, lookAt } from "./run/look.ts";
@@ -48,6 +49,24 @@ type Options = {
   readonly write: boolean;
 };
 
+const OPTIONS = {
+  seed: { type: "string" },
+  seeds: { type: "string" },
+  trace: { type: "boolean", default: false },
+  until: { type: "string" },
+  shrink: { type: "boolean", default: false },
+  replay: { type: "string" },
+  html: { type: "string" },
+  doublecheck: { type: "boolean", default: false },
+  ci: { type: "boolean", default: false },
+  golden: { type: "boolean", default: false },
+  workers: { type: "string", default: "2" },
+  mutant: { type: "string" },
+  mutants: { type: "boolean", default: false },
+  write: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -74,26 +93,15 @@ function refresh(): number {
 
 /** The options, or what to print instead of running. */
 function readOptions(argv: readonly string[]): Options | string {
+  for (const argument of argv) {
+    const [, name] = /^--([^=]+)/.exec(argument) ?? [];
+    if (name === undefined || Object.hasOwn(OPTIONS, name)) continue;
+    return `--${name} is unknown${suggestion(name, Object.keys(OPTIONS), "--") || "; see --help"}`;
+  }
   try {
     const { values } = parseArgs({
       args: [...argv],
-      options: {
-        seed: { type: "string" },
-        seeds: { type: "string" },
-        trace: { type: "boolean", default: false },
-        until: { type: "string" },
-        shrink: { type: "boolean", default: false },
-        replay: { type: "string" },
-        html: { type: "string" },
-        doublecheck: { type: "boolean", default: false },
-        ci: { type: "boolean", default: false },
-        golden: { type: "boolean", default: false },
-        workers: { type: "string", default: "2" },
-        mutant: { type: "string" },
-        mutants: { type: "boolean", default: false },
-        write: { type: "boolean", default: false },
-        help: { type: "boolean", default: false },
-      },
+      options: OPTIONS,
     });
     if (values.help) return HELP;
     const hunts = values.mutants || values.mutant !== undefined;

@@ -1,7 +1,7 @@
 /** Limits that a person changes, each by its name. */
 import { z } from "zod";
 import { InvariantError } from "../../core/assert.ts";
-import { suggestion } from "./reader.ts";
+import { suggestion } from "../../core/text/nearest.ts";
 import { refuse } from "./schemas.ts";
 
 /** Texts `NAME=VALUE` over the defaults; the relations between limits are those that the core asserts. */

@@ -3,7 +3,7 @@
  * name of a parameter: any other part may be the password, or a piece of it that was not escaped.
  */
 import { isIP } from "node:net";
-import { suggestion } from "./reader.ts";
+import { suggestion } from "../../core/text/nearest.ts";
 
 export type MysqlSettings = {
   readonly type: "mysql";

@@ -5,6 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import type { z } from "zod";
+import { editDistance, suggestion } from "../../core/text/nearest.ts";
 import { StartupError } from "../startup-error.ts";
 import { readSecretFile } from "./secret-file.ts";
 
@@ -80,28 +81,6 @@ export function fileOf({ flag, variable, isSecret, repeatable }: Setting): Setti
     help: `a file with what --${flag} takes${repeatable ? ", one on each line" : ""}; keeps it out of the process list`,
     ...(repeatable === undefined ? {} : { repeatable }),
   };
-}
-
-/** A slip of the finger or two; more would suggest names that nobody meant. */
-const NEAR_EDITS = 3;
-
-/** The known name that a mistyped one most likely meant; undefined where none is near. */
-export function nearest(name: string, known: Iterable<string>): string | undefined {
-  let best: string | undefined;
-  let bestDistance = NEAR_EDITS + 1;
-  for (const candidate of known) {
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  return best;
-}
-
-export function suggestion(name: string, known: Iterable<string>, prefix = ""): string {
-  const near = nearest(name, known);
-  return near === undefined ? "" : `; did you mean ${prefix}${near}?`;
 }
 
 type Flags = ReadonlyMap<string, readonly string[]>;
@@ -226,18 +205,4 @@ function linesGiven({ name, texts, isFile }: Given): readonly string[] {
 function linesOf(text: string): string[] {
   const lines = text.split("\n").map((line) => line.trim());
   return lines.filter((line) => line !== "");
-}
-
-/** Levenshtein's distance by rows. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -42,7 +42,6 @@ import {
 
 export { LOG_LEVELS, type LogLevel } from "./log-level.ts";
 export type { MysqlSettings } from "./mysql-url.ts";
-export { suggestion } from "./reader.ts";
 export type { SqliteSettings } from "./server.ts";
 
 export type ServeConfig = {

@@ -43,6 +43,12 @@ test.each([["--seed", "x"], ["--seeds", "0"], ["--frobnicate"], ["--replay", "no
   },
 );
 
+test("names the nearest flag for one that is mistyped", async () => {
+  const mistyped = await sim("--doublechek");
+  expect(mistyped).toEqual({ code: 1, stdout: "--doublechek is unknown; did you mean --doublecheck?\n" });
+  expect((await sim("--frobnicate")).stdout).toBe("--frobnicate is unknown; see --help\n");
+});
+
 test("replays a scenario file, shrinks it and writes the smaller one", async () => {
   const path = writeScenarioFile(`main test ${process.pid}`, {
     note: "the simulator knows no such fault",

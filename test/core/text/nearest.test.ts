@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { nearest } from "../../../adapters/settings/reader.ts";
+import { nearest } from "../../../core/text/nearest.ts";
 
 test("suggests the nearest name, and none where none is near", () => {
   expect(nearest("acess-token", ["port", "access-token"])).toBe("access-token");
