@@ -41,7 +41,7 @@ import { readRevokeConfig, showsPassword } from "./settings/revoke.ts";
 import {
   type CommandName,
   exposedSecrets,
-  type LogLevel,
+  type LogConfig,
   type RunAgentConfig,
   readAgentConfig,
   readServeConfig,
@@ -194,7 +194,7 @@ function warnOfFlag(flag: string): void {
 async function serve(flags: readonly string[], signals: Signals): Promise<void> {
   const config = readServeConfig(flags, process.env);
   const accessToken = config.accessToken ?? randomUUID();
-  const logger = openLog(config.logLevel);
+  const logger = openLog(config);
   warnOfExposed("serve", flags, logger);
   const inherited = inheritedListeners(process.env, process.pid);
   const server = await startServer({ ...config, accessToken, inherited }, logger);
@@ -209,7 +209,7 @@ async function serve(flags: readonly string[], signals: Signals): Promise<void> 
 async function agent(flags: readonly string[], signals: Signals): Promise<void> {
   const config = readAgentConfig(flags, process.env);
   const stateFile = stateFileOf(config);
-  const logger = openLog(config.logLevel);
+  const logger = openLog(config);
   warnOfExposed("agent", flags, logger);
   const { isTerminal } = stdout;
   const running = startAgent({ ...config, stateFile }, logger, (ways) => {
@@ -268,8 +268,8 @@ async function untilEnded(
 }
 
 /** Opens the log, into which also goes what nobody caught: it removes secrets, and Node's own report would not. */
-function openLog(level: LogLevel): Logger {
-  const logger = createLog(level, stderr);
+function openLog(config: LogConfig): Logger {
+  const logger = createLog(config, stderr);
   process.on("uncaughtException", (error) => die(logger, error));
   if (nativeMasking === null) {
     logger.warn("bufferutil is not there: JavaScript masks what tunnels carry, which costs more CPU");

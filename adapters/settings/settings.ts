@@ -13,7 +13,7 @@ import { REGISTER_AGAIN, type RegisterAgain } from "../../core/registry/credenti
 import { type ConnectionConfig, connectionSettings, connectionShape, proxyFor } from "./connection.ts";
 import { docsUrl, docsUrlSetting } from "./docs-url.ts";
 import { limitsSchema } from "./limits.ts";
-import { type LogLevel, logLevel, logLevelSetting } from "./log-level.ts";
+import { type LogConfig, logSettings, logShape } from "./log.ts";
 import type { MysqlSettings } from "./mysql-url.ts";
 import {
   access,
@@ -40,11 +40,11 @@ import {
   trustedProxies,
 } from "./server.ts";
 
-export { LOG_LEVELS, type LogLevel } from "./log-level.ts";
+export { LOG_LEVELS, type LogConfig, type LogLevel } from "./log.ts";
 export type { MysqlSettings } from "./mysql-url.ts";
 export type { SqliteSettings } from "./server.ts";
 
-export type ServeConfig = {
+export type ServeConfig = LogConfig & {
   readonly bind: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -64,12 +64,12 @@ export type ServeConfig = {
   /** IP addresses and CIDR blocks. */
   readonly trustedProxies: readonly string[];
   readonly docsUrl: string | null;
-  readonly logLevel: LogLevel;
   readonly limits: ServerLimits;
 };
 
 export type RunAgentConfig = Pick<AgentConfig, "protocol" | "access" | "hostHeader" | "headers" | "docsUrl"> &
-  ConnectionConfig & {
+  ConnectionConfig &
+  LogConfig & {
     /** `http:` or `https:`, perhaps with a path that all the server's paths begin with. */
     readonly server: URL;
     /** At least one, each with its own prefix. */
@@ -88,7 +88,6 @@ export type RunAgentConfig = Pick<AgentConfig, "protocol" | "access" | "hostHead
     readonly invite: string | null;
     /** Null: under the user's configuration folder. */
     readonly stateFile: string | null;
-    readonly logLevel: LogLevel;
     readonly limits: AgentLimits;
   };
 
@@ -150,7 +149,7 @@ const serveSchema = z.object({
   queryTokens: onOff.default(true),
   trustedProxies,
   docsUrl,
-  logLevel,
+  ...logShape,
   limits: limitsSchema<ServerLimits>(serverLimits, assertServerLimits),
 });
 
@@ -171,7 +170,7 @@ const agentSchema = z.object({
   keepAlive: onOff.default(true),
   ...connectionShape,
   docsUrl,
-  logLevel,
+  ...logShape,
   limits: limitsSchema<AgentLimits>(agentLimits, assertAgentLimits),
 });
 
@@ -179,6 +178,7 @@ const always = () => true;
 
 const limitSetting: Setting = {
   flag: "limit",
+  variable: "CULVERT_LIMIT",
   placeholder: "NAME=VALUE",
   help: "changes one limit; repeatable",
   repeatable: true,
@@ -227,6 +227,7 @@ const serveSettings: { readonly [Name in keyof typeof serveSchema.shape]: Settin
   reusePort: reusePortSetting,
   corsOrigins: {
     flag: "cors-origin",
+    variable: "CULVERT_CORS_ORIGIN",
     placeholder: "ORIGIN",
     help: "lets only this web origin read responses; repeatable (default: any)",
     repeatable: true,
@@ -239,22 +240,25 @@ const serveSettings: { readonly [Name in keyof typeof serveSchema.shape]: Settin
   },
   pathRouting: {
     flag: "path-routing",
+    variable: "CULVERT_PATH_ROUTING",
     placeholder: "on|off",
     help: "makes each home /t/CLIENT-ID/ too; homes then share one web origin (default off)",
   },
   queryTokens: {
     flag: "query-tokens",
+    variable: "CULVERT_QUERY_TOKENS",
     placeholder: "on|off",
     help: "takes tokens in the query string of MoosicBox's endpoints (default on)",
   },
   trustedProxies: {
     flag: "trusted-proxy",
+    variable: "CULVERT_TRUSTED_PROXY",
     placeholder: "CIDR",
     help: "takes X-Forwarded-* and Forwarded from these peers, IP or CIDR; repeatable (default: none)",
     repeatable: true,
   },
   docsUrl: docsUrlSetting,
-  logLevel: logLevelSetting,
+  ...logSettings,
   limits: limitSetting,
 };
 
@@ -352,6 +356,6 @@ const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]: Settin
   },
   ...connectionSettings,
   docsUrl: docsUrlSetting,
-  logLevel: logLevelSetting,
+  ...logSettings,
   limits: limitSetting,
 };

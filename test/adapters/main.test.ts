@@ -251,7 +251,7 @@ describe("culvert agent", () => {
     await server.logged(/"port":\d+,"msg":"admin listener ready"/);
     const [, adminPort = ""] = /"port":(\d+),"msg":"admin listener ready"/.exec(server.stderr) ?? [];
     const home = agent(`http://127.0.0.1:${adminPort}`, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
-    await home.logged(/"level":40.*no Culvert server.*admin port.*"trying again"/);
+    await home.logged(/"level":"warn".*no Culvert server.*admin port.*"trying again"/);
     home.signal("SIGTERM");
     expect(await home.ended).toBe(0);
   });

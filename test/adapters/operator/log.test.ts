@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createLogger, type Logger } from "../../../adapters/operator/log.ts";
+import { createLog, createLogger, type Logger } from "../../../adapters/operator/log.ts";
 import { createAgentReportLog, createServerReportLog } from "../../../adapters/operator/report-log.ts";
 import type { ExchangeOutcome } from "../../../core/failure.ts";
 import type { ExchangeId, SocketId } from "../../../core/ids.ts";
@@ -45,6 +45,32 @@ describe("the log", () => {
   });
 });
 
+describe("the form of the log", () => {
+  const written = (logFormat: "text" | "json" | null, isTerminal: boolean): string => {
+    const written: string[] = [];
+    const output = { isTerminal, write: (line: string) => written.push(line), flush: () => {} };
+    createLog({ logLevel: "info", logFormat }, output).warn({ port: 8000 }, "look");
+    return written.join("");
+  };
+
+  test.each([
+    ["where nothing is said and nobody watches", null, false],
+    ["on a terminal that wants it", "json", true],
+  ] as const)("is JSON with the time in ISO 8601 and the level's name %s", (_when, format, isTerminal) => {
+    const { level, time, msg, port } = JSON.parse(written(format, isTerminal));
+    expect({ level, msg, port }).toEqual({ level: "warn", msg: "look", port: 8000 });
+    expect(new Date(time).toISOString()).toBe(time);
+  });
+
+  test("is text without colours where a file wants it", () => {
+    expect(written("text", false)).toMatch(/^\[\d{4}-\d\d-\d\dT[\d:.]+Z\] WARN: look \{"port":8000\}\n$/);
+  });
+
+  test("is text with the time of day on a terminal", () => {
+    expect(written(null, true)).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] .*look/);
+  });
+});
+
 describe("reports in the log", () => {
   beforeEach(() => {
     vi.useFakeTimers();
@@ -69,8 +95,8 @@ describe("reports in the log", () => {
       level: "warn",
     });
     expect(entries()).toMatchObject([
-      { level: 30, msg: "tunnel accepted", socket: 3, clientId: "home" },
-      { level: 40, msg: "trying again", inMs: 5000, cause: "refused", next: "look" },
+      { level: "info", msg: "tunnel accepted", socket: 3, clientId: "home" },
+      { level: "warn", msg: "trying again", inMs: 5000, cause: "refused", next: "look" },
     ]);
   });
 
@@ -92,7 +118,7 @@ describe("reports in the log", () => {
     const log = createServerReportLog(logger);
     for (let index = 0; index < 1_000; index++) log.write(exchangeEnded("completed"));
     log.write(exchangeEnded("agent_lost"));
-    expect(entries().at(-1)).toMatchObject({ level: 40, outcome: "agent_lost" });
+    expect(entries().at(-1)).toMatchObject({ level: "warn", outcome: "agent_lost" });
   });
 
   test("that were left out are told when the log closes", () => {

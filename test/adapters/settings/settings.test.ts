@@ -26,6 +26,7 @@ describe("the settings of serve", () => {
       trustedProxies: [],
       docsUrl: null,
       logLevel: "info",
+      logFormat: null,
       limits: serverLimits,
     });
   });
@@ -53,6 +54,32 @@ describe("the settings of serve", () => {
       port: 2000,
       database: { path: ":memory:" },
       adminPort: 1001,
+    });
+  });
+
+  test.each(["serve", "agent"] as const)("of %s all have a name in the environment", (command) => {
+    const nameless = settingsOf(command).filter(({ variable }) => variable === undefined);
+    expect(nameless.map(({ flag }) => flag)).toEqual([]);
+  });
+
+  test("take several of a kind from the lines of a variable", () => {
+    const environment = {
+      CULVERT_TRUSTED_PROXY: "10.0.0.0/8\n::1\n",
+      CULVERT_CORS_ORIGIN: "https://a.example.org",
+      CULVERT_LIMIT: "tunnelsMax=7\ndrainMs=100",
+      CULVERT_PATH_ROUTING: "on",
+      CULVERT_QUERY_TOKENS: "off",
+      CULVERT_LOG_LEVEL: "warn",
+      CULVERT_LOG_FORMAT: "json",
+    };
+    expect(readServeConfig([], environment)).toMatchObject({
+      trustedProxies: ["10.0.0.0/8", "::1"],
+      corsOrigins: ["https://a.example.org"],
+      limits: { ...serverLimits, tunnelsMax: 7, drainMs: 100 },
+      pathRouting: true,
+      queryTokens: false,
+      logLevel: "warn",
+      logFormat: "json",
     });
   });
 
@@ -226,6 +253,7 @@ describe("the settings of agent", () => {
       originName: null,
       keepAlive: true,
       logLevel: "info",
+      logFormat: null,
       limits: agentLimits,
     });
   });
