@@ -6,7 +6,9 @@ import { suggestion } from "../core/text/nearest.ts";
 import { defaultAgentFile, startAgent } from "./agent/agent.ts";
 import { createVisitorToken, listVisitorTokens, revokeVisitorToken } from "./agent/visitor-tokens.ts";
 import { waysText } from "./agent/ways-text.ts";
+import { completionOf } from "./completion/completion.ts";
 import {
+  COMPLETION_HELP,
   columns,
   HASH_PASSWORD_HELP,
   HEALTH_HELP,
@@ -85,6 +87,7 @@ const COMMANDS = [
   "hash-password",
   "revoke",
   "health",
+  "completion",
   "help",
   "version",
 ] as const;
@@ -120,6 +123,7 @@ async function run(name: string | undefined, flags: readonly string[], signals: 
       ? install(readInstallConfig(flags), print)
       : uninstall(readUninstallConfig(flags), print);
   }
+  if (name === "completion") return print(wantsHelp ? COMPLETION_HELP : completionOf(flags));
   if (name !== undefined && VERSION_WORDS.has(name)) return print(VERSION);
   if (name === undefined || name === "--help" || name === "-h") return print(OVERVIEW);
   const near = suggestion(name, COMMANDS);

@@ -25,6 +25,7 @@ export const OVERVIEW = `Culvert, a self-hosted HTTP tunnel
 
   culvert help serve       the flags of a command, as culvert serve --help
   culvert serve --help-limits, culvert agent --help-limits
+  culvert completion bash  what completes commands and flags in a shell; also zsh, fish
   culvert version
 `;
 
@@ -39,13 +40,12 @@ const TITLES: { readonly [Name in CommandName | CredentialCommand]: string } = {
 };
 
 export function helpOf(command: CommandName | CredentialCommand): string {
-  if (isCredential(command)) {
-    return [`${TITLES[command]}\n`, ...columns(flagsOf(credentialSettingsOf(command))), ""].join("\n");
-  }
+  const flags = columns(flagsOf(settingsNamed(command)));
+  if (isCredential(command)) return [`${TITLES[command]}\n`, ...flags, ""].join("\n");
   return [
     `${TITLES[command]}\n`,
     "Flags win over environment variables:",
-    ...columns(flagsOf(settingsOf(command))),
+    ...flags,
     `\nculvert ${command} --help-limits has the limits that --limit changes.`,
     "",
   ].join("\n");
@@ -53,15 +53,31 @@ export function helpOf(command: CommandName | CredentialCommand): string {
 
 /** Each command, as it is typed, with its page. */
 export function helpPages(): ReadonlyMap<string, () => string> {
-  const commands = ["serve", "agent", ...CREDENTIAL_COMMANDS] as const;
   return new Map([
-    ...commands.map((command) => [command, () => helpOf(command)] as const),
+    ...COMMANDS_OF_TABLES.map((command) => [command, () => helpOf(command)] as const),
     ["hash-password", () => HASH_PASSWORD_HELP] as const,
     ["revoke", () => REVOKE_HELP] as const,
     ["health", () => HEALTH_HELP] as const,
     ["install", () => INSTALL_HELP] as const,
     ["uninstall", () => INSTALL_HELP] as const,
+    ["completion", () => COMPLETION_HELP] as const,
   ]);
+}
+
+/** Each command that takes flags, as it is typed, with those. */
+export function typedSettings(): ReadonlyMap<string, readonly Setting[]> {
+  return new Map<string, readonly Setting[]>([
+    ...COMMANDS_OF_TABLES.map((command) => [command, settingsNamed(command)] as const),
+    ["hash-password", Object.values(hashPasswordSettings)],
+    ["revoke", revokeSettings],
+    ["health", healthSettings],
+  ]);
+}
+
+const COMMANDS_OF_TABLES = ["serve", "agent", ...CREDENTIAL_COMMANDS] as const;
+
+function settingsNamed(command: CommandName | CredentialCommand): readonly Setting[] {
+  return isCredential(command) ? credentialSettingsOf(command) : settingsOf(command);
 }
 
 /** What `--help-limits` says: a value is given as the first number, in bytes, milliseconds or pieces. */
@@ -140,6 +156,13 @@ ${columns([
   ["--user", "a service of yours and not of the machine; takes no root"],
   ["--dry-run", "only says what would be done, with the text of the unit"],
 ]).join("\n")}
+`;
+
+export const COMPLETION_HELP = `culvert completion bash|zsh|fish: prints what completes its commands and flags in that shell
+
+  bash   source <(culvert completion bash), in ~/.bashrc
+  zsh    source <(culvert completion zsh), in ~/.zshrc behind compinit
+  fish   culvert completion fish | source, in ~/.config/fish/config.fish
 `;
 
 function isCredential(command: CommandName | CredentialCommand): command is CredentialCommand {

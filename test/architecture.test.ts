@@ -47,6 +47,7 @@ const FLOORS: Readonly<Record<string, Floors>> = {
   adapters: [
     ["main.ts"],
     ["command.ts"],
+    ["completion/"],
     ["help.ts"],
     ["server/", "agent/"],
     ["install/", "operator/", "origin/"],

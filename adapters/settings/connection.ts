@@ -6,7 +6,7 @@ import { isInBlock, parseIp, parseIpBlock } from "../../core/http/ip.ts";
 import { codeOf } from "../error-cause.ts";
 import { StartupError } from "../startup-error.ts";
 import type { Environment, Setting } from "./reader.ts";
-import { onOff, refuse } from "./schemas.ts";
+import { ON_OFF, onOff, refuse } from "./schemas.ts";
 
 export type ConnectionConfig = {
   /** The agent's own connections go through it; `http:` or `https:`, perhaps with a login. Null for none. */
@@ -149,6 +149,7 @@ export const connectionSettings: { readonly [Name in keyof typeof connectionShap
     flag: "exit-on-error",
     variable: "CULVERT_EXIT_ON_ERROR",
     placeholder: "on|off",
+    choices: ON_OFF,
     help: "exits with 78 where trying again cannot help before the first connection (default off)",
   },
 };

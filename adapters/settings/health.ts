@@ -1,7 +1,7 @@
 /** The settings of `culvert health`: where the operator's listener of a server on this machine is, as `culvert serve` was told. */
 import { z } from "zod";
+import { bind, port } from "./network.ts";
 import { type Environment, readSettings, type Setting } from "./reader.ts";
-import { bind, port } from "./server.ts";
 import { variablesOfAll } from "./settings.ts";
 
 export type HealthConfig = { readonly adminPort: number; readonly adminBind: string };

@@ -4,6 +4,7 @@
  */
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { suggestion } from "../../core/text/nearest.ts";
 import { StartupError } from "../startup-error.ts";
 import {
   type CommandName,
@@ -12,7 +13,6 @@ import {
   readAgentConfig,
   readServeConfig,
   settingsOf,
-  suggestion,
 } from "./settings.ts";
 
 export type InstalledProgram = "server" | "agent";

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { InvariantError } from "../../core/assert.ts";
 import { suggestion } from "../../core/text/nearest.ts";
+import type { Setting } from "./reader.ts";
 import { refuse } from "./schemas.ts";
 
 /** Texts `NAME=VALUE` over the defaults; the relations between limits are those that the core asserts. */
@@ -28,3 +29,11 @@ export function limitsSchema<Limits extends Readonly<Record<string, number>>>(
     }
   });
 }
+
+export const limitSetting: Setting = {
+  flag: "limit",
+  variable: "CULVERT_LIMIT",
+  placeholder: "NAME=VALUE",
+  help: "changes one limit; repeatable",
+  repeatable: true,
+};

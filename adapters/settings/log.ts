@@ -27,12 +27,14 @@ export const logSettings: { readonly [Name in keyof typeof logShape]: Setting } 
     flag: "log-level",
     variable: "CULVERT_LOG_LEVEL",
     placeholder: "LEVEL",
+    choices: LOG_LEVELS,
     help: `${LOG_LEVELS.join(", ")} (default info)`,
   },
   logFormat: {
     flag: "log-format",
     variable: "CULVERT_LOG_FORMAT",
     placeholder: "FORMAT",
+    choices: LOG_FORMATS,
     help: "text, or json with one object on each line (default: text on a terminal, json elsewhere)",
   },
 };

@@ -17,6 +17,8 @@ export type Setting = {
   /** Stands for the value in the help text. */
   readonly placeholder: string;
   readonly help: string;
+  /** Where nothing else is taken. */
+  readonly choices?: readonly string[];
   /** May be given several times; its schema takes a list of texts. The variable holds one on each line. */
   readonly repeatable?: boolean;
   /** Tells of a text of it whether that is a secret. Such a setting can be given in a file, too. */

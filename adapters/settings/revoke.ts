@@ -2,9 +2,9 @@
 import { z } from "zod";
 import { isClientId } from "../../core/server/routing/place.ts";
 import type { MysqlSettings } from "./mysql-url.ts";
+import { database, isSecretDatabase, type SqliteSettings } from "./network.ts";
 import { type Environment, exposedFlags, readSettings, type Setting, withFiles } from "./reader.ts";
 import { readSecretFile } from "./secret-file.ts";
-import { database, isSecretDatabase, type SqliteSettings } from "./server.ts";
 import { variablesOfAll } from "./settings.ts";
 
 export type RevokeConfig = {

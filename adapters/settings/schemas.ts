@@ -34,7 +34,9 @@ export const token = z
   .nullable()
   .default(null);
 
-export const onOff = z.enum(["on", "off"], "must be on or off").transform((word) => word === "on");
+export const ON_OFF = ["on", "off"] as const;
+
+export const onOff = z.enum(ON_OFF, "must be on or off").transform((word) => word === "on");
 
 /** Of a home, or of one of its tokens. */
 export const clientIdText = z
@@ -45,6 +47,9 @@ export const clientIdText = z
   );
 
 export const clientId = clientIdText.nullable().default(null);
+
+/** Of a setting that is a secret whatever it says. */
+export const always = () => true;
 
 /** Fails the setting that is being read; the message completes "NAME ...", and quotes no value. */
 export function refuse(context: z.RefinementCtx, message: string): never {

@@ -354,6 +354,8 @@ describe("culvert", () => {
     [["help"], /culvert serve/],
     [["help", "agent"], /--client-id ID +CULVERT_CLIENT_ID/],
     [["help", "revoke"], /culvert revoke --client-id/],
+    [["help", "completion"], /source <\(culvert completion bash\)/],
+    [["completion", "bash"], /^complete -F _culvert culvert$/m],
     [["serve", "--help"], /--help-limits/],
     [["serve", "--help-limits"], /^ {2}graceMs=30000 +30 s +a session waits/m],
     [["agent", "--help-limits"], /^ {2}sendBytesHigh=1048576 +1 MiB +not yet sent/m],

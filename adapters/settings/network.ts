@@ -2,9 +2,10 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 import { parseIpBlock } from "../../core/http/ip.ts";
+import { REGISTER_AGAIN } from "../../core/registry/credentials.ts";
 import { type MysqlSettings, parseMysqlUrl } from "./mysql-url.ts";
 import type { Setting } from "./reader.ts";
-import { refuse } from "./schemas.ts";
+import { ON_OFF, refuse } from "./schemas.ts";
 
 /** `path` is a file, or `:memory:`. */
 export type SqliteSettings = { readonly type: "sqlite"; readonly path: string };
@@ -84,11 +85,14 @@ export const registerAgainSetting: Setting = {
   flag: "register-again",
   variable: "CULVERT_REGISTER_AGAIN",
   placeholder: "WHEN",
+  choices: REGISTER_AGAIN,
   help: "whether the access token registers a known client id: never, moosicbox (while no agent of Culvert's came) or always (default moosicbox)",
 };
 
 export const reusePortSetting: Setting = {
   flag: "reuse-port",
+  variable: "CULVERT_REUSE_PORT",
   placeholder: "on|off",
+  choices: ON_OFF,
   help: "lets the next process listen beside this one, which is replaced without a refused connection (default off)",
 };
