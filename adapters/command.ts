@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 import { homedir } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { suggestion } from "../core/text/nearest.ts";
-import { defaultAgentFile, startAgent } from "./agent/agent.ts";
+import { defaultAgentFile } from "./agent/agent.ts";
+import { startHomes } from "./agent/homes.ts";
 import { createVisitorToken, listVisitorTokens, revokeVisitorToken } from "./agent/visitor-tokens.ts";
 import { waysText } from "./agent/ways-text.ts";
 import { completionOf } from "./completion/completion.ts";
@@ -45,7 +46,7 @@ import {
   exposedSecrets,
   type LogConfig,
   type RunAgentConfig,
-  readAgentConfig,
+  readAgentConfigs,
   readServeConfig,
 } from "./settings/settings.ts";
 import { inheritedListeners } from "./socket/listening.ts";
@@ -211,16 +212,17 @@ async function serve(flags: readonly string[], signals: Signals): Promise<void> 
 }
 
 async function agent(flags: readonly string[], signals: Signals): Promise<void> {
-  const config = readAgentConfig(flags, process.env);
-  const stateFile = stateFileOf(config);
-  const logger = openLog(config);
+  const configs = readAgentConfigs(flags, process.env);
+  const [{ logLevel, logFormat }] = configs;
+  const logger = openLog({ logLevel, logFormat });
   warnOfExposed("agent", flags, logger);
-  const { isTerminal } = stdout;
-  const running = startAgent({ ...config, stateFile }, logger, (ways) => {
-    const { clientId } = running;
-    print(waysText({ ...config, clientId, ways, isTerminal }));
-  });
-  await untilEnded(running, { signals, logger, drainMs: config.limits.drainMs });
+  const homes = startHomes(
+    configs.map((config) => ({ ...config, stateFile: stateFileOf(config) })),
+    logger,
+    (config, clientId, ways) => print(waysText({ ...config, clientId, ways, isTerminal: stdout.isTerminal })),
+  );
+  const drainMs = Math.max(...configs.map(({ limits }) => limits.drainMs));
+  await untilEnded(homes, { signals, logger, drainMs });
 }
 
 /** Null where nothing is to be kept. */
@@ -231,7 +233,7 @@ function stateFileOf({ clientId, clientToken, stateFile }: RunAgentConfig): stri
 
 /** One line, however many of them there are. */
 function warnOfExposed(command: CommandName, flags: readonly string[], logger: Logger): void {
-  const exposed = exposedSecrets(command, flags);
+  const exposed = exposedSecrets(command, flags, process.env);
   if (exposed.length > 0) logger.warn(exposed.join("; "));
 }
 

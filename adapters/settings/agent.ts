@@ -16,12 +16,14 @@ import {
   originName,
   origins,
 } from "./origin.ts";
-import type { Setting } from "./reader.ts";
 import { always, clientId, ON_OFF, onOff, serverUrl, token } from "./schemas.ts";
+import { configSetting, placedPath, type Setting } from "./setting.ts";
 
 export type RunAgentConfig = Pick<AgentConfig, "protocol" | "access" | "hostHeader" | "headers" | "docsUrl"> &
   ConnectionConfig &
   LogConfig & {
+    /** Null: there is none. */
+    readonly config: string | null;
     /** `http:` or `https:`, perhaps with a path that all the server's paths begin with. */
     readonly server: URL;
     /** At least one, each with its own prefix. */
@@ -48,6 +50,7 @@ const PROTOCOLS = ["auto", "native", "moosicbox"] as const;
 const protocol = z.enum(PROTOCOLS, "must be auto, native or moosicbox").default("auto");
 
 export const agentSchema = z.object({
+  config: z.string().nullable().default(null),
   server: serverUrl,
   origins,
   clientId,
@@ -69,6 +72,7 @@ export const agentSchema = z.object({
 });
 
 export const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]: Setting } = {
+  config: configSetting,
   server: {
     flag: "server",
     variable: "CULVERT_SERVER",
@@ -79,6 +83,7 @@ export const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]:
     flag: "to",
     variable: "CULVERT_TO",
     placeholder: "URL",
+    joint: "=",
     help: "the home service: a URL, a port, HOST:PORT or unix:/PATH (required); repeatable as /PREFIX=URL, the longest prefix wins",
     repeatable: true,
   },
@@ -113,6 +118,7 @@ export const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]:
     flag: "state",
     variable: "CULVERT_STATE",
     placeholder: "FILE",
+    placed: placedPath,
     help: "keeps the client id and token (default: one for each client id, in your configuration folder)",
   },
   protocol: {
@@ -139,6 +145,7 @@ export const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]:
     flag: "header",
     variable: "CULVERT_HEADER",
     placeholder: "'NAME: VALUE'",
+    joint: ": ",
     help: "set in each request to the home service; repeatable",
     repeatable: true,
     isSecret: isSecretHeader,

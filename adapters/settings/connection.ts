@@ -5,8 +5,9 @@ import { z } from "zod";
 import { isInBlock, parseIp, parseIpBlock } from "../../core/http/ip.ts";
 import { codeOf } from "../error-cause.ts";
 import { StartupError } from "../startup-error.ts";
-import type { Environment, Setting } from "./reader.ts";
+import type { Environment } from "./reader.ts";
 import { ON_OFF, onOff, refuse } from "./schemas.ts";
+import { placedPath, type Setting } from "./setting.ts";
 
 export type ConnectionConfig = {
   /** The agent's own connections go through it; `http:` or `https:`, perhaps with a login. Null for none. */
@@ -143,6 +144,7 @@ export const connectionSettings: { readonly [Name in keyof typeof connectionShap
     flag: "server-ca",
     variable: "CULVERT_SERVER_CA",
     placeholder: "FILE",
+    placed: placedPath,
     help: "certificates in PEM that the server's may come from, such as a self-signed one",
   },
   exitOnError: {

@@ -1,6 +1,7 @@
 /** The one setting of `culvert hash-password`. The password itself is none: a setting can be seen by others. */
 import { z } from "zod";
-import { readSettings, type Setting } from "./reader.ts";
+import { readSettings } from "./reader.ts";
+import type { Setting } from "./setting.ts";
 
 const schema = z.object({
   user: z

@@ -2,7 +2,6 @@
  * What `culvert install` and `culvert uninstall` are told: which program, for whom, and the flags that it is to have, which are
  * checked as the program itself would.
  */
-import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { suggestion } from "../../core/text/nearest.ts";
 import { StartupError } from "../startup-error.ts";
@@ -10,7 +9,7 @@ import {
   type CommandName,
   exposedSecrets,
   ownSettingsOf,
-  readAgentConfig,
+  readAgentConfigs,
   readServeConfig,
   settingsOf,
 } from "./settings.ts";
@@ -46,11 +45,11 @@ export function readInstallConfig(words: readonly string[]): InstallConfig {
   const target = readTarget("install", end < 0 ? words : words.slice(0, end));
   const given = end < 0 ? [] : words.slice(end + 1);
   const command = target.program === "server" ? "serve" : "agent";
-  const [exposed] = exposedSecrets(command, given);
+  const [exposed] = exposedSecrets(command, given, {});
   if (exposed !== undefined) throw new StartupError(exposed);
   // Variables of this shell are none of the service.
   if (command === "serve") readServeConfig(given, {});
-  else readAgentConfig(given, {});
+  else readAgentConfigs(given, {});
   const flags = flagsOf(command, given);
   const hasAccessToken = flags.some(({ name }) => name.startsWith("access-token"));
   return { ...target, flags, hasAccessToken };
@@ -77,12 +76,14 @@ const SWITCHES: readonly string[] = ["--user", "--dry-run"];
 
 function flagsOf(command: CommandName, given: readonly string[]): InstalledFlag[] {
   const own = new Set(ownSettingsOf(command).map(({ flag }) => flag));
-  const options = settingsOf(command).map(({ flag }) => [flag, { type: "string" as const, multiple: true }]);
+  const settings = settingsOf(command);
+  const options = settings.map(({ flag }) => [flag, { type: "string" as const, multiple: true }]);
   const { tokens } = parseArgs({ args: [...given], options: Object.fromEntries(options), tokens: true });
   return tokens.flatMap((token) => {
     if (token.kind !== "option") return [];
     const { name, value = "" } = token;
-    const namesSecretFile = !own.has(name);
-    return [{ name, value: namesSecretFile ? resolve(value) : value, namesSecretFile }];
+    const { placed } = settings.find(({ flag }) => flag === name) ?? {};
+    // A service has another folder than who installs it.
+    return [{ name, value: placed?.(value, process.cwd()) ?? value, namesSecretFile: !own.has(name) }];
   });
 }

@@ -2,8 +2,8 @@
 import { z } from "zod";
 import { InvariantError } from "../../core/assert.ts";
 import { suggestion } from "../../core/text/nearest.ts";
-import type { Setting } from "./reader.ts";
 import { refuse } from "./schemas.ts";
+import type { Setting } from "./setting.ts";
 
 /** Texts `NAME=VALUE` over the defaults; the relations between limits are those that the core asserts. */
 export function limitsSchema<Limits extends Readonly<Record<string, number>>>(
@@ -12,11 +12,13 @@ export function limitsSchema<Limits extends Readonly<Record<string, number>>>(
 ) {
   return z.array(z.string()).transform((texts, context): Limits => {
     let limits = defaults;
-    for (const text of texts) {
+    for (const [index, text] of texts.entries()) {
       const [, name = "", digits = ""] = /^(\w+)=(\d{1,15})$/.exec(text) ?? [];
-      if (name === "") return refuse(context, "must be NAME=VALUE, where VALUE is a whole number");
+      if (name === "") {
+        return refuse(context, "must be NAME=VALUE, where VALUE is a whole number", index);
+      }
       if (!Object.hasOwn(defaults, name)) {
-        return refuse(context, `names no limit: ${name}${suggestion(name, Object.keys(defaults))}`);
+        return refuse(context, `names no limit: ${name}${suggestion(name, Object.keys(defaults))}`, index);
       }
       limits = { ...limits, [name]: Number(digits) };
     }
@@ -36,4 +38,5 @@ export const limitSetting: Setting = {
   placeholder: "NAME=VALUE",
   help: "changes one limit; repeatable",
   repeatable: true,
+  joint: "=",
 };

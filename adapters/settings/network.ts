@@ -4,8 +4,8 @@ import { z } from "zod";
 import { parseIpBlock } from "../../core/http/ip.ts";
 import { REGISTER_AGAIN } from "../../core/registry/credentials.ts";
 import { type MysqlSettings, parseMysqlUrl } from "./mysql-url.ts";
-import type { Setting } from "./reader.ts";
 import { ON_OFF, refuse } from "./schemas.ts";
+import { placedPath, type Setting } from "./setting.ts";
 
 /** `path` is a file, or `:memory:`. */
 export type SqliteSettings = { readonly type: "sqlite"; readonly path: string };
@@ -42,6 +42,12 @@ export const database = z.string().transform((text, context): SqliteSettings | M
 /** Whether a URL has a password, or cannot be read and so may have one. */
 export function isSecretDatabase(text: string): boolean {
   return !text.startsWith("sqlite:") && URL.parse(text)?.password !== "";
+}
+
+/** The file of SQLite is from that folder on. */
+export function placedDatabase(text: string, folder: string): string {
+  const [, path = ""] = /^sqlite:([^/:].*)$/s.exec(text) ?? [];
+  return path === "" ? text : `sqlite:${placedPath(path, folder)}`;
 }
 
 /** None at all lets any origin read. */

@@ -51,17 +51,17 @@ function socketUrl(text: string): URL | null {
 export const origins = z.array(z.string()).transform((texts, context): readonly OriginSetting[] => {
   if (texts.length === 0) return refuse(context, `is required, such as ${EXAMPLE}`);
   const list: OriginSetting[] = [];
-  for (const text of texts) {
+  for (const [index, text] of texts.entries()) {
     const [, path = "/", address = text] = /^(\/[^=]*)=(.*)$/s.exec(text) ?? [];
     // A prefix is compared with targets as they come, and those have neither blanks nor, in their path, `?` and `#`.
     if (!/^[\x21-\x7e]+$/.test(path) || /[?#]/.test(path)) {
-      return refuse(context, "must have a path as its prefix, such as /music=http://127.0.0.1:3000");
+      return refuse(context, "must have a path as its prefix, such as /music=http://127.0.0.1:3000", index);
     }
     const url = serviceUrl.safeParse(address);
-    if (!url.success) return refuse(context, url.error.issues[0]?.message ?? "cannot be used");
+    if (!url.success) return refuse(context, url.error.issues[0]?.message ?? "cannot be used", index);
     const prefix = path.replace(/(?<=.)\/+$/, "");
     if (list.some((other) => other.prefix === prefix)) {
-      return refuse(context, "names two services for the same paths: give each its own /PREFIX=URL");
+      return refuse(context, "names two services for the same paths: give each its own /PREFIX=URL", index);
     }
     list.push({ prefix, url: url.data });
   }
@@ -110,12 +110,12 @@ export const originName = z
 /** Texts `Name: value`. */
 export const headers = z.array(z.string()).transform((texts, context): HeaderList => {
   const list: string[] = [];
-  for (const text of texts) {
+  for (const [index, text] of texts.entries()) {
     const [, name = "", value = ""] = /^([^:]*):[\t ]*(.*?)[\t ]*$/s.exec(text) ?? [];
-    if (!validHeader(name, value)) return refuse(context, "must be a header: 'Name: value'");
-    if (name.toLowerCase() === "host") return refuse(context, "must not be Host: use --host-header");
+    if (!validHeader(name, value)) return refuse(context, "must be a header: 'Name: value'", index);
+    if (name.toLowerCase() === "host") return refuse(context, "must not be Host: use --host-header", index);
     if (isOfConnection(name)) {
-      return refuse(context, "must not be a header of the connection or of a body's length");
+      return refuse(context, "must not be a header of the connection or of a body's length", index);
     }
     list.push(name, value);
   }

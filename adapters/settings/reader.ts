@@ -1,29 +1,16 @@
 /**
- * Settings from the command line and the environment. A table of settings says what a command understands; flags win.
+ * Settings from the command line, the environment and a configuration file, where the first of these that has one wins. A table
+ * of settings says what a command understands.
  * Anything that nobody would read is refused by name with the nearest known one, because a misspelt limit or token that is
  * quietly ignored is a hole. No message quotes a value: it may be a secret, or stand in the place of one.
  */
-import { parseArgs } from "node:util";
 import type { z } from "zod";
 import { editDistance, suggestion } from "../../core/text/nearest.ts";
 import { StartupError } from "../startup-error.ts";
+import type { FileSection } from "./config-file.ts";
+import { type Flags, readFlags } from "./flags.ts";
 import { readSecretFile } from "./secret-file.ts";
-
-export type Setting = {
-  /** Without the dashes. */
-  readonly flag: string;
-  /** Environment variable, where there is one. */
-  readonly variable?: string;
-  /** Stands for the value in the help text. */
-  readonly placeholder: string;
-  readonly help: string;
-  /** Where nothing else is taken. */
-  readonly choices?: readonly string[];
-  /** May be given several times; its schema takes a list of texts. The variable holds one on each line. */
-  readonly repeatable?: boolean;
-  /** Tells of a text of it whether that is a secret. Such a setting can be given in a file, too. */
-  readonly isSecret?: (text: string) => boolean;
-};
+import { fileOf, type Setting, withFiles } from "./setting.ts";
 
 export type Environment = { readonly [Name in string]?: string };
 
@@ -32,6 +19,8 @@ export type SettingSources = {
   readonly args: readonly string[];
   readonly environment: Environment;
   readonly variables: readonly string[];
+  /** What a configuration file says. */
+  readonly file?: FileSection;
 };
 
 /**
@@ -46,87 +35,35 @@ export function readSettings<Schema extends z.ZodObject>(
   const settings = Object.values<Setting>(table);
   const flags = readFlags(withFiles(settings), sources.args);
   assertNoStray(settings, flags, sources);
-  const names = new Map<PropertyKey, string>();
-  const texts: Record<string, string | readonly string[] | undefined> = {};
+  const found = new Map<PropertyKey, Found>();
+  const texts: Record<string, Found["text"]> = {};
   for (const [key, setting] of Object.entries<Setting>(table)) {
-    const { name, text } = textOf(setting, flags, sources.environment);
-    names.set(key, name);
-    texts[key] = text;
+    const one = findText(setting, flags, sources);
+    found.set(key, one);
+    texts[key] = one.text;
   }
   const result = schema.safeParse(texts);
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw new StartupError(`${names.get(issue?.path[0] ?? "")} ${issue?.message}`);
+  const [{ path: [key = "", index = 0] = [], message } = {}] = result.error.issues;
+  const one = found.get(key);
+  throw new StartupError(`${one?.itemNames[Number(index)] ?? one?.name} ${message}`);
 }
 
-/** The settings, each that may hold a secret with the one that names a file of it (Docker's and systemd's convention). */
-export function withFiles(settings: readonly Setting[]): Setting[] {
-  return settings.flatMap((setting) => {
-    const file = fileOf(setting);
-    return file === null ? [setting] : [setting, file];
-  });
-}
-
-/** The flags among `args` that show a secret to whoever can list the processes of this machine. */
-export function exposedFlags(settings: readonly Setting[], args: readonly string[]): Setting[] {
-  const flags = readFlags(withFiles(settings), args);
-  return settings.filter(({ flag, isSecret }) => isSecret !== undefined && flags.get(flag)?.some(isSecret));
-}
-
-/** The setting that names a file with this one's text; null where this one holds no secret. */
-export function fileOf({ flag, variable, isSecret, repeatable }: Setting): Setting | null {
-  if (isSecret === undefined) return null;
-  return {
-    flag: `${flag}-file`,
-    ...(variable === undefined ? {} : { variable: `${variable}_FILE` }),
-    placeholder: "FILE",
-    help: `a file with what --${flag} takes${repeatable ? ", one on each line" : ""}; keeps it out of the process list`,
-    ...(repeatable === undefined ? {} : { repeatable }),
-  };
-}
-
-type Flags = ReadonlyMap<string, readonly string[]>;
-
-function readFlags(settings: readonly Setting[], args: readonly string[]): Flags {
-  const flags = new Map<string, string[]>();
-  // Not strict: the strict parser quotes values in its messages, and knows no nearest name.
-  const { tokens } = parseArgs({
-    args: [...args],
-    options: Object.fromEntries(settings.map(({ flag }) => [flag, { type: "string" as const }])),
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  });
-  for (const token of tokens) {
-    if (token.kind === "option-terminator") continue;
-    if (token.kind === "positional") {
-      throw new StartupError(`argument ${token.index + 1} belongs to no flag; see --help`);
-    }
-    const setting = settings.find(({ flag }) => token.rawName === `--${flag}`);
-    if (setting === undefined) {
-      const flagNames = settings.map(({ flag }) => flag);
-      throw new StartupError(`${token.rawName} is unknown${suggestion(token.name, flagNames, "--")}`);
-    }
-    // `--port --bind X`: the value was forgotten, and the next flag is not it.
-    if (token.value === undefined || (!token.inlineValue && token.value.startsWith("--"))) {
-      throw new StartupError(`${token.rawName} needs a value: ${token.rawName} ${setting.placeholder}`);
-    }
-    if (token.value === "") throw new StartupError(`${token.rawName} is empty`);
-    const given = flags.get(setting.flag) ?? [];
-    if (given.length > 0 && setting.repeatable !== true) {
-      throw new StartupError(`${token.rawName} is given twice`);
-    }
-    given.push(token.value);
-    flags.set(setting.flag, given);
-  }
-  return flags;
-}
-
-function assertNoStray(
+/** What a flag or a variable says of a setting, and under which name; null where neither does. */
+export function givenBeforeFile(
   settings: readonly Setting[],
-  flags: Flags,
-  { environment, variables }: SettingSources,
-): void {
+  flag: string,
+  { args, environment }: Pick<SettingSources, "args" | "environment">,
+): { readonly name: string; readonly text: string } | null {
+  const setting = settings.find((each) => each.flag === flag);
+  if (setting === undefined) return null;
+  const flags = readFlags(settings, args);
+  const given = fromFlags(setting, setting, flags) ?? fromEnvironment(setting, setting, environment);
+  return given === null ? null : { name: given.name, text: given.items[0]?.text ?? "" };
+}
+
+function assertNoStray(settings: readonly Setting[], flags: Flags, sources: SettingSources): void {
+  const { environment, variables } = sources;
   for (const name of Object.keys(environment)) {
     if (variables.includes(name)) continue;
     if (name.startsWith("CULVERT_")) {
@@ -135,7 +72,7 @@ function assertNoStray(
       );
     }
     // Names without our prefix belong to others, unless one is all but ours and ours is missing.
-    const missing = settings.filter((setting) => !isGiven(setting, flags, environment));
+    const missing = settings.filter((setting) => !isGiven(setting, flags, sources));
     const meant = withFiles(missing)
       .map(({ variable = "" }) => variable)
       .find((variable) => variable.length > SHORT_NAME_LENGTH && editDistance(name, variable) <= 2);
@@ -148,60 +85,94 @@ function assertNoStray(
 }
 
 /** Whether it was given in any way. */
-function isGiven(setting: Setting, flags: Flags, environment: Environment): boolean {
+function isGiven(setting: Setting, flags: Flags, { environment, file }: SettingSources): boolean {
   return withFiles([setting]).some(
     ({ flag, variable }) =>
-      flags.has(flag) || (variable !== undefined && environment[variable] !== undefined),
+      flags.has(flag) || (variable !== undefined && environment[variable] !== undefined) || file?.has(flag),
   );
 }
 
 /** Two edits turn one short name into another by accident: PORT and SORT. */
 const SHORT_NAME_LENGTH = 10;
 
-/** Where a setting was given: its own flag or variable, and that of its file. */
-type Given = { readonly name: string; readonly texts: readonly string[]; readonly isFile: boolean };
+/** Where a setting was given, in itself or as a file of it, with what stands there. */
+type Given = {
+  readonly name: string;
+  readonly items: readonly { readonly text: string; readonly name: string }[];
+  readonly isFile: boolean;
+};
 
-/** The text of a setting, and the name under which a person gave it or could give it. */
-function textOf(
-  setting: Setting,
-  flags: Flags,
-  environment: Environment,
-): { name: string; text: string | readonly string[] | undefined } {
+type Found = {
+  /** Under which a person gave it or could give it. */
+  readonly name: string;
+  /** The same of each item of a list. */
+  readonly itemNames: readonly string[];
+  readonly text: string | readonly string[] | undefined;
+};
+
+function findText(setting: Setting, flags: Flags, sources: SettingSources): Found {
   const { flag, variable, repeatable } = setting;
   const list = repeatable === true;
-  const named = [setting, fileOf(setting)].filter((each) => each !== null);
-  const byFlag = named.flatMap((each): Given[] => {
-    const texts = flags.get(each.flag);
-    return texts === undefined ? [] : [{ name: `--${each.flag}`, texts, isFile: each !== setting }];
-  });
-  const given =
-    byFlag.length > 0 ? byFlag : named.flatMap((each) => fromEnvironment(each, setting, environment));
-  const [first, second] = given;
+  const [first, ...others] = givenFirst(setting, flags, sources);
   if (first === undefined) {
     const name = variable === undefined ? `--${flag}` : `--${flag} (or ${variable})`;
-    return { name, text: list ? [] : undefined };
+    return { name, itemNames: [], text: list ? [] : undefined };
   }
-  if (list) return { name: first.name, text: given.flatMap(linesGiven) };
+  const { name } = first;
+  if (list) {
+    const items = [first, ...others].flatMap(linesGiven);
+    return { name, itemNames: items.map((item) => item.name), text: items.map(({ text }) => text) };
+  }
+  const [second] = others;
   if (second !== undefined) {
-    throw new StartupError(`${first.name} and ${second.name} are both given: leave one of them out`);
+    throw new StartupError(`${name} and ${second.name} are both given: leave one of them out`);
   }
-  const [text = ""] = first.texts;
-  if (!first.isFile) return { name: first.name, text };
-  const secret = readSecretFile(text, first.name);
-  if (secret.includes("\n")) throw new StartupError(`${first.name} names a file of more than one line`);
-  return { name: first.name, text: secret };
+  const [{ text } = { text: "" }] = first.items;
+  if (!first.isFile) return { name, itemNames: [], text };
+  const secret = readSecretFile(text, name);
+  if (secret.includes("\n")) throw new StartupError(`${name} names a file of more than one line`);
+  return { name, itemNames: [], text: secret };
 }
 
-function fromEnvironment({ variable }: Setting, setting: Setting, environment: Environment): Given[] {
+/** From the first place that has it at all: two at most, since it may be given as a file as well. */
+function givenFirst(setting: Setting, flags: Flags, { environment, file }: SettingSources): readonly Given[] {
+  const named = [setting, fileOf(setting)].filter((each) => each !== null);
+  const places = [
+    (each: Setting): Given | null => fromFlags(each, setting, flags),
+    (each: Setting): Given | null => fromEnvironment(each, setting, environment),
+    (each: Setting): Given | null => {
+      const entry = file?.get(each.flag);
+      return entry === undefined ? null : { ...entry, isFile: each !== setting };
+    },
+  ];
+  for (const place of places) {
+    const given = named.map(place).filter((each) => each !== null);
+    if (given.length > 0) return given;
+  }
+  return [];
+}
+
+function fromFlags({ flag }: Setting, setting: Setting, flags: Flags): Given | null {
+  const texts = flags.get(flag);
+  if (texts === undefined) return null;
+  const name = `--${flag}`;
+  return { name, items: texts.map((text) => ({ text, name })), isFile: flag !== setting.flag };
+}
+
+function fromEnvironment({ variable }: Setting, setting: Setting, environment: Environment): Given | null {
   const text = variable === undefined ? undefined : environment[variable];
-  if (variable === undefined || text === undefined) return [];
+  if (variable === undefined || text === undefined) return null;
   if (text.trim() === "") throw new StartupError(`${variable} is empty: give it a value or unset it`);
   const isFile = variable !== setting.variable;
-  return [{ name: variable, texts: setting.repeatable && !isFile ? linesOf(text) : [text], isFile }];
+  const texts = setting.repeatable && !isFile ? linesOf(text) : [text];
+  return { name: variable, items: texts.map((each) => ({ text: each, name: variable })), isFile };
 }
 
-function linesGiven({ name, texts, isFile }: Given): readonly string[] {
-  return isFile ? texts.flatMap((path) => linesOf(readSecretFile(path, name))) : texts;
+function linesGiven({ items, isFile }: Given): Given["items"] {
+  if (!isFile) return items;
+  return items.flatMap(({ text, name }) =>
+    linesOf(readSecretFile(text, name)).map((line) => ({ text: line, name })),
+  );
 }
 
 function linesOf(text: string): string[] {

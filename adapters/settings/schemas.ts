@@ -51,8 +51,8 @@ export const clientId = clientIdText.nullable().default(null);
 /** Of a setting that is a secret whatever it says. */
 export const always = () => true;
 
-/** Fails the setting that is being read; the message completes "NAME ...", and quotes no value. */
-export function refuse(context: z.RefinementCtx, message: string): never {
-  context.addIssue({ code: "custom", message });
+/** Fails the setting that is being read, or one item of it; the message completes "NAME ...", and quotes no value. */
+export function refuse(context: z.RefinementCtx, message: string, item?: number): never {
+  context.addIssue({ code: "custom", message, ...(item === undefined ? {} : { path: [item] }) });
   return z.NEVER;
 }

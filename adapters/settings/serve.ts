@@ -12,16 +12,19 @@ import {
   database,
   domain,
   isSecretDatabase,
+  placedDatabase,
   port,
   registerAgainSetting,
   reusePortSetting,
   type SqliteSettings,
   trustedProxies,
 } from "./network.ts";
-import type { Setting } from "./reader.ts";
 import { always, ON_OFF, onOff, token } from "./schemas.ts";
+import { configSetting, type Setting } from "./setting.ts";
 
 export type ServeConfig = LogConfig & {
+  /** Null: there is none. */
+  readonly config: string | null;
   readonly bind: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -45,6 +48,7 @@ export type ServeConfig = LogConfig & {
 };
 
 export const serveSchema = z.object({
+  config: z.string().nullable().default(null),
   port: port.default(8000),
   bind: bind.default("0.0.0.0"),
   database: database.default({ type: "sqlite", path: "./culvert.db" }),
@@ -64,6 +68,7 @@ export const serveSchema = z.object({
 });
 
 export const serveSettings: { readonly [Name in keyof typeof serveSchema.shape]: Setting } = {
+  config: configSetting,
   port: {
     flag: "port",
     variable: "PORT",
@@ -82,6 +87,7 @@ export const serveSettings: { readonly [Name in keyof typeof serveSchema.shape]:
     placeholder: "URL",
     help: "sqlite:PATH, sqlite::memory: or mysql://USER:PASSWORD@HOST/NAME (default sqlite:./culvert.db)",
     isSecret: isSecretDatabase,
+    placed: placedDatabase,
   },
   accessToken: {
     flag: "access-token",

@@ -1,9 +1,14 @@
 /** The settings of the two commands: what there is, and what it comes to. */
 import { agentLimits, serverLimits } from "../../core/limits.ts";
+import { suggestion } from "../../core/text/nearest.ts";
+import { StartupError } from "../startup-error.ts";
 import { agentSchema, agentSettings, type RunAgentConfig } from "./agent.ts";
+import { type ConfigFile, OF_ONE_HOME, readConfigFile } from "./config-file.ts";
 import { proxyFor } from "./connection.ts";
-import { type Environment, exposedFlags, fileOf, readSettings, type Setting, withFiles } from "./reader.ts";
+import { exposedFlags } from "./flags.ts";
+import { type Environment, givenBeforeFile, readSettings } from "./reader.ts";
 import { type ServeConfig, serveSchema, serveSettings } from "./serve.ts";
+import { fileOf, type Setting, withFiles } from "./setting.ts";
 
 export type { RunAgentConfig } from "./agent.ts";
 export { LOG_LEVELS, type LogConfig, type LogLevel } from "./log.ts";
@@ -13,13 +18,84 @@ export type { ServeConfig } from "./serve.ts";
 
 /** Throws `StartupError` with one clear line for anything that cannot be used. */
 export function readServeConfig(args: readonly string[], environment: Environment): ServeConfig {
-  return readSettings(serveSchema, serveSettings, { args, environment, variables: variablesOfAll() });
+  const sources = { args, environment, variables: variablesOfAll() };
+  const file = configFileOf("serve", args, environment)?.common;
+  return readSettings(serveSchema, serveSettings, file === undefined ? sources : { ...sources, file });
 }
 
-/** Throws `StartupError` with one clear line for anything that cannot be used. */
-export function readAgentConfig(args: readonly string[], environment: Environment): RunAgentConfig {
-  const config = readSettings(agentSchema, agentSettings, { args, environment, variables: variablesOfAll() });
-  return { ...config, proxy: proxyFor(config, environment) };
+/**
+ * Of each home: one, or those of the configuration file, of which a client id that is given otherwise chooses one. Throws
+ * `StartupError` with one clear line for anything that cannot be used.
+ */
+export function readAgentConfigs(
+  args: readonly string[],
+  environment: Environment,
+): readonly [RunAgentConfig, ...RunAgentConfig[]] {
+  const sources = { args, environment, variables: variablesOfAll() };
+  const read = (file?: ConfigFile["common"]): RunAgentConfig => {
+    const config = readSettings(
+      agentSchema,
+      agentSettings,
+      file === undefined ? sources : { ...sources, file },
+    );
+    return { ...config, proxy: proxyFor(config, environment) };
+  };
+  const file = configFileOf("agent", args, environment);
+  if (file === null) return [read()];
+  const [first, ...others] = homesOf(file, args, environment).map((home) => read(merged(file.common, home)));
+  return first === undefined ? [read(file.common)] : [first, ...others];
+}
+
+/** What a home says of a setting is instead of what all have, in whichever of its two forms. */
+function merged(common: ConfigFile["common"], home: ConfigFile["common"]): ConfigFile["common"] {
+  const own = new Set([...home.keys()].map(formless));
+  return new Map([...[...common].filter(([flag]) => !own.has(formless(flag))), ...home]);
+}
+
+function formless(flag: string): string {
+  return flag.replace(/-file$/, "");
+}
+
+type Homes = readonly ConfigFile["common"][];
+
+/** Those that are to run; none where the file has none. */
+function homesOf({ homes }: ConfigFile, args: readonly string[], environment: Environment): Homes {
+  const given = (flag: string) => givenBeforeFile(settingsOf("agent"), flag, { args, environment });
+  const clientId = given("client-id");
+  if (clientId !== null && homes.size > 0) {
+    const home = homes.get(clientId.text);
+    if (home !== undefined) return [home];
+    const near = suggestion(clientId.text, homes.keys());
+    throw new StartupError(`${clientId.name} is no home of the configuration file${near}`);
+  }
+  if (homes.size > 1) {
+    for (const flag of OF_ONE_HOME) {
+      const { name } = given(flag) ?? {};
+      if (name === undefined) continue;
+      throw new StartupError(
+        `${name} is of one home, and the configuration file has ${homes.size}: put it below one`,
+      );
+    }
+  }
+  return [...homes.values()];
+}
+
+/** Null where none was named. */
+function configFileOf(
+  command: CommandName,
+  args: readonly string[],
+  environment: Environment,
+): ConfigFile | null {
+  const settings = settingsOf(command);
+  const config = givenBeforeFile(settings, "config", { args, environment });
+  if (config === null) return null;
+  const inFile = settings.filter(({ flag }) => flag !== "config");
+  return readConfigFile({
+    file: config.text,
+    name: config.name,
+    settings: inFile,
+    homes: command === "agent",
+  });
 }
 
 export type CommandName = "serve" | "agent";
@@ -29,12 +105,26 @@ export function settingsOf(command: CommandName): readonly Setting[] {
   return withFiles(ownSettingsOf(command));
 }
 
-/** What of a command line others can read who should not: the flags, each with what is to be used instead. */
-export function exposedSecrets(command: CommandName, args: readonly string[]): readonly string[] {
-  return exposedFlags(ownSettingsOf(command), args).map((setting) => {
+/** What others can read who should not, of a command line and a configuration file: each with what is to be done. */
+export function exposedSecrets(
+  command: CommandName,
+  args: readonly string[],
+  environment: Environment,
+): readonly string[] {
+  const byFlag = exposedFlags(ownSettingsOf(command), args).map((setting) => {
     const { flag, variable } = fileOf(setting) ?? setting;
     return `--${setting.flag} shows its secret in the process list: use --${flag}${variable === undefined ? "" : ` or ${variable}`}`;
   });
+  const file = configFileOf(command, args, environment);
+  if (file === null || !file.isReadable) return byFlag;
+  const secrets = [file.common, ...file.homes.values()].flatMap((section) =>
+    ownSettingsOf(command).flatMap(({ flag, isSecret }) => {
+      const entry = section.get(flag);
+      const isExposed = isSecret !== undefined && entry?.items.some(({ text }) => isSecret(text));
+      return isExposed ? `${entry?.name} is a secret that others can read: run chmod go-r on the file` : [];
+    }),
+  );
+  return [...byFlag, ...secrets];
 }
 
 /** The same without those that name files of secrets. */

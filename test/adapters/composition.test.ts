@@ -1,4 +1,5 @@
 /** A server and agents put together as the commands do it, inside this process. */
+
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,8 +7,9 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type RunningAgent, startAgent } from "../../adapters/agent/agent.ts";
 import { createLogger } from "../../adapters/operator/log.ts";
 import { type RunningServer, startServer } from "../../adapters/server/server.ts";
-import { readAgentConfig, readServeConfig } from "../../adapters/settings/settings.ts";
+import { readServeConfig } from "../../adapters/settings/settings.ts";
 import { StartupError } from "../../adapters/startup-error.ts";
+import { readAgentConfig } from "../helpers/settings.ts";
 
 const ACCESS_TOKEN = "canary-access-5d1f";
 const silent = createLogger("error", { write: () => {} });

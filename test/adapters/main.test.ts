@@ -346,6 +346,57 @@ describe("culvert invite", () => {
   });
 });
 
+describe("a configuration file", () => {
+  const written = (text: string, mode = 0o600): string => {
+    const file = join(folder, "culvert.yaml");
+    writeFileSync(file, text, { mode });
+    return file;
+  };
+
+  test("starts a server, and warns of a secret in it that others can read", async () => {
+    const file = written(
+      `bind: 127.0.0.1\nport: 0\nadmin-port: 0\ndatabase: "sqlite::memory:"\naccess-token: ${ACCESS_TOKEN}\n`,
+      0o644,
+    );
+    const server = start(["serve", "--config", file]);
+    await server.printed(/^listening on /m);
+    await server.logged(/line 5: access-token is a secret that others can read: run chmod go-r on the file/);
+    server.signal("SIGTERM");
+    expect(await server.ended).toBe(0);
+    expect(server.stdout + server.stderr).not.toContain(ACCESS_TOKEN);
+  });
+
+  test("stops the start with one line that names the file's", async () => {
+    const file = written("port: 0\nadmin-prot: 0\n");
+    const server = start(["serve", "--config", file]);
+    expect(await server.ended).toBe(1);
+    expect(server.stderr).toBe(`culvert: ${file} line 2: admin-prot is unknown; did you mean admin-port?\n`);
+  });
+
+  test("brings several homes with one agent, of which one that fails does not end the others", async () => {
+    const server = serve({ "path-routing": "on" }, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
+    const url = await server.printed(/listening on (.*)/);
+    const file = written(`
+server: ${url}
+access: public
+access-token: ${ACCESS_TOKEN}
+exit-on-error: on
+homes:
+  music: { to: ${originPort()}, state: music.json }
+  photos: { to: { /p: ${originPort()} }, state: photos.json }
+  strange: { to: ${originPort()}, client-token: wrong }
+`);
+    const running = start(["agent", "--config", file]);
+    await running.printed(/^connected as music$/m);
+    await running.printed(/^connected as photos$/m);
+    await running.logged(/"home":"strange".*this home has ended: /);
+    expect(await (await fetch(`${url}/t/music/x`)).text()).toBe("hello /x");
+    expect(await (await fetch(`${url}/t/photos/p/x`)).text()).toBe("hello /p/x");
+    running.signal("SIGTERM");
+    expect(await running.ended).toBe(0);
+  });
+});
+
 describe("culvert", () => {
   test.each([
     [["--version"], /^\d+\.\d+\.\d+\n$/],

@@ -4,8 +4,8 @@ import type { ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createInvite } from "../../adapters/registry/invite.ts";
-import { readAgentConfig } from "../../adapters/settings/settings.ts";
 import { startOrigin } from "../helpers/origin.ts";
+import { readAgentConfig } from "../helpers/settings.ts";
 import {
   ACCESS_TOKEN,
   type Server,

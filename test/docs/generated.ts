@@ -5,8 +5,8 @@ import { CREDENTIAL_COMMANDS, credentialSettingsOf } from "../../adapters/settin
 import { hashPasswordSettings } from "../../adapters/settings/hash-password.ts";
 import { healthSettings } from "../../adapters/settings/health.ts";
 import { LIMIT_REASONS } from "../../adapters/settings/limit-reasons.ts";
-import type { Setting } from "../../adapters/settings/reader.ts";
 import { revokeSettings } from "../../adapters/settings/revoke.ts";
+import type { Setting } from "../../adapters/settings/setting.ts";
 import { limitsOf, settingsOf } from "../../adapters/settings/settings.ts";
 import { AGENT_PROBLEMS } from "../../core/agent/problem.ts";
 import { FAILURES } from "../../core/failure.ts";

@@ -2,6 +2,7 @@
  * The product as it runs, server and agent, inside the test's process and over real sockets on free ports of 127.0.0.1.
  * Whatever a test starts here ends with it.
  */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,11 +10,12 @@ import { onTestFinished } from "vitest";
 import { type RunningAgent, startAgent as runAgent } from "../../adapters/agent/agent.ts";
 import { createLogger } from "../../adapters/operator/log.ts";
 import { type RunningServer, startServer as runServer } from "../../adapters/server/server.ts";
-import { readAgentConfig, readServeConfig } from "../../adapters/settings/settings.ts";
+import { readServeConfig } from "../../adapters/settings/settings.ts";
 import { StartupError } from "../../adapters/startup-error.ts";
 import type { AgentLimits, ServerLimits } from "../../core/limits.ts";
 import { clientTokenIn, query, registerClient, signatureToken } from "../demo/culvert.ts";
 import { type Origin, type OriginListener, startOrigin } from "./origin.ts";
+import { readAgentConfig } from "./settings.ts";
 import { type Answer, type AskOptions, ask } from "./visitor.ts";
 import { Watch } from "./watch.ts";
 

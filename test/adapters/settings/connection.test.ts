@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { exposedSecrets, readAgentConfig } from "../../../adapters/settings/settings.ts";
+import { exposedSecrets } from "../../../adapters/settings/settings.ts";
+import { readAgentConfig } from "../../helpers/settings.ts";
 import { createCertificate } from "../origin/certificate.ts";
 
 const folders: string[] = [];
@@ -46,10 +47,10 @@ describe("the proxy", () => {
   test("may be in a file, and is a secret where it has a login", () => {
     const path = file("http://user:s3cret@p.example:3128\n");
     expect(proxyOf("https://t.example", {}, ["--proxy-file", path])).toContain("s3cret");
-    expect(exposedSecrets("agent", ["--proxy", "http://u:s3cret@p"])).toEqual([
+    expect(exposedSecrets("agent", ["--proxy", "http://u:s3cret@p"], {})).toEqual([
       expect.stringContaining("use --proxy-file"),
     ]);
-    expect(exposedSecrets("agent", ["--proxy", "http://p:3128"])).toEqual([]);
+    expect(exposedSecrets("agent", ["--proxy", "http://p:3128"], {})).toEqual([]);
   });
 
   test.each([

@@ -3,13 +3,9 @@ import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import {
-  exposedSecrets,
-  readAgentConfig,
-  readServeConfig,
-  settingsOf,
-} from "../../../adapters/settings/settings.ts";
+import { exposedSecrets, readServeConfig, settingsOf } from "../../../adapters/settings/settings.ts";
 import { StartupError } from "../../../adapters/startup-error.ts";
+import { readAgentConfig } from "../../helpers/settings.ts";
 
 const CANARY = "canary-secret-5d1f";
 const AGENT = ["--server", "https://tunnel.example.org", "--to", "http://127.0.0.1:3000"];
@@ -142,7 +138,7 @@ describe("a secret on the command line", () => {
     ["agent", [...AGENT, "--access", `basic:me:${"0".repeat(64)}`], "--access-file or CULVERT_ACCESS_FILE"],
     ["agent", [...AGENT, "--header", `X-Key: ${CANARY}`], "--header-file or CULVERT_HEADER_FILE"],
   ] as const)("is told of with what to use instead: %s %j", (command, args, instead) => {
-    const [line, ...more] = exposedSecrets(command, args);
+    const [line, ...more] = exposedSecrets(command, args, {});
     expect(line).toMatch(/^--[a-z-]+ shows its secret in the process list: use /);
     expect(line).toContain(instead);
     expect(line).not.toContain(CANARY);
@@ -154,7 +150,7 @@ describe("a secret on the command line", () => {
     ["serve", ["--database", "mysql://u@h/d"]],
     ["agent", [...AGENT, "--access", "public", "--header", "Accept: text/html"]],
   ] as const)("is not seen where there is none: %s %j", (command, args) => {
-    expect(exposedSecrets(command, args)).toEqual([]);
+    expect(exposedSecrets(command, args, {})).toEqual([]);
   });
 
   test("is every setting that takes one", () => {

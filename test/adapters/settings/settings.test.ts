@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readAgentConfig, readServeConfig, settingsOf } from "../../../adapters/settings/settings.ts";
+import { readServeConfig, settingsOf } from "../../../adapters/settings/settings.ts";
 import { StartupError } from "../../../adapters/startup-error.ts";
 import { agentLimits, serverLimits } from "../../../core/limits.ts";
+import { readAgentConfig } from "../../helpers/settings.ts";
 
 const CANARY = "canary-secret-5d1f";
 const AGENT = ["--server", "https://tunnel.example.org", "--to", "http://127.0.0.1:3000"];
@@ -11,6 +12,7 @@ const AGENT = ["--server", "https://tunnel.example.org", "--to", "http://127.0.0
 describe("the settings of serve", () => {
   test("have the documented defaults", () => {
     expect(readServeConfig([], {})).toEqual({
+      config: null,
       bind: "0.0.0.0",
       port: 8000,
       adminBind: "127.0.0.1",
@@ -234,6 +236,7 @@ describe("the settings of serve", () => {
 describe("the settings of agent", () => {
   test("need a server and an origin only", () => {
     expect(readAgentConfig(AGENT, {})).toEqual({
+      config: null,
       server: new URL("https://tunnel.example.org/"),
       origins: [{ prefix: "/", url: new URL("http://127.0.0.1:3000/") }],
       clientId: null,
