@@ -87,10 +87,10 @@ export function readConfigFile({ file, name, settings, homes }: ConfigFileOption
 const HOMES = "homes";
 
 /** What the process has once. */
-const OF_ALL_HOMES = ["log-level", "log-format"];
+export const OF_ALL_HOMES: readonly string[] = ["log-level", "log-format"];
 
 /** What two homes cannot share. */
-export const OF_ONE_HOME = [
+export const OF_ONE_HOME: readonly string[] = [
   "client-id",
   "client-token",
   "client-token-file",
