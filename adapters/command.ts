@@ -29,6 +29,7 @@ import { revoke } from "./operator/revoke.ts";
 import type { Signals } from "./operator/signals.ts";
 import { leaveThreads } from "./operator/threads.ts";
 import { createInvite } from "./registry/invite.ts";
+import { createReload } from "./reload.ts";
 import { hashPassword } from "./server/passwords.ts";
 import { startServer } from "./server/server.ts";
 import {
@@ -208,6 +209,17 @@ async function serve(flags: readonly string[], signals: Signals): Promise<void> 
   const { family, address, port } = server.address;
   print(`listening on http://${family === "IPv6" ? `[${address}]` : address}:${port}`);
   logger.info({ bind: config.adminBind, port: server.adminPort }, "admin listener ready");
+  if (config.config !== null) {
+    signals.onReload(
+      createReload({
+        first: config,
+        read: () => readServeConfig(flags, process.env),
+        change: (next) => server.change(next),
+        atStart: ["bind", "port", "adminBind", "adminPort", "database", "accessToken", "logFormat"],
+        logger,
+      }),
+    );
+  }
   await untilEnded(server, { signals, logger, drainMs: config.limits.drainMs });
 }
 
@@ -216,19 +228,34 @@ async function agent(flags: readonly string[], signals: Signals): Promise<void> 
   const [{ logLevel, logFormat }] = configs;
   const logger = openLog({ logLevel, logFormat });
   warnOfExposed("agent", flags, logger);
-  const homes = startHomes(
-    configs.map((config) => ({ ...config, stateFile: stateFileOf(config) })),
-    logger,
-    (config, clientId, ways) => print(waysText({ ...config, clientId, ways, isTerminal: stdout.isTerminal })),
+  const homes = startHomes(configs.map(withStateFile), logger, (config, clientId, ways) =>
+    print(waysText({ ...config, clientId, ways, isTerminal: stdout.isTerminal })),
   );
+  if (configs[0].config !== null) {
+    signals.onReload(
+      createReload({
+        first: asOne(configs),
+        read: () => asOne(readAgentConfigs(flags, process.env)),
+        change: (next) => homes.change(next.homes.map(withStateFile)),
+        atStart: ["logFormat"],
+        logger,
+      }),
+    );
+  }
   const drainMs = Math.max(...configs.map(({ limits }) => limits.drainMs));
   await untilEnded(homes, { signals, logger, drainMs });
 }
 
+/** What is said of the log holds for all homes. */
+function asOne(homes: ReturnType<typeof readAgentConfigs>) {
+  const [{ logLevel, logFormat }] = homes;
+  return { logLevel, logFormat, homes };
+}
+
 /** Null where nothing is to be kept. */
-function stateFileOf({ clientId, clientToken, stateFile }: RunAgentConfig): string | null {
-  if (clientToken !== null) return null;
-  return stateFile ?? ownAgentFile(clientId);
+function withStateFile(config: RunAgentConfig): RunAgentConfig {
+  const { clientId, clientToken, stateFile } = config;
+  return { ...config, stateFile: clientToken === null ? (stateFile ?? ownAgentFile(clientId)) : null };
 }
 
 /** One line, however many of them there are. */

@@ -29,6 +29,7 @@ import {
   onSocketOpened,
   settleDrain,
 } from "./agent/life/life.ts";
+import { onSettingsChanged } from "./agent/life/settings.ts";
 import { onSocketBytes, onSocketFlushed, onSocketHeard, onSocketText } from "./agent/life/socket.ts";
 import { onApiAnswered, onApiFailed, onSocketRefused } from "./agent/life/tokens.ts";
 import { type AgentState, createState, type TimerOwner } from "./agent/state.ts";
@@ -125,6 +126,9 @@ function dispatch(state: AgentState, event: AgentEvent, out: Outbox<AgentEffect>
       break;
     case "drain_requested":
       onDrainRequested(state, out);
+      break;
+    case "settings_changed":
+      onSettingsChanged(state, event.settings, out);
       break;
     default:
       unreachable(event);

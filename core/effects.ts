@@ -6,6 +6,7 @@
  */
 import type { ContentCoding } from "./http/compression.ts";
 import type { HeaderList } from "./http/headers.ts";
+import type { IpBlock } from "./http/ip.ts";
 import type { CallId, CertificateId, CheckId, ExchangeId, SocketId } from "./ids.ts";
 import type { RegistryOperation } from "./registry.ts";
 import type { AgentReport, ServerReport } from "./report.ts";
@@ -111,6 +112,8 @@ export type ServerEffect =
       readonly question: CertificateId;
       readonly answer: "granted" | "refused" | "unknown";
     }
+  /** From now on these are the proxies that bring many visitors from one address. */
+  | { readonly type: "proxies_trust"; readonly proxies: readonly IpBlock[] }
   /** From here on each response is the last of its connection, and says so (RFC 9112 section 9.6). */
   | { readonly type: "responses_close" }
   /** Accept what the kernel has accepted already, and no further connection. `visitors_gone` follows. */

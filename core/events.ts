@@ -4,9 +4,11 @@
  * An event gives its bytes away: the reporter must not touch them again. The members with `nonce` bring fresh random
  * bytes from the adapter, the only source of secrets in the core.
  */
+import type { AgentSettings } from "./agent/config.ts";
 import type { HeaderList } from "./http/headers.ts";
 import type { CallId, CertificateId, CheckId, ExchangeId, SocketId } from "./ids.ts";
 import type { RegistryOutcome } from "./registry.ts";
+import type { ServerSettings } from "./server/config.ts";
 
 /** Random bytes that come with each event that may need to make a token. */
 export const NONCE_BYTES = 16;
@@ -94,7 +96,9 @@ export type ServerEvent =
   /** The process was asked to stop: finish what runs, take nothing new. */
   | { readonly type: "drain_requested" }
   /** The listener is closed, and no connection of a visitor is left but those that exchanges have. */
-  | { readonly type: "visitors_gone" };
+  | { readonly type: "visitors_gone" }
+  /** The settings were read anew, and can be used as they are. */
+  | { readonly type: "settings_changed"; readonly settings: ServerSettings };
 
 /** Why the origin could not answer, or could not finish. */
 export type OriginFault =
@@ -197,4 +201,6 @@ export type AgentEvent =
     }
   /** The request failed. Last event of an origin request; nothing follows an `origin_abort` but this. */
   | { readonly type: "origin_failed"; readonly exchange: ExchangeId; readonly fault: OriginFault }
-  | { readonly type: "drain_requested" };
+  | { readonly type: "drain_requested" }
+  /** As of the server. From now on `origin_request` counts these origins. */
+  | { readonly type: "settings_changed"; readonly settings: AgentSettings };

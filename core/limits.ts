@@ -188,6 +188,33 @@ const SERVER_PERIODS = [
   "exchangeIdleMs",
 ] as const;
 
+/**
+ * What may be changed while a server runs: what is looked at anew each time that it matters. The others are built into what is
+ * there, told to agents, or held against what is there already.
+ */
+export const LIVE_SERVER_LIMITS: ReadonlySet<string> = new Set<keyof typeof serverLimits>([
+  "waitMs",
+  "waitingMax",
+  "waitingStrangersMax",
+  "recallFreshMs",
+  "continueMs",
+  "tunnelsMax",
+  "visitorSocketsMax",
+  "exchangesMax",
+  "addressExchangesMax",
+  "addressStrangersMax",
+  "guessesMax",
+  "guessMs",
+  "passwordFreshMs",
+  "sessionLifetimeMs",
+  "takeoverMs",
+  "tokenFreshMs",
+  "tokenTrustMs",
+  "signatureTokenLifetimeMs",
+  "expiredKeptMs",
+  "drainMs",
+]);
+
 export type ServerLimits = { readonly [Name in keyof typeof serverLimits]: number };
 
 export type SessionLimits = { readonly [Name in keyof typeof sessionLimits]: number };
@@ -281,6 +308,17 @@ const AGENT_PERIODS = [
   "retryDownMs",
   "retrySupersededMs",
 ] as const;
+
+/** As of the server. */
+export const LIVE_AGENT_LIMITS: ReadonlySet<string> = new Set<keyof typeof agentLimits>([
+  "apiCallMs",
+  "originIdleMs",
+  "retryMs",
+  "retryDownMs",
+  "retrySupersededMs",
+  "retryResetMs",
+  "drainMs",
+]);
 
 export type AgentLimits = { readonly [Name in keyof typeof agentLimits]: number };
 

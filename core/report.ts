@@ -4,6 +4,7 @@
 import type { ExchangeOutcome, FailureCode } from "./failure.ts";
 import type { ExchangeId, SocketId } from "./ids.ts";
 import type { RegistryFault } from "./registry.ts";
+import type { Changes } from "./settings/changes.ts";
 import type { Ways } from "./wire/ways.ts";
 
 export type ServerReport =
@@ -48,6 +49,7 @@ export type ServerReport =
       readonly level: "debug" | "error";
     }
   | { readonly type: "registry_recovered" }
+  | ({ readonly type: "settings_changed" } & Changes)
   | { readonly type: "draining"; readonly exchanges: number; readonly tunnels: number };
 
 export type AgentReport =
@@ -83,6 +85,7 @@ export type AgentReport =
       readonly fault: string;
     }
   | { readonly type: "server_protocol_error"; readonly detail: string }
+  | ({ readonly type: "settings_changed" } & Changes)
   | { readonly type: "draining"; readonly exchanges: number };
 
 /** Whether the so many-th of one kind in a row is told aloud: the first, and each that comes when there are twice as many. */

@@ -10,7 +10,6 @@
 import { assert, unreachable } from "./assert.ts";
 import type { ServerEffect } from "./effects.ts";
 import type { ServerEvent } from "./events.ts";
-import { type IpBlock, parseIpBlock } from "./http/ip.ts";
 import { IdTable } from "./id-table.ts";
 import type { CallId } from "./ids.ts";
 import { assertServerLimits } from "./limits.ts";
@@ -22,11 +21,13 @@ import { advanceDrain, onDrainRequested, onDrainTimer } from "./server/life/drai
 import { onSocketFlushed, onSocketFrame, pumpSessions } from "./server/life/frames.ts";
 import { onRowClaimed, onSocketChecked, onSocketOpened } from "./server/life/open.ts";
 import { onTokensChecked } from "./server/life/revoke.ts";
+import { onSettingsChanged } from "./server/life/settings.ts";
 import { onPauseTimer } from "./server/moosicbox/backpressure.ts";
 import { onCertificateAsked, onNameKnown } from "./server/owner/certificates.ts";
 import { onLeasesRenewed, onLeaseTimer, onSweepTimer } from "./server/owner/leases.ts";
 import { sessionOf, touch } from "./server/owner/sessions.ts";
 import { type CallResult, onCallTimer, onRegistryAnswer } from "./server/registry/calls.ts";
+import { parseProxies } from "./server/routing/proxies.ts";
 import { onUpgradeRequested } from "./server/sockets/handshake.ts";
 import { socketOf } from "./server/sockets/socket.ts";
 import type { CallPurpose, ServerState } from "./server/state/server.ts";
@@ -57,7 +58,7 @@ export function createServer(config: ServerConfig): ServerState {
   const state: ServerState = {
     config,
     accessTokenHash: config.sha256(config.accessToken),
-    trustedProxies: config.trustedProxies.map(trustedProxy),
+    trustedProxies: parseProxies(config.trustedProxies),
     nowMs: 0,
     timers,
     exchanges: new IdTable(),
@@ -112,12 +113,6 @@ export function createServer(config: ServerConfig): ServerState {
   arm(timers, state.lease, 0);
   arm(timers, state.sweep, config.limits.sweepMs);
   return state;
-}
-
-function trustedProxy(text: string): IpBlock {
-  const block = parseIpBlock(text);
-  assert(block !== null, "a trusted proxy is neither an address nor a block of them");
-  return block;
 }
 
 /** When the next `tick` is due, in the milliseconds of `nowMs`; Infinity when nothing is armed. */
@@ -192,6 +187,9 @@ export function stepServer(
       break;
     case "visitors_gone":
       state.visitorsGone = true;
+      break;
+    case "settings_changed":
+      onSettingsChanged(state, event.settings, out);
       break;
     default:
       unreachable(event);

@@ -1,5 +1,6 @@
 /** Puts an agent together: the state machine, its driver, and what carries out its orders. */
 import { randomBytes } from "node:crypto";
+import type { AgentSettings as CoreSettings } from "../../core/agent/config.ts";
 import { type AgentState, agentDeadlineMs, createAgent, stepAgent } from "../../core/agent.ts";
 import { unreachable } from "../../core/assert.ts";
 import type { AgentEffect } from "../../core/effects.ts";
@@ -37,7 +38,15 @@ export type RunningAgent = {
   readonly ended: Promise<void>;
   /** Finishes what runs, takes nothing new, and resolves or rejects as `ended` does. */
   stop(): Promise<void>;
+  /** Takes over settings that were read again, as far as they hold before a restart, and says in the log how far. */
+  change(settings: ChangingSettings): void;
 };
+
+/** Those that the machine knows, with the services' URLs. */
+export type ChangingSettings = Pick<
+  AgentSettings,
+  "protocol" | "access" | "origins" | "hostHeader" | "headers" | "exitOnError" | "docsUrl" | "limits"
+>;
 
 /**
  * `onReachable` is told where the home is found, when it is new; null for a server that does not tell.
@@ -62,17 +71,7 @@ export function startAgent(
       // Who was given a client token is not to become somebody else by a registration.
       accessToken: config.clientToken === null ? config.accessToken : null,
       invite: config.clientToken === null ? config.invite : null,
-      protocol: config.protocol,
-      access: config.access,
-      origins: config.origins.map(({ prefix, url }) => {
-        const { authority, basePath, secure } = endpointOf(url);
-        return { prefix, authority, basePath, secure };
-      }),
-      hostHeader: config.hostHeader,
-      headers: config.headers,
-      exitOnError: config.exitOnError,
-      docsUrl: config.docsUrl,
-      limits: config.limits,
+      ...coreSettings(config),
       seed: randomBytes(4).readUInt32LE(),
     }),
     step: stepAgent,
@@ -175,7 +174,21 @@ export function startAgent(
       driver.dispatch({ type: "drain_requested" });
       return ended.promise;
     },
+    change: (settings) => {
+      // Both in one go, so that a request's number means the same to both.
+      origin.change(settings.origins.map(({ url }) => url));
+      dispatch({ type: "settings_changed", settings: coreSettings(settings) });
+    },
   };
+}
+
+function coreSettings(settings: ChangingSettings): CoreSettings {
+  const { protocol, access, hostHeader, headers, exitOnError, docsUrl, limits } = settings;
+  const origins = settings.origins.map(({ prefix, url }) => {
+    const { authority, basePath, secure } = endpointOf(url);
+    return { prefix, authority, basePath, secure };
+  });
+  return { protocol, access, origins, hostHeader, headers, exitOnError, docsUrl, limits };
 }
 
 /** `basic USER:HASH` with the SHA-256 that earlier versions asked for. */

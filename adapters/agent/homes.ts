@@ -1,10 +1,40 @@
 /** The homes of one agent's process: each has a tunnel of its own, and what becomes of one is nothing to the others. */
+
+import { changedNames } from "../../core/settings/changes.ts";
 import type { Ways } from "../../core/wire/ways.ts";
 import type { Logger } from "../operator/log.ts";
+import { settingName } from "../settings/settings.ts";
 import { StartupError } from "../startup-error.ts";
 import { type AgentSettings, type RunningAgent, startAgent } from "./agent.ts";
 
-export type RunningHomes = Pick<RunningAgent, "ended" | "stop">;
+export type RunningHomes = Pick<RunningAgent, "ended" | "stop"> & {
+  /** Takes over what was read again of the homes that are there; which those are, only a restart changes. */
+  change(configs: readonly AgentSettings[]): void;
+};
+
+type Home = {
+  readonly running: RunningAgent;
+  readonly logger: Logger;
+  readonly first: AgentSettings;
+  /** As it was read last. */
+  config: AgentSettings;
+};
+
+/** What an agent is built upon, and who it is. */
+const AT_START = [
+  "server",
+  "clientId",
+  "clientToken",
+  "accessToken",
+  "invite",
+  "stateFile",
+  "tlsSkipVerify",
+  "originName",
+  "proxy",
+  "serverCa",
+] as const;
+
+const RESTART = "settings that only a restart takes over";
 
 /**
  * `onReachable` is told where a home is found, as by `startAgent`. It has ended when the last home has: well where it was told to
@@ -16,25 +46,26 @@ export function startHomes(
   onReachable: (config: AgentSettings, clientId: string, ways: Ways | null) => void,
 ): RunningHomes {
   const isAlone = configs.length === 1;
-  const running: RunningAgent[] = [];
+  const homes: Home[] = [];
   try {
     for (const config of configs) {
       const ofHome = isAlone ? logger : logger.child({ home: config.clientId });
-      const home = startAgent(config, ofHome, (ways) => onReachable(config, home.clientId, ways));
-      running.push(home);
+      const running = startAgent(config, ofHome, (ways) => onReachable(home.config, running.clientId, ways));
+      const home: Home = { running, logger: ofHome, first: config, config };
+      homes.push(home);
     }
   } catch (error) {
-    for (const home of running) home.stop().catch(() => {});
+    for (const { running } of homes) running.stop().catch(() => {});
     throw error;
   }
   let isStopping = false;
   const stop = () => {
     isStopping = true;
-    for (const home of running) home.stop().catch(() => {});
+    for (const { running } of homes) running.stop().catch(() => {});
     return ended;
   };
   const failures: StartupError[] = [];
-  const untilEnd = async ({ clientId, ended: end }: RunningAgent): Promise<void> => {
+  const untilEnd = async ({ running: { clientId, ended: end } }: Home): Promise<void> => {
     try {
       await end;
     } catch (error) {
@@ -44,9 +75,22 @@ export function startHomes(
       if (!isAlone) logger.error({ home: clientId }, `this home has ended: ${error.message}`);
     }
   };
-  const ended = Promise.all(running.map(untilEnd)).then(() => {
+  const ended = Promise.all(homes.map(untilEnd)).then(() => {
     const [first] = failures;
     if (first !== undefined && (isAlone || !isStopping)) throw first;
   });
-  return { ended, stop };
+  const change = (configs: readonly AgentSettings[]): void => {
+    for (const home of homes) {
+      const config = isAlone ? configs[0] : configs.find(({ clientId }) => clientId === home.config.clientId);
+      home.logger.level = logger.level;
+      if (config === undefined) continue;
+      const needRestart = changedNames(home.first, config, AT_START).map(settingName);
+      if (needRestart.length > 0) home.logger.warn({ needRestart }, RESTART);
+      home.config = config;
+      home.running.change(config);
+    }
+    const isSame = configs.length === homes.length && homes.every(({ config }) => configs.includes(config));
+    if (!isSame) logger.warn({ needRestart: ["homes"] }, RESTART);
+  };
+  return { ended, stop, change };
 }

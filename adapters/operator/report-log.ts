@@ -4,6 +4,8 @@
  */
 import type { ExchangeOutcome } from "../../core/failure.ts";
 import type { AgentReport, ServerReport } from "../../core/report.ts";
+import type { Changes } from "../../core/settings/changes.ts";
+import { settingName } from "../settings/settings.ts";
 import type { Logger } from "./log.ts";
 
 /** A person can follow about this many; a machine that wants all reads the metrics. */
@@ -59,9 +61,17 @@ export function serverLine(report: ServerReport): Line {
       };
     case "registry_recovered":
       return { kind, level: "info", message: "the registry answers again" };
+    case "settings_changed":
+      return settingsLine(report);
     case "draining":
       return { kind, level: "info", message: "draining" };
   }
+}
+
+/** Under the names that a person gave them. */
+function settingsLine({ type, changed, waiting }: Changes & { readonly type: "settings_changed" }): Line {
+  const fields = { changed: changed.map(settingName), needRestart: waiting.map(settingName) };
+  return { level: "info", message: "settings read again", kind: type, fields };
 }
 
 /** Made once for each outcome, since every request has one of these, whether it is written or left out. */
@@ -96,6 +106,8 @@ export function agentLine(report: AgentReport): Line {
       return { kind, level: "info", message: "the server leaves, connecting anew" };
     case "server_protocol_error":
       return { kind, level: "warn", message: "the server broke the protocol" };
+    case "settings_changed":
+      return settingsLine(report);
     case "draining":
       return { kind, level: "info", message: "draining" };
   }

@@ -54,24 +54,21 @@ const SCHEMES: ReadonlySet<string> = new Set(["http:", "https:", "unix:"]);
 export class Origin {
   readonly #dispatch: (event: OriginEvent) => void;
   readonly #driver: Driver<Origins, OriginsEvent, OriginsEffect>;
-  /** One for each origin. */
-  readonly #connectors: readonly (() => Socket)[];
+  readonly #options: OriginOptions;
+  /** One for each origin that was ever configured: a request of before may need another connection. */
+  readonly #connectors: (() => Socket)[] = [];
   readonly #connections = new IdTable<ConnectionId, OriginConnection>();
   /** Exchanges whose last event was not told. */
   readonly #running = new IdSet<ExchangeId>();
 
   constructor(options: OriginOptions) {
     const { urls, limits, dispatch, onFatal } = options;
+    this.#options = options;
     this.#dispatch = dispatch;
-    for (const { protocol } of urls) {
-      assert(SCHEMES.has(protocol), "an origin's URL is neither http: nor https: nor unix:");
-    }
-    const endpoints = urls.map(endpointOf);
-    this.#connectors = endpoints.map((endpoint) => createConnector(endpoint, options));
     this.#driver = new Driver<Origins, OriginsEvent, OriginsEffect>({
       state: createOrigins({
         limits,
-        basePaths: endpoints.map(({ basePath }) => basePath),
+        basePaths: this.#connectTo(urls),
       }),
       step: stepOrigins,
       deadlineMs: originsDeadlineMs,
@@ -92,6 +89,21 @@ export class Origin {
     if (effect.type === "origin_abort" && this.#running.delete(effect.exchange)) {
       this.#dispatch({ type: "origin_failed", exchange: effect.exchange, fault: "broken" });
     }
+  }
+
+  /** From now on `origin_request` counts these. What runs goes on as it was. */
+  change(urls: readonly URL[]): void {
+    this.#driver.dispatch({ type: "origins_changed", basePaths: this.#connectTo(urls) });
+  }
+
+  /** Gives what goes before the targets of each. */
+  #connectTo(urls: readonly URL[]): readonly string[] {
+    for (const { protocol } of urls) {
+      assert(SCHEMES.has(protocol), "an origin's URL is neither http: nor https: nor unix:");
+    }
+    const endpoints = urls.map(endpointOf);
+    this.#connectors.push(...endpoints.map((endpoint) => createConnector(endpoint, this.#options)));
+    return endpoints.map(({ basePath }) => basePath);
   }
 
   /** Cuts every connection; the requests that still run fail. */

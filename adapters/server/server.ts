@@ -6,6 +6,7 @@ import { unreachable } from "../../core/assert.ts";
 import type { ServerEffect } from "../../core/effects.ts";
 import type { ServerEvent } from "../../core/events.ts";
 import { ID_BASE_BYTES, idBaseFrom } from "../../core/ids.ts";
+import type { ServerSettings as CoreSettings } from "../../core/server/config.ts";
 import {
   createServer,
   type ServerState,
@@ -48,6 +49,8 @@ export type RunningServer = {
   readonly ended: Promise<void>;
   /** Finishes what runs, takes nothing new, and resolves or rejects as `ended` does. */
   stop(): Promise<void>;
+  /** Takes over settings that were read again, as far as they hold before a restart, and says in the log how far. */
+  change(settings: CoreSettings): void;
 };
 
 /** Rejects with `StartupError` for what keeps it from serving. Touches neither signals nor the exit code. */
@@ -61,15 +64,8 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     node: `${hostname().slice(0, 40)}-${randomBytes(8).toString("hex")}`,
     idBase: idBaseFrom(randomBytes(ID_BASE_BYTES)),
     accessToken: config.accessToken,
-    corsOrigins: config.corsOrigins,
-    domain: config.domain,
-    pathRouting: config.pathRouting,
-    queryTokens: config.queryTokens,
-    docsUrl: config.docsUrl,
-    registerAgain: config.registerAgain,
-    trustedProxies: config.trustedProxies,
+    ...coreSettings(config),
     build: VERSION,
-    limits: config.limits,
     sha256: (text) => hash("sha256", text),
     sign: createSignature(config.accessToken),
     epochMs: monotonicEpochMs(),
@@ -131,6 +127,7 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
       case "respond_cut":
       case "responses_close":
       case "listener_close":
+      case "proxies_trust":
         http.perform(effect);
         break;
       case "upgrade_accept":
@@ -207,11 +204,26 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
         dispatch({ type: "drain_requested" });
         return ended.promise;
       },
+      change: (settings) => dispatch({ type: "settings_changed", settings: coreSettings(settings) }),
     };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** Of the settings, those that the machine knows. */
+function coreSettings({
+  corsOrigins,
+  domain,
+  pathRouting,
+  queryTokens,
+  registerAgain,
+  trustedProxies,
+  docsUrl,
+  limits,
+}: CoreSettings): CoreSettings {
+  return { corsOrigins, domain, pathRouting, queryTokens, registerAgain, trustedProxies, docsUrl, limits };
 }
 
 const MYSQL_MESSAGES: { readonly [Type in MysqlReport["type"]]: string } = {

@@ -132,6 +132,14 @@ export function ownSettingsOf(command: CommandName): readonly Setting[] {
   return Object.values<Setting>(command === "serve" ? serveSettings : agentSettings);
 }
 
+/** What a person calls the setting that a configuration has under that key; `limits.NAME` is one limit. */
+export function settingName(key: string): string {
+  const [first = "", limit] = key.split(".");
+  const settings: Readonly<Record<string, Setting>> = { ...serveSettings, ...agentSettings };
+  const { flag } = settings[first] ?? { flag: key };
+  return limit === undefined ? flag : `${flag} ${limit}`;
+}
+
 /** The limits that `--limit` of a command can change, with their defaults. */
 export function limitsOf(command: CommandName): Readonly<Record<string, number>> {
   return command === "serve" ? serverLimits : agentLimits;

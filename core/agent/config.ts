@@ -13,6 +13,12 @@ export type OriginRoute = {
   readonly basePath?: string;
 };
 
+/** What a person set of it, and may set anew while it runs. */
+export type AgentSettings = Pick<
+  AgentConfig,
+  "protocol" | "access" | "origins" | "hostHeader" | "headers" | "exitOnError" | "docsUrl" | "limits"
+>;
+
 /** What an agent is made with. */
 export type AgentConfig = {
   readonly clientId: string;

@@ -221,7 +221,8 @@ export type AgentCounters = {
 };
 
 export type AgentState = {
-  readonly config: AgentConfig;
+  /** Replaced as a whole where settings are read anew. */
+  config: AgentConfig;
   nowMs: number;
   readonly timers: Timers<TimerOwner>;
   life: Life;

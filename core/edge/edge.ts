@@ -72,6 +72,10 @@ function takeEvent(edge: Edge, event: EdgeEvent, out: Outbox<EdgeEffect>): void 
     case "responses_close":
       edge.responsesClose = true;
       return;
+    case "proxies_trust":
+      // Connections that are there stay in the share that they were counted in.
+      edge.config = { ...edge.config, trustedProxies: event.proxies };
+      return;
     case "listener_close":
       return onListenerClosed(edge, out);
     case "exchange_read":

@@ -16,7 +16,7 @@ export type ExchangeOrder = Extract<
 
 export type EdgeOrder =
   | ExchangeOrder
-  | Extract<ServerEffect, { readonly type: "responses_close" | "listener_close" }>;
+  | Extract<ServerEffect, { readonly type: "responses_close" | "listener_close" | "proxies_trust" }>;
 
 type ServerFact = Extract<ServerEvent, { readonly type: `exchange_${string}` | "visitors_gone" }>;
 type Opened = Extract<ServerFact, { readonly type: "exchange_opened" }>;

@@ -130,7 +130,8 @@ export type Pace = {
 };
 
 export type Edge = {
-  readonly config: EdgeConfig;
+  /** Replaced as a whole where others are trusted. */
+  config: EdgeConfig;
   nowMs: number;
   readonly timers: Timers<ConnectionId>;
   readonly connections: IdTable<ConnectionId, EdgeConnection>;

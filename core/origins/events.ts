@@ -22,6 +22,8 @@ export type OriginsEvent =
   | { readonly type: "tick" }
   | ConnectionEvent
   | OriginOrder
+  /** From now on requests count these origins, and connections are ordered with the numbers behind those of all before. */
+  | { readonly type: "origins_changed"; readonly basePaths: readonly string[] }
   /** Nothing is asked of any origin any more: every connection is closed, and the requests that still run fail. */
   | { readonly type: "origins_close" };
 

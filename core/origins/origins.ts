@@ -28,6 +28,9 @@ import {
 } from "./client.ts";
 import type { OriginFact, OriginsEffect, OriginsEvent } from "./events.ts";
 
+import { retire } from "./pool.ts";
+import { configureOrigins } from "./state.ts";
+
 export type { OriginFact, OriginOrder, OriginsEffect, OriginsEvent } from "./events.ts";
 
 export type OriginsConfig = {
@@ -94,6 +97,9 @@ function take({ client, timers, nowMs }: Origins, event: OriginsEvent, out: Outb
       return pause(client, nowMs, event.exchange, event.paused, out);
     case "origin_abort":
       return abort(client, event.exchange, out);
+    case "origins_changed":
+      retire(client, client.origins, out);
+      return configureOrigins(client, event.basePaths);
     case "origins_close":
       return closeClient(client, out);
     default:

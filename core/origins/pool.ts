@@ -53,6 +53,14 @@ export function distrust(client: Client, nowMs: number, origin: Origin, out: Con
   for (const connection of origin.idle.splice(0)) closeConnection(client, connection, out);
 }
 
+/** No request will be for these any more. Those that run go on, and their connections are kept no longer. */
+export function retire(client: Client, origins: readonly Origin[], out: ConnectionOutbox): void {
+  for (const origin of origins) {
+    origin.distrustedUntilMs = Number.POSITIVE_INFINITY;
+    for (const connection of origin.idle.splice(0)) closeConnection(client, connection, out);
+  }
+}
+
 /** How long the origin says that it keeps the connection, less a margin. */
 export function idleMsAfter(headers: HeaderList, idleMs: number): number {
   const seconds = ANNOUNCED_TIMEOUT.exec(headerValue(headers, "keep-alive") ?? "")?.[1];

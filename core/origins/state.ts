@@ -52,7 +52,9 @@ export type Client = {
   readonly limits: ClientLimits;
   /** The owner's, who has other timers in it. */
   readonly timers: Timers<unknown>;
-  readonly origins: readonly Origin[];
+  /** Those that requests count. */
+  origins: readonly Origin[];
+  originsMade: number;
   /** Those whose last event has not come and that were not closed by us. */
   readonly connections: IdTable<ConnectionId, Connection>;
   connectionsMade: number;
@@ -65,13 +67,13 @@ export type Client = {
 };
 
 export type Origin = {
-  /** Which of the configured ones, counted from 0. */
+  /** Counts all that were ever configured, from 0: connections are ordered by it. */
   readonly index: number;
   /** Goes before every target; empty or without a slash at its end. */
   readonly basePath: string;
   /** Connections without a request, the last to fall idle at the end. */
   readonly idle: Connection[];
-  /** Until then none is kept; 0 where it never sent anything unasked. */
+  /** Until then none is kept; 0 where it never sent anything unasked, Infinity where it is configured no more. */
   distrustedUntilMs: number;
 };
 
@@ -178,19 +180,27 @@ export function createClient({ limits, timers, basePaths }: ClientOptions): Clie
   for (const [name, value] of Object.entries(limits)) {
     assert(Number.isSafeInteger(value) && value >= 0, `${name} is not a whole number of at least 0`);
   }
-  return {
+  const client: Client = {
     limits,
     timers,
-    origins: basePaths.map((basePath, index) => ({
-      index,
-      basePath,
-      idle: [],
-      distrustedUntilMs: 0,
-    })),
+    origins: [],
+    originsMade: 0,
     connections: new IdTable(),
     connectionsMade: 0,
     exchanges: new IdTable(),
     facts: createQueue(),
     ready: createQueue(),
   };
+  configureOrigins(client, basePaths);
+  return client;
+}
+
+/** From now on requests count these. Each is new, and none of those of before. */
+export function configureOrigins(client: Client, basePaths: readonly string[]): void {
+  client.origins = basePaths.map((basePath) => ({
+    index: client.originsMade++,
+    basePath,
+    idle: [],
+    distrustedUntilMs: 0,
+  }));
 }

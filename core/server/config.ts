@@ -1,6 +1,19 @@
 import type { ServerLimits } from "../limits.ts";
 import type { RegisterAgain } from "../registry/credentials.ts";
 
+/** What a person set of it, and may set anew while it runs. */
+export type ServerSettings = Pick<
+  ServerConfig,
+  | "corsOrigins"
+  | "domain"
+  | "pathRouting"
+  | "queryTokens"
+  | "registerAgain"
+  | "trustedProxies"
+  | "docsUrl"
+  | "limits"
+>;
+
 /** What a server is made with. */
 export type ServerConfig = {
   /** Name of this process in the registry, unique among the nodes that share it, at most 64 characters. */

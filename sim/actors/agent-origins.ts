@@ -91,6 +91,10 @@ export class AgentOrigins {
     this.#loop.dispatch(order);
   }
 
+  change(basePaths: readonly string[]): void {
+    this.#loop.dispatch({ type: "origins_changed", basePaths });
+  }
+
   /** Its process stops of its own accord. */
   close(): void {
     this.#loop.dispatch({ type: "origins_close" });

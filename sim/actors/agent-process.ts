@@ -2,7 +2,7 @@
  * One process of our agent: the real state machine of `core/agent.ts`, with what its adapters do: the WebSocket, the calls
  * to the server's HTTP interface, the requests to the home and the state file.
  */
-import type { AgentConfig } from "../../core/agent/config.ts";
+import type { AgentConfig, AgentSettings as AgentLiveSettings } from "../../core/agent/config.ts";
 import { type AgentState, agentDeadlineMs, checkAgent, createAgent, stepAgent } from "../../core/agent.ts";
 import type { AgentEffect } from "../../core/effects.ts";
 import type { AgentEvent } from "../../core/events.ts";
@@ -10,7 +10,7 @@ import type { CallId, SocketId } from "../../core/ids.ts";
 import type { AgentLimits } from "../../core/limits.ts";
 import { clientLimitsOf } from "../../core/origins/state.ts";
 import { agentReportMarks } from "../record/marks.ts";
-import { accessOf } from "../scenario/request.ts";
+import { accessOf, saltedAnew } from "../scenario/request.ts";
 import { type HomeSpec, isNative } from "../scenario/scenario.ts";
 import { latin1Text } from "../tools/text.ts";
 import { Process } from "../world/process.ts";
@@ -30,6 +30,9 @@ export type AgentSettings = {
   readonly clientToken: string | null;
   readonly limits: AgentLimits;
 };
+
+/** Another salt for the same password, or one more service before the others, under a name that is new. */
+export type ChangedSettings = { readonly salt: string; readonly access: boolean };
 
 /** What outlives an agent's process: the state file. */
 export type AgentDisk = { clientToken: string | null };
@@ -63,6 +66,8 @@ export class AgentProcess {
   readonly #spec: HomeSpec;
   readonly #disk: AgentDisk;
   readonly #state: AgentState;
+  /** Its settings as they were read last. */
+  #read: AgentLiveSettings;
   readonly #sockets = new Map<SocketId, ClientSocket>();
 
   constructor(
@@ -81,11 +86,7 @@ export class AgentProcess {
     this.#dialler = dialler;
     this.#spec = settings.spec;
     this.#disk = disk;
-    const state = createAgent({
-      clientId: settings.spec.clientId,
-      clientToken: disk.clientToken,
-      accessToken: settings.accessToken,
-      invite: null,
+    this.#read = {
       protocol: settings.spec.protocol ?? "moosicbox",
       access: accessOf(settings.spec),
       origins: originsOf(settings.spec),
@@ -93,6 +94,13 @@ export class AgentProcess {
       exitOnError: false,
       docsUrl: null,
       limits: settings.limits,
+    };
+    const state = createAgent({
+      clientId: settings.spec.clientId,
+      clientToken: disk.clientToken,
+      accessToken: settings.accessToken,
+      invite: null,
+      ...this.#read,
       seed: world.random(`jitter:${name}`).next(),
     });
     this.#state = state;
@@ -124,6 +132,19 @@ export class AgentProcess {
     const { session, olderLinks } = this.#state;
     const newest = session === null ? NOTHING_HELD : added(NOTHING_HELD, session.wire);
     return olderLinks.reduce((hold, older) => added(hold, older.session.wire), newest);
+  }
+
+  /** Reads the settings anew. */
+  change({ salt, access: isOfAccess }: ChangedSettings): void {
+    const { access } = this.#read;
+    const origins = [{ prefix: `/never/${salt}`, authority: "never.test" }, ...originsOf(this.#spec)];
+    this.#read = isOfAccess
+      ? { ...this.#read, access: saltedAnew(this.#spec, access, salt) }
+      : { ...this.#read, origins };
+    this.process.run(() => {
+      this.#origins.change(this.#read.origins.map(({ basePath = "" }) => basePath));
+      this.process.dispatch({ type: "settings_changed", settings: this.#read });
+    });
   }
 
   #perform(effect: AgentEffect): void {

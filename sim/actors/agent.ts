@@ -1,6 +1,6 @@
 /** Our agent as a program: one process after another, and the state file that outlives them. */
 import type { World } from "../world/world.ts";
-import { type AgentDisk, AgentProcess, type AgentSettings } from "./agent-process.ts";
+import { type AgentDisk, AgentProcess, type AgentSettings, type ChangedSettings } from "./agent-process.ts";
 import type { Dialler } from "./dial.ts";
 import type { Home } from "./home/home.ts";
 import { NOTHING_HELD, type SessionHold } from "./session-hold.ts";
@@ -13,6 +13,8 @@ export type AgentProgram = {
   /** Ends it at once; with `power` the whole machine goes, and nobody is told. */
   readonly crash: (how: "process" | "power") => void;
   readonly drain: () => void;
+  /** Reads its settings anew, where it can. */
+  readonly change: (settings: ChangedSettings) => void;
   /** Does not run for a while; a sleeping machine's clock may stand still. */
   readonly stall: (durationUs: number, clockStops: boolean) => void;
   readonly wake: () => void;
@@ -72,6 +74,10 @@ export class CulvertAgent implements AgentProgram {
 
   drain(): void {
     this.#run?.process.dispatch({ type: "drain_requested" });
+  }
+
+  change(settings: ChangedSettings): void {
+    this.#run?.change(settings);
   }
 
   stall(durationUs: number, clockStops: boolean): void {

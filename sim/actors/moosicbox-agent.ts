@@ -104,6 +104,9 @@ export class MoosicBoxAgent implements AgentProgram {
   }
 
   /** It knows no drain: SIGTERM ends it. */
+  /** It has none that could be. */
+  change(): void {}
+
   drain(): void {
     this.crash("process");
   }

@@ -9,6 +9,7 @@ import type { ServerEvent } from "../../core/events.ts";
 import { ID_BASE_BYTES, idBaseFrom } from "../../core/ids.ts";
 import type { ServerLimits } from "../../core/limits.ts";
 import type { RegisterAgain } from "../../core/registry/credentials.ts";
+import type { ServerSettings as ServerLiveSettings } from "../../core/server/config.ts";
 import {
   checkServer,
   createServer,
@@ -46,6 +47,9 @@ export type ServerSettings = {
   readonly edgeLimits: EdgeLimits;
 };
 
+/** What no run has otherwise. */
+const FIXED = { domain: DOMAIN, queryTokens: true, docsUrl: null } as const;
+
 /** The wall clock of all servers at 0: nothing of a run depends on the day. */
 const EPOCH_MS = 1_700_000_000_000;
 export class ServerProcess implements SteppedServer {
@@ -68,6 +72,7 @@ export class ServerProcess implements SteppedServer {
   readonly #random: Random;
   readonly #passwords: Agenda;
   readonly #onGone: () => void;
+  readonly #settings: ServerSettings;
 
   constructor(
     world: World,
@@ -82,6 +87,7 @@ export class ServerProcess implements SteppedServer {
     this.#random = world.random(`passwords:${name}`);
     this.#passwords = world.agenda(`passwords:${name}`);
     this.#onGone = onGone;
+    this.#settings = settings;
     this.messageBytesMax = settings.limits.tunnelMessageBytesMax;
     this.#idBase = idBaseFrom(random.bytes(ID_BASE_BYTES));
     const writer = new LedgerWriter(this.#idBase);
@@ -92,11 +98,9 @@ export class ServerProcess implements SteppedServer {
       accessToken: settings.accessToken,
       registerAgain: settings.registerAgain,
       corsOrigins: settings.corsOrigins,
-      domain: DOMAIN,
+      ...FIXED,
       pathRouting: settings.pathRouting,
-      queryTokens: true,
       trustedProxies: settings.trustedProxies,
-      docsUrl: null,
       build: "simulated",
       limits: settings.limits,
       sha256: fakeSha256,
@@ -171,6 +175,21 @@ export class ServerProcess implements SteppedServer {
     this.#dispatch({ type: "drain_requested" });
   }
 
+  /** Reads the settings anew, of which these are not as they were at the start. */
+  change(changes: Partial<ServerLiveSettings>): void {
+    const { corsOrigins, trustedProxies, registerAgain, pathRouting, limits } = this.#settings;
+    const settings = {
+      corsOrigins,
+      trustedProxies,
+      registerAgain,
+      pathRouting,
+      limits,
+      ...FIXED,
+      ...changes,
+    };
+    this.#dispatch({ type: "settings_changed", settings });
+  }
+
   #dispatch(event: ServerEvent): void {
     this.process.dispatch(event);
   }
@@ -196,6 +215,7 @@ export class ServerProcess implements SteppedServer {
         // No proxy stands in front of a simulated server.
         break;
       case "responses_close":
+      case "proxies_trust":
         this.edge.obey(effect);
         break;
       case "listener_close":

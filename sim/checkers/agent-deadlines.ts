@@ -70,7 +70,9 @@ export const agentDeadlines: Property = {
           if (
             effect.type === "socket_terminate" &&
             effect.socket === waits.socket &&
-            event.type !== "drain_requested"
+            // Told by a person, it needs no deadline for it.
+            event.type !== "drain_requested" &&
+            event.type !== "settings_changed"
           ) {
             const patienceMs = waits.greeted ? limits.silenceMs : limits.helloMs;
             if (silentMs < patienceMs || (waits.greeted && nowMs < waits.grantedMs))

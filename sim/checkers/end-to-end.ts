@@ -4,9 +4,9 @@
  * say, and the same for every answer.
  */
 import type { Property } from "../record/checker.ts";
+import { Readers } from "../record/readers.ts";
 import type { Visit } from "../record/visit.ts";
 import { extraHeaders, OWN_PATH } from "../scenario/answers.ts";
-import type { Scenario } from "../scenario/scenario.ts";
 import { headerOf } from "../tools/headers.ts";
 
 /** Fields of one connection, and one that a home nominates as such (RFC 9110 section 7.6.1). */
@@ -19,13 +19,14 @@ const OF_THE_BODY = ["etag", "content-digest", "vary"];
 export const endToEnd: Property = {
   name: "end_to_end",
   create: (violate, judged) => {
-    let origins: Scenario["corsOrigins"];
+    let readers: Readers | null = null;
     return {
       begun: ({ scenario }) => {
-        origins = scenario.corsOrigins;
+        readers = new Readers(scenario);
       },
-      sees: ["respond", "respond_head"],
-      serverStep: ({ name, ledger }, _event, effects, count) => {
+      sees: ["respond", "respond_head", "settings_changed"],
+      serverStep: ({ name, ledger }, event, effects, count) => {
+        readers?.note(name, event);
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
           if (effect?.type !== "respond" && effect?.type !== "respond_head") continue;
@@ -33,7 +34,7 @@ export const endToEnd: Property = {
           if (exchange === undefined) continue;
           judged();
           const origin = headerOf(exchange.opened.headers, "origin");
-          const may = origin !== undefined && (origins === undefined || origins.includes(origin));
+          const may = origin !== undefined && readers?.isReader(name, origin) === true;
           // On its own name a home says so itself.
           if (exchange.place.way !== "query") continue;
           const said = headerOf(effect.headers, "access-control-allow-origin");

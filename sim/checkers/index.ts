@@ -68,6 +68,7 @@ import { returnsInTime } from "./returns-in-time.ts";
 import { revoked } from "./revoked.ts";
 import { roomTaken } from "./room-taken.ts";
 import { rowsTrue } from "./rows-true.ts";
+import { settingsTaken } from "./settings-taken.ts";
 import { settles } from "./settles.ts";
 import { socketRoom } from "./socket-room.ts";
 import { surplusDropped } from "./surplus-dropped.ts";
@@ -149,6 +150,7 @@ export const properties: readonly Property[] = [
   homeReached,
   oneOwner,
   refusedRightly,
+  settingsTaken,
   withinLimits,
   roomTaken,
   noSecrets,

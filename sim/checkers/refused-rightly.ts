@@ -7,9 +7,9 @@ import type { ServerEvent } from "../../core/events.ts";
 import type { RegistryOutcome } from "../../core/registry.ts";
 import type { LedgerSocket } from "../ledger/socket.ts";
 import type { Property } from "../record/checker.ts";
+import { Readers } from "../record/readers.ts";
 import type { Setting } from "../record/setting.ts";
 import type { SteppedServer } from "../record/stepped.ts";
-import type { Scenario } from "../scenario/scenario.ts";
 import { headerOf } from "../tools/headers.ts";
 
 const SUPERSEDED = 4001;
@@ -21,24 +21,27 @@ export const refusedRightly: Property = {
   name: "refused_rightly",
   create: (violate, judged) => {
     let setting: Setting | null = null;
+    let readers: Readers | null = null;
     const claims: Claims = new Map();
     return {
       begun: (begun) => {
         setting = begun;
+        readers = new Readers(begun.scenario);
       },
-      sees: ["registry_call", "report", "socket_close"],
+      sees: ["registry_call", "report", "socket_close", "settings_changed"],
       serverStep: (server, event, effects, count) => {
+        readers?.note(server.name, event);
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
           if (effect?.type === "registry_call") note(claims, effect.operation);
           const refusal = refusalOf(effect);
           const socket = refusal === null ? undefined : server.ledger.sockets.get(refusal.socket);
-          if (refusal === null || socket === undefined || setting === null) continue;
+          if (refusal === null || socket === undefined || setting === null || readers === null) continue;
           judged();
           const isRight =
             refusal.cause === "superseded"
               ? isSuperseded(claims.get(socket.clientId), String(server.ledger.idBase + socket.id))
-              : isCause(refusal.cause, server, event, socket, setting);
+              : isCause(refusal.cause, server, event, socket, { ...setting, readers });
           if (isRight) continue;
           violate(
             "safety",
@@ -78,15 +81,15 @@ function refusalOf(
 
 function isCause(
   cause: string,
-  { ledger }: SteppedServer,
+  { name, ledger }: SteppedServer,
   event: ServerEvent,
   socket: LedgerSocket,
-  { scenario, serverLimits: limits }: Setting,
+  { readers, serverLimits: limits }: Setting & { readonly readers: Readers },
 ): boolean {
   switch (cause) {
     case "unauthorized":
       if (event.type === "upgrade_requested")
-        return isForeignPage(event.headers, scenario) || !showsToken(socket);
+        return isForeignPage(name, event.headers, readers) || !showsToken(socket);
       return event.type === "registry_answered" && isRefusal(event.outcome, socket);
     case "revoked":
       return event.type === "registry_answered" && event.outcome.type === "tokens_checked";
@@ -113,7 +116,7 @@ function isRefusal(outcome: RegistryOutcome, { kind }: LedgerSocket): boolean {
 }
 
 /** A page of an origin that may not read answers is not let in either. */
-function isForeignPage(headers: readonly string[], { corsOrigins }: Scenario): boolean {
+function isForeignPage(server: string, headers: readonly string[], readers: Readers): boolean {
   const origin = headerOf(headers, "origin");
-  return origin !== undefined && corsOrigins !== undefined && !corsOrigins.includes(origin);
+  return origin !== undefined && !readers.isReader(server, origin);
 }

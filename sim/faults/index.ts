@@ -15,6 +15,7 @@ import { registryFaults } from "./registry.ts";
 import { restartFaults } from "./restarts.ts";
 import { revocationFaults } from "./revocation.ts";
 import { serverFaults } from "./server.ts";
+import { settingsFaults } from "./settings.ts";
 import { strangerFaults } from "./strangers.ts";
 import { thiefFaults } from "./thieves.ts";
 import { timeFaults } from "./time.ts";
@@ -39,6 +40,7 @@ export const faultKinds: readonly FaultKind[] = [
   ...timeFaults,
   ...processFaults,
   ...restartFaults,
+  ...settingsFaults,
   ...lanFaults,
 ];
 

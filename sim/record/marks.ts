@@ -14,6 +14,7 @@ const SERVER_REPORTS = [
   "agent_protocol_error",
   "registry_failed",
   "registry_recovered",
+  "settings_changed",
   "draining",
 ] as const satisfies readonly ServerReport["type"][];
 
@@ -26,6 +27,7 @@ const AGENT_REPORTS = [
   "exchange_failed",
   "moving",
   "server_protocol_error",
+  "settings_changed",
   "draining",
 ] as const satisfies readonly AgentReport["type"][];
 

@@ -250,6 +250,18 @@ export const MUTANTS: readonly Mutant[] = [
     ["own_tickets"],
   ),
   mutant(
+    "PB49",
+    "an agent that is told anew who may visit stays on the tunnel that said something else",
+    "who may visit is what was said last",
+    ["settings_taken"],
+  ),
+  mutant(
+    "PB50",
+    "an agent whose services change goes on to count those of before",
+    "a request reaches the service that it is for",
+    ["asked_rightly", "request_intact"],
+  ),
+  mutant(
     "PB51",
     "who is refused again and again asks as fast as answers come",
     "nobody takes the server's time from those it serves",

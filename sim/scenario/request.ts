@@ -185,6 +185,12 @@ export function accessOf({ clientId, access }: HomeSpec): string {
   return `basic ${VISITOR_NAME}:${hash}`;
 }
 
+/** Asks for the same password with another salt; as before where it asks for none. */
+export function saltedAnew({ clientId }: HomeSpec, access: string, salt: string): string {
+  if (!access.startsWith("basic ")) return access;
+  return `basic ${VISITOR_NAME}:${fakeSalted(passwordOf(clientId), fakeSha256(salt).slice(0, 22))}`;
+}
+
 /** Whether `USER:PASSWORD`, as somebody showed it, is what such an access asks for. */
 export function isPasswordOf(access: string, shown: string): boolean {
   const [, name = "", hash = ""] = /^basic ([^:]+):(.+)$/.exec(access) ?? [];

@@ -7,6 +7,7 @@ import { expect } from "vitest";
 import type { ServerEffect } from "../../core/effects.ts";
 import { NONCE_BYTES, type ServerEvent } from "../../core/events.ts";
 import type { HeaderList } from "../../core/http/headers.ts";
+import type { IpBlock } from "../../core/http/ip.ts";
 import type { CallId, ExchangeId, SocketId } from "../../core/ids.ts";
 import { type ServerLimits, serverLimits } from "../../core/limits.ts";
 import { Outbox } from "../../core/outbox.ts";
@@ -61,6 +62,8 @@ export class TestServer {
   responsesClose = false;
   /** Whether visitors have connections that stay when the listener is closed. */
   holdsVisitors = false;
+  /** Those that it ordered to be trusted; null where it ordered nothing of the kind. */
+  proxies: readonly IpBlock[] | null = null;
   isDrained = false;
   #opened = 0;
   readonly #out = new Outbox<ServerEffect>();
@@ -283,6 +286,9 @@ export class TestServer {
         return;
       case "responses_close":
         this.responsesClose = true;
+        return;
+      case "proxies_trust":
+        this.proxies = effect.proxies;
         return;
       case "listener_close":
         expect(this.listens).toBe(true);

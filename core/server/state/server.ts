@@ -132,10 +132,11 @@ export type ServerCounters = {
 };
 
 export type ServerState = {
-  readonly config: ServerConfig;
+  /** Replaced as a whole where settings are read anew. */
+  config: ServerConfig;
   readonly accessTokenHash: string;
   /** The configuration's, read once. */
-  readonly trustedProxies: readonly IpBlock[];
+  trustedProxies: readonly IpBlock[];
   nowMs: number;
   readonly timers: Timers<TimerOwner>;
   readonly exchanges: IdTable<ExchangeId, Exchange>;

@@ -6,6 +6,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { configFileSchema, type JsonSchema } from "../../../adapters/settings/json-schema.ts";
 import { readAgentConfigs, readServeConfig, settingsOf } from "../../../adapters/settings/settings.ts";
+import { LIVE_AGENT_LIMITS, LIVE_SERVER_LIMITS } from "../../../core/limits.ts";
 import { temporaryFolder } from "../../helpers/tunnel.ts";
 
 const DOCS = join(import.meta.dirname, "../../../docs");
@@ -98,3 +99,14 @@ describe("the examples of docs/configuration.md", () => {
 function byFlag(a: { readonly flag: string }, b: { readonly flag: string }): number {
   return a.flag < b.flag ? -1 : 1;
 }
+
+test("docs/configuration.md names the limits that hold at once", () => {
+  const text = readFileSync(join(DOCS, "configuration.md"), "utf8");
+  for (const [program, live] of [
+    ["server", LIVE_SERVER_LIMITS],
+    ["agent", LIVE_AGENT_LIMITS],
+  ] as const) {
+    const [, list = ""] = new RegExp(`^\\| ${program} \\|.*of \`limit\`: (.*) \\|$`, "m").exec(text) ?? [];
+    expect(list).toBe([...live].map((name) => `\`${name}\``).join(", "));
+  }
+});

@@ -168,3 +168,35 @@ describe("a connection", () => {
     expect(run.step(run.deadlineMs(), { type: "tick" })).toEqual([CLOSE]);
   });
 });
+
+describe("origins that change", () => {
+  const second = 2 as ConnectionId;
+  const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+  test("are counted anew by requests, and connections are ordered with numbers of their own", () => {
+    const run = start();
+    run.step(5, get);
+    run.step(6, { type: "origins_changed", basePaths: ["", "/other"] });
+    const [opened, written] = run.step(7, { ...get, exchange: 2 as ExchangeId, origin: 1 });
+    expect(opened).toEqual({ type: "connection_open", connection: second, origin: 2 });
+    expect(written).toMatchObject({ parts: [expect.stringContaining("GET /other/a ")] });
+  });
+
+  test("let what runs come to its end, and keep its connection no longer", () => {
+    const run = start();
+    run.step(5, get);
+    run.step(5, { type: "connection_opened", connection: first });
+    expect(run.step(6, { type: "origins_changed", basePaths: [""] })).toEqual([]);
+    const effects = run.answer(7, OK);
+    expect(effects).toContainEqual({ type: "origin_ended", exchange, trailers: [] });
+    expect(effects).toContainEqual(CLOSE);
+  });
+
+  test("close the connections that nobody is on", () => {
+    const run = start();
+    run.step(5, get);
+    run.step(5, { type: "connection_opened", connection: first });
+    run.answer(7, OK);
+    expect(run.step(8, { type: "origins_changed", basePaths: [""] })).toEqual([CLOSE]);
+  });
+});

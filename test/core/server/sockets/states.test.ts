@@ -117,6 +117,10 @@ const EVENTS: Readonly<Record<string, { readonly type: ServerEvent["type"]; read
   },
   "a drain is requested": { type: "drain_requested", act: () => ({ type: "drain_requested" }) },
   "the visitors are gone": { type: "visitors_gone", act: () => ({ type: "visitors_gone" }) },
+  "settings are read again": {
+    type: "settings_changed",
+    act: ({ server }) => ({ type: "settings_changed", settings: server.state.config }),
+  },
   "a request for its home": {
     type: "exchange_opened",
     act: ({ server }) => {
@@ -166,6 +170,7 @@ const TABLE: Readonly<Record<string, Row>> = {
     visitorSocket: ["closing", "closing", "accepting", "closing", "closing"],
   },
   "the visitors are gone": same("authorizing", "claiming", "accepting", "live", "closing"),
+  "settings are read again": same("authorizing", "claiming", "accepting", "live", "closing"),
   "a request for its home": same("authorizing", "claiming", "accepting", "live", "closing"),
 };
 

@@ -168,6 +168,10 @@ const EVENTS: Readonly<Record<string, { readonly type: ServerEvent["type"]; read
   },
   "a drain is requested": { type: "drain_requested", act: () => ({ type: "drain_requested" }) },
   "the visitors are gone": { type: "visitors_gone", act: () => ({ type: "visitors_gone" }) },
+  "settings are read again": {
+    type: "settings_changed",
+    act: ({ server }) => ({ type: "settings_changed", settings: server.state.config }),
+  },
 };
 
 const ORDER: readonly ExchangePhase[] = [
@@ -259,6 +263,15 @@ const TABLE: Readonly<Record<keyof typeof EVENTS, readonly Cell[]>> = {
     "closing",
   ],
   "the visitors are gone": [
+    "authorizing",
+    "issuing",
+    "queued",
+    "reading",
+    "waiting",
+    "responding",
+    "closing",
+  ],
+  "settings are read again": [
     "authorizing",
     "issuing",
     "queued",
