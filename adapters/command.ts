@@ -7,8 +7,11 @@ import { defaultAgentFile } from "./agent/agent.ts";
 import { startHomes } from "./agent/homes.ts";
 import { createVisitorToken, listVisitorTokens, revokeVisitorToken } from "./agent/visitor-tokens.ts";
 import { waysText } from "./agent/ways-text.ts";
+import { findingsOf } from "./check/check.ts";
+import { findingText } from "./check/findings.ts";
 import { completionOf } from "./completion/completion.ts";
 import {
+  CHECK_HELP,
   COMPLETION_HELP,
   columns,
   HASH_PASSWORD_HELP,
@@ -89,6 +92,7 @@ const COMMANDS = [
   "hash-password",
   "revoke",
   "health",
+  "check",
   "completion",
   "help",
   "version",
@@ -125,6 +129,7 @@ async function run(name: string | undefined, flags: readonly string[], signals: 
       ? install(readInstallConfig(flags), print)
       : uninstall(readUninstallConfig(flags), print);
   }
+  if (name === "check") return wantsHelp ? print(CHECK_HELP) : check(flags);
   if (name === "completion") return print(wantsHelp ? COMPLETION_HELP : completionOf(flags));
   if (name !== undefined && VERSION_WORDS.has(name)) return print(VERSION);
   if (name === undefined || name === "--help" || name === "-h") return print(OVERVIEW);
@@ -244,6 +249,14 @@ async function agent(flags: readonly string[], signals: Signals): Promise<void> 
   }
   const drainMs = Math.max(...configs.map(({ limits }) => limits.drainMs));
   await untilEnded(homes, { signals, logger, drainMs });
+}
+
+/** Ends with 1 where anything was found that keeps the command from its work. */
+async function check(words: readonly string[]): Promise<void> {
+  const findings = await findingsOf(words, process.env, (clientId) => ownAgentFile(clientId));
+  for (const finding of findings) print(findingText(finding));
+  const problems = findings.filter(({ kind }) => kind === "problem").length;
+  if (problems > 0) throw new StartupError(`${problems} ${problems === 1 ? "problem" : "problems"} found`);
 }
 
 /** What is said of the log holds for all homes. */

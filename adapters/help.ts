@@ -25,6 +25,7 @@ export const OVERVIEW = `Culvert, a self-hosted HTTP tunnel
 
   culvert help serve       the flags of a command, as culvert serve --help
   culvert serve --help-limits, culvert agent --help-limits
+  culvert check serve [flags], culvert check agent [flags]    what these would do, and what is in their way
   culvert completion bash  what completes commands and flags in a shell; also zsh, fish
   culvert version
 `;
@@ -60,6 +61,7 @@ export function helpPages(): ReadonlyMap<string, () => string> {
     ["health", () => HEALTH_HELP] as const,
     ["install", () => INSTALL_HELP] as const,
     ["uninstall", () => INSTALL_HELP] as const,
+    ["check", () => CHECK_HELP] as const,
     ["completion", () => COMPLETION_HELP] as const,
   ]);
 }
@@ -68,6 +70,8 @@ export function helpPages(): ReadonlyMap<string, () => string> {
 export function typedSettings(): ReadonlyMap<string, readonly Setting[]> {
   return new Map<string, readonly Setting[]>([
     ...COMMANDS_OF_TABLES.map((command) => [command, settingsNamed(command)] as const),
+    ["check serve", settingsOf("serve")],
+    ["check agent", settingsOf("agent")],
     ["hash-password", Object.values(hashPasswordSettings)],
     ["revoke", revokeSettings],
     ["health", healthSettings],
@@ -156,6 +160,13 @@ ${columns([
   ["--user", "a service of yours and not of the machine; takes no root"],
   ["--dry-run", "only says what would be done, with the text of the unit"],
 ]).join("\n")}
+`;
+
+export const CHECK_HELP = `culvert check serve|agent [flags]: reads the settings as that command does, reaches for what it needs, and says
+what it would do; nothing is changed. Exits with 1 where there is a problem.
+
+  culvert check serve --config server.yaml    its listeners, its database, the ways to homes
+  culvert check agent --config agent.yaml     the server, the credential and the services of each home
 `;
 
 export const COMPLETION_HELP = `culvert completion bash|zsh|fish: prints what completes its commands and flags in that shell

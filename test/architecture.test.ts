@@ -47,7 +47,7 @@ const FLOORS: Readonly<Record<string, Floors>> = {
   adapters: [
     ["main.ts"],
     ["command.ts"],
-    ["completion/", "reload.ts"],
+    ["check/", "completion/", "reload.ts"],
     ["help.ts"],
     ["server/", "agent/"],
     ["install/", "operator/", "origin/"],
