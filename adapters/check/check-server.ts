@@ -67,11 +67,14 @@ function isWritable(path: string): boolean {
   }
 }
 
-function ways({ domain, pathRouting }: ServeConfig): readonly Finding[] {
+function ways({ domain, hostnames, pathRouting }: ServeConfig): readonly Finding[] {
   const found = [
     ...(domain === null
       ? []
       : [ok(`a home is at https://CLIENT-ID.${domain}/: its DNS and certificates are yours to see to`)]),
+    ...Object.entries(hostnames).map(([name, clientId]) =>
+      ok(`the home ${clientId} is at https://${name}/, too`),
+    ),
     ...(pathRouting ? [ok("a home is at /t/CLIENT-ID/ too; such homes are one web origin")] : []),
   ];
   if (found.length > 0) return found;

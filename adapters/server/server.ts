@@ -216,6 +216,7 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
 function coreSettings({
   corsOrigins,
   domain,
+  hostnames,
   pathRouting,
   queryTokens,
   registerAgain,
@@ -223,7 +224,17 @@ function coreSettings({
   docsUrl,
   limits,
 }: CoreSettings): CoreSettings {
-  return { corsOrigins, domain, pathRouting, queryTokens, registerAgain, trustedProxies, docsUrl, limits };
+  return {
+    corsOrigins,
+    domain,
+    hostnames,
+    pathRouting,
+    queryTokens,
+    registerAgain,
+    trustedProxies,
+    docsUrl,
+    limits,
+  };
 }
 
 const MYSQL_MESSAGES: { readonly [Type in MysqlReport["type"]]: string } = {

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { parseIpBlock } from "../../core/http/ip.ts";
 import { REGISTER_AGAIN } from "../../core/registry/credentials.ts";
+import { isClientId } from "../../core/server/routing/place.ts";
 import { type MysqlSettings, parseMysqlUrl } from "./mysql-url.ts";
 import { ON_OFF, refuse } from "./schemas.ts";
 import { placedPath, type Setting } from "./setting.ts";
@@ -55,8 +56,11 @@ export const corsOrigins = z
   .array(z.string().refine(isWebOrigin, "must be an origin, such as https://music.example.org"))
   .transform((origins) => (origins.length === 0 ? null : origins));
 
-/** What a DNS name may have (RFC 1035 section 2.3.4), less a client id of one character and its dot. */
-const DOMAIN_LENGTH_MAX = 253 - 2;
+/** RFC 1035 section 2.3.4. */
+const NAME_LENGTH_MAX = 253;
+
+/** Less a client id of one character and its dot. */
+const DOMAIN_LENGTH_MAX = NAME_LENGTH_MAX - 2;
 
 /** RFC 1123 section 2.1. */
 const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -64,14 +68,33 @@ const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 export const domain = z
   .string()
   .refine(
-    (text) =>
-      text.length <= DOMAIN_LENGTH_MAX &&
-      isIP(text) === 0 &&
-      text.split(".").every((label) => LABEL.test(label)),
+    (text) => text.length <= DOMAIN_LENGTH_MAX && isName(text),
     "must be a DNS name in lower case, such as tunnel.example.org",
   )
   .nullable()
   .default(null);
+
+/** Texts `NAME=CLIENT-ID`. A name leads to one home; a home may have several. */
+export const hostnames = z.array(z.string()).transform((texts, context): Record<string, string> => {
+  const names: Record<string, string> = {};
+  for (const [index, text] of texts.entries()) {
+    const [, name = "", clientId = ""] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
+    if (!isName(name) || name.length > NAME_LENGTH_MAX || !isClientId(clientId)) {
+      return refuse(
+        context,
+        "must be a DNS name in lower case with its home, such as photos.example.org=photos",
+        index,
+      );
+    }
+    if (Object.hasOwn(names, name)) return refuse(context, "gives one name to two homes", index);
+    names[name] = clientId;
+  }
+  return names;
+});
+
+function isName(text: string): boolean {
+  return isIP(text) === 0 && text.split(".").every((label) => LABEL.test(label));
+}
 
 export const trustedProxies = z.array(
   z

@@ -11,6 +11,7 @@ import {
   corsOrigins,
   database,
   domain,
+  hostnames,
   isSecretDatabase,
   placedDatabase,
   port,
@@ -39,6 +40,8 @@ export type ServeConfig = LogConfig & {
   readonly corsOrigins: readonly string[] | null;
   /** Each home is `CLIENT-ID.DOMAIN`; null routes nothing by host. */
   readonly domain: string | null;
+  /** Further names of homes, each with its client id. */
+  readonly hostnames: Readonly<Record<string, string>>;
   readonly pathRouting: boolean;
   readonly queryTokens: boolean;
   /** IP addresses and CIDR blocks. */
@@ -59,6 +62,7 @@ export const serveSchema = z.object({
   reusePort: onOff.default(false),
   corsOrigins,
   domain,
+  hostnames,
   pathRouting: onOff.default(false),
   queryTokens: onOff.default(true),
   trustedProxies,
@@ -122,6 +126,14 @@ export const serveSettings: { readonly [Name in keyof typeof serveSchema.shape]:
     variable: "CULVERT_DOMAIN",
     placeholder: "NAME",
     help: "makes each home CLIENT-ID.NAME; needs wildcard DNS (default: none)",
+  },
+  hostnames: {
+    flag: "hostname",
+    variable: "CULVERT_HOSTNAME",
+    placeholder: "NAME=CLIENT-ID",
+    help: "makes that home this name, too, such as photos.example.org; needs its DNS; repeatable (default: none)",
+    repeatable: true,
+    joint: "=",
   },
   pathRouting: {
     flag: "path-routing",

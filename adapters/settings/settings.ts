@@ -20,7 +20,17 @@ export type { ServeConfig } from "./serve.ts";
 export function readServeConfig(args: readonly string[], environment: Environment): ServeConfig {
   const sources = { args, environment, variables: variablesOfAll() };
   const file = configFileOf("serve", args, environment)?.common;
-  return readSettings(serveSchema, serveSettings, file === undefined ? sources : { ...sources, file });
+  const config = readSettings(
+    serveSchema,
+    serveSettings,
+    file === undefined ? sources : { ...sources, file },
+  );
+  if (config.domain !== null && Object.hasOwn(config.hostnames, config.domain)) {
+    throw new StartupError(
+      "--hostname gives the name of --domain to a home: agents could not find the server",
+    );
+  }
+  return config;
 }
 
 /**

@@ -6,6 +6,7 @@ export type ServerSettings = Pick<
   ServerConfig,
   | "corsOrigins"
   | "domain"
+  | "hostnames"
   | "pathRouting"
   | "queryTokens"
   | "registerAgain"
@@ -27,6 +28,8 @@ export type ServerConfig = {
   readonly corsOrigins: readonly string[] | null;
   /** Names below this one are homes: `CLIENT-ID.DOMAIN`, lower case, without a trailing dot. Null routes nothing by host. */
   readonly domain: string | null;
+  /** Further names of homes, each with its client id: lower case, without a trailing dot, whatever the domain is. */
+  readonly hostnames: Readonly<Record<string, string>>;
   /** Whether `/t/CLIENT-ID/...` leads to a home. */
   readonly pathRouting: boolean;
   /** Whether a token in a query string is taken where MoosicBox's endpoints have it there. */

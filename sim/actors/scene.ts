@@ -13,6 +13,7 @@ import {
   bodyOf,
   clientTokenOf,
   expiredTokenOf,
+  ownNameOf,
   requestOf,
   tokenOf,
   tunnelSignatureOf,
@@ -91,6 +92,12 @@ export class Scene {
       corsOrigins: scenario.corsOrigins ?? null,
       trustedProxies: scenario.trustedProxies ?? [],
       pathRouting: scenario.pathRouting ?? true,
+      hostnames: Object.fromEntries(
+        scenario.homes.flatMap((home) => {
+          const name = ownNameOf(home);
+          return name === null ? [] : [[name, home.clientId]];
+        }),
+      ),
       limits: this.serverLimits,
       edgeLimits: { ...edgeLimits, ...scenario.edgeLimits },
     };

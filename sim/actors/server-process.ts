@@ -43,6 +43,7 @@ export type ServerSettings = {
   readonly corsOrigins: readonly string[] | null;
   readonly trustedProxies: readonly string[];
   readonly pathRouting: boolean;
+  readonly hostnames: Readonly<Record<string, string>>;
   readonly limits: ServerLimits;
   readonly edgeLimits: EdgeLimits;
 };
@@ -100,6 +101,7 @@ export class ServerProcess implements SteppedServer {
       corsOrigins: settings.corsOrigins,
       ...FIXED,
       pathRouting: settings.pathRouting,
+      hostnames: settings.hostnames,
       trustedProxies: settings.trustedProxies,
       build: "simulated",
       limits: settings.limits,
@@ -177,12 +179,13 @@ export class ServerProcess implements SteppedServer {
 
   /** Reads the settings anew, of which these are not as they were at the start. */
   change(changes: Partial<ServerLiveSettings>): void {
-    const { corsOrigins, trustedProxies, registerAgain, pathRouting, limits } = this.#settings;
+    const { corsOrigins, trustedProxies, registerAgain, pathRouting, hostnames, limits } = this.#settings;
     const settings = {
       corsOrigins,
       trustedProxies,
       registerAgain,
       pathRouting,
+      hostnames,
       limits,
       ...FIXED,
       ...changes,

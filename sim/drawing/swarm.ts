@@ -152,6 +152,7 @@ function drawHomes(random: Random, nodes: number, calm: boolean): HomeSpec[] {
       queue,
       packetBytes,
       ...(protocol === null ? {} : { protocol }),
+      ...(own.stream("name").chance(1, 3) ? { isNamed: true as const } : {}),
       ...(agent === "culvert" ? drawAccess(own.stream("access")) : {}),
       registers: agent === "culvert" && own.chance(1, 2),
       node: own.below(nodes),

@@ -1,6 +1,6 @@
 /** Where a request goes: whose home it is for, read from its target and its host and from nothing of `core/`. */
 import type { ServerEvent } from "../../core/events.ts";
-import { DOMAIN } from "../scenario/request.ts";
+import { DOMAIN, OWN_DOMAIN } from "../scenario/request.ts";
 import { headerOf } from "../tools/headers.ts";
 
 type Opened = Extract<ServerEvent, { readonly type: "exchange_opened" }>;
@@ -20,7 +20,8 @@ export function placeOf(opened: Pick<Opened, "target" | "headers">): Place {
     (octet) => `%${octet.charCodeAt(0).toString(16).toUpperCase()}`,
   );
   const host = (headerOf(headers, "host") ?? "").toLowerCase().replace(/:\d*$/, "").replace(/\.$/, "");
-  const label = host.endsWith(`.${DOMAIN}`) ? host.slice(0, -DOMAIN.length - 1) : "";
+  const domain = host.endsWith(`.${OWN_DOMAIN}`) ? OWN_DOMAIN : DOMAIN;
+  const label = host.endsWith(`.${domain}`) ? host.slice(0, -domain.length - 1) : "";
   if (label !== "" && !label.includes(".")) return { way: "host", clientId: label, target };
   const path = /^\/t\/([^/?]+)(.*)$/.exec(target);
   if (path !== null)

@@ -10,6 +10,14 @@ import { cookieField, signedBy } from "./session.ts";
 
 /** Homes have names below this one. */
 export const DOMAIN = "tunnel.example";
+
+/** Below it are names that a server gives to homes beside those of the domain. */
+export const OWN_DOMAIN = "own.example";
+
+/** A name of its own; null where the server gives it none. */
+export function ownNameOf({ clientId, isNamed }: HomeSpec): string | null {
+  return isNamed === true ? `${clientId}.${OWN_DOMAIN}` : null;
+}
 /** The operator's token. */
 export const ACCESS_TOKEN = tokenNamed("access");
 const WRONG_TOKEN = tokenNamed("wrong");
@@ -84,7 +92,7 @@ export function requestOf(scenario: Scenario, visit: VisitOperation): RequestHea
   if (request.odd !== undefined) return oddHead(request.odd, knownTo(scenario, visit.home));
   const token = tokenOf(scenario, visit.home, request.credential);
   const home = scenario.homes[visit.home];
-  const host = request.way === "host" ? `${home?.clientId}.${DOMAIN}` : DOMAIN;
+  const host = request.way === "host" ? hostFor(visit, home) : DOMAIN;
   const headers = ["host", host, "accept", "*/*"];
   const cookie = cookieOf(visit, home, token);
   if (cookie !== null) headers.push("cookie", cookie);
@@ -146,6 +154,12 @@ function forwarded(head: RequestHead, id: number): RequestHead {
     headers: [...head.headers, ...fields],
     peer: PEERS[(id >> 1) % PEERS.length] ?? PEERS[0],
   };
+}
+
+/** By each of its names some come. */
+function hostFor({ id }: VisitOperation, home: HomeSpec | undefined): string {
+  const own = home === undefined ? null : ownNameOf(home);
+  return own !== null && id % 2 === 0 ? own : `${home?.clientId}.${DOMAIN}`;
 }
 
 /** What the visit shows to be let in, as a field's value; empty for nothing. */

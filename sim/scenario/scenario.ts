@@ -50,6 +50,8 @@ export type HomeSpec = {
   readonly clientId: string;
   /** Which program keeps its tunnel: ours, or a model of the deployed one. */
   readonly agent: "culvert" | "moosicbox";
+  /** Whether it has a name of its own beside the one of the domain. */
+  readonly isNamed?: true;
   readonly queue: QueueOrder;
   /** Largest message that its agent sends. */
   readonly packetBytes: number;

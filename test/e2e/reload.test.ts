@@ -12,7 +12,7 @@ import {
   startServerProgram,
   untilTrue,
 } from "../helpers/program.ts";
-import { ACCESS_TOKEN, temporaryFolder } from "../helpers/tunnel.ts";
+import { ACCESS_TOKEN, registerAt, startAgent, temporaryFolder } from "../helpers/tunnel.ts";
 import { ask, open } from "../helpers/visitor.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -71,6 +71,22 @@ describe("a server with a configuration file", () => {
     });
     server.signal("SIGTERM");
     expect(await server.ended).toBe(0);
+  });
+
+  test("takes over names of homes, which lead there from then on", async () => {
+    write("cors-origin: https://a.example.org");
+    const server = await startServerProgram({ flags: ["--config", file] });
+    const origin = await startOrigin((request, response) =>
+      response.end(`${request.headers["x-forwarded-host"]}`),
+    );
+    const clientToken = await registerAt(server.url, "home");
+    await startAgent(server, origin.url, { clientId: "home", protocol: "native" });
+    const headers = { host: "photos.example.org", authorization: `Bearer ${clientToken}` };
+    const visit = () => ask(`${server.url}/health`, { headers });
+    expect((await visit()).body.toString()).toContain("healthy");
+    write("cors-origin: https://a.example.org", "hostname: {photos.example.org: home}");
+    await reload(server, '"changed":["hostname"]');
+    expect((await visit()).body.toString()).toBe("photos.example.org");
   });
 
   test("keeps all settings as they are where one of them cannot be used", async () => {

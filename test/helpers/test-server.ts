@@ -85,6 +85,7 @@ export class TestServer {
       docsUrl: null,
       corsOrigins: null,
       domain: null,
+      hostnames: {},
       pathRouting: false,
       queryTokens: true,
       trustedProxies: [],

@@ -10,7 +10,14 @@ import type { ServerSettings } from "../config.ts";
 import { parseProxies } from "../routing/proxies.ts";
 import type { ServerState } from "../state/server.ts";
 
-const LIVE = ["corsOrigins", "queryTokens", "registerAgain", "trustedProxies", "docsUrl"] as const;
+const LIVE = [
+  "corsOrigins",
+  "hostnames",
+  "queryTokens",
+  "registerAgain",
+  "trustedProxies",
+  "docsUrl",
+] as const;
 
 /** The welcome tells agents where their homes are found, and what they print goes on leading there. */
 const AT_START = ["domain", "pathRouting"] as const;
@@ -24,10 +31,11 @@ export function onSettingsChanged(
   const changed = changedNames(config, settings, LIVE);
   const waiting = changedNames(config, settings, AT_START);
   const limits = liveLimits(config.limits, settings.limits, LIVE_SERVER_LIMITS);
-  const { corsOrigins, queryTokens, registerAgain, trustedProxies, docsUrl } = settings;
+  const { corsOrigins, hostnames, queryTokens, registerAgain, trustedProxies, docsUrl } = settings;
   state.config = {
     ...config,
     corsOrigins,
+    hostnames,
     queryTokens,
     registerAgain,
     trustedProxies,

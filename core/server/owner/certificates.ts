@@ -2,7 +2,8 @@
  * Which names may get a certificate of this server's operator. A proxy in front that makes them as they are needed asks before
  * each: otherwise anybody who points a name at it could have any number made, until the authority makes no more for anybody.
  *
- * The server's own name may, and the name of a home that is here, or that the registry remembers. About a name that no home can
+ * The server's own name may, one that the operator gave to a home, and the name of a home that is here, or that the registry
+ * remembers. About a name that no home can
  * have the registry is not asked, nor twice in a moment about the same; and all that ask have but one stranger's room at it.
  */
 import type { ServerEffect } from "../../effects.ts";
@@ -26,10 +27,10 @@ export function onCertificateAsked(
   { question, name }: Question,
   out: Outbox<ServerEffect>,
 ): void {
-  const { domain, limits } = state.config;
+  const { domain, hostnames, limits } = state.config;
   const answer = (said: Answer) => out.push({ type: "certificate_answer", question, answer: said });
   const host = name.toLowerCase().replace(/\.$/, "");
-  if (host === domain) return answer("granted");
+  if (host === domain || Object.hasOwn(hostnames, host)) return answer("granted");
   const clientId = domain === null ? null : homeOfHost(host, domain);
   if (clientId === null) return answer("refused");
   if (liveTunnel(state, clientId) !== undefined || absentAccess(state, clientId) !== undefined) {

@@ -26,14 +26,14 @@ export type Place =
 
 export function placeOf(
   request: { readonly method: string; readonly target: string; readonly headers: HeaderList },
-  config: Pick<ServerConfig, "domain" | "pathRouting">,
+  config: Pick<ServerConfig, "domain" | "hostnames" | "pathRouting">,
 ): Place {
   const { method, headers } = request;
   const target = method === "OPTIONS" && WHOLE_SERVER.test(request.target) ? "*" : originForm(request.target);
   if (target === null) return { type: "nowhere", detail: "The request target cannot be read." };
   const host = requestHost(request.target, headers);
   if (host === null) return { type: "nowhere", detail: "The request does not name one host." };
-  const named = config.domain === null || host === undefined ? null : homeOfHost(host.name, config.domain);
+  const named = host === undefined ? null : homeNamed(host.name, config);
   if (named !== null)
     return { type: "home", way: "host", clientId: named, prefix: "", target, elsewhere: null };
   const [, raw, rest = ""] = (config.pathRouting ? HOME_PATH.exec(target) : null) ?? [];
@@ -46,13 +46,23 @@ export function placeOf(
   return { type: "home", way: "path", clientId, prefix, target: local, elsewhere };
 }
 
-/** Where visitors find a home with a browser. */
+/** The client id of the home whose name this is, in lower case and without a port; null for a name that is no home's. */
+export function homeNamed(
+  host: string,
+  { domain, hostnames }: Pick<ServerConfig, "domain" | "hostnames">,
+): string | null {
+  if (Object.hasOwn(hostnames, host)) return hostnames[host] ?? null;
+  return domain === null ? null : homeOfHost(host, domain);
+}
+
+/** Where visitors find a home with a browser: by a name of its own rather than by one of the server's. */
 export function waysOf(
   clientId: string,
-  { domain, pathRouting }: Pick<ServerConfig, "domain" | "pathRouting">,
+  { domain, hostnames, pathRouting }: Pick<ServerConfig, "domain" | "hostnames" | "pathRouting">,
 ): Ways {
+  const own = Object.keys(hostnames).find((name) => hostnames[name] === clientId);
   return {
-    host: domain === null ? null : hostOfHome(clientId, domain),
+    host: own ?? (domain === null ? null : hostOfHome(clientId, domain)),
     // Browsers take such segments away, however they are written.
     path:
       pathRouting && isClientId(clientId) && !DOTS.test(clientId)

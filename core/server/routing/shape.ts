@@ -86,7 +86,7 @@ export type Route = {
   readonly forward: Forward;
 };
 
-export type RouteConfig = Pick<ServerConfig, "domain" | "pathRouting" | "queryTokens">;
+export type RouteConfig = Pick<ServerConfig, "domain" | "hostnames" | "pathRouting" | "queryTokens">;
 
 export function profileOf(query: ReadonlyMap<string, string>, headers: HeaderList): string | null {
   return queryValue(query, "moosicboxProfile") ?? headerValue(headers, "moosicbox-profile") ?? null;

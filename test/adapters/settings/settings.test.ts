@@ -21,6 +21,7 @@ describe("the settings of serve", () => {
       accessToken: null,
       corsOrigins: null,
       domain: null,
+      hostnames: {},
       pathRouting: false,
       queryTokens: true,
       reusePort: false,
@@ -57,6 +58,29 @@ describe("the settings of serve", () => {
       database: { path: ":memory:" },
       adminPort: 1001,
     });
+  });
+
+  test("give homes further names, each to one home", () => {
+    const given = (...texts: readonly string[]) =>
+      readServeConfig([...texts.flatMap((text) => ["--hostname", text]), "--domain=x.example.org"], {})
+        .hostnames;
+    expect(given("photos.example.org=Photos", "p.example.org=Photos", "m.x.example.org=a=b")).toEqual({
+      "photos.example.org": "Photos",
+      "p.example.org": "Photos",
+      "m.x.example.org": "a=b",
+    });
+    for (const wrong of [
+      "photos.example.org",
+      "Photos.example.org=a",
+      "10.0.0.1=a",
+      "=a",
+      "a.org=",
+      "a.org:80=a",
+    ]) {
+      expect(() => given(wrong), wrong).toThrow("--hostname must be a DNS name in lower case with its home");
+    }
+    expect(() => given("a.example.org=one", "a.example.org=two")).toThrow("gives one name to two homes");
+    expect(() => given("x.example.org=one")).toThrow("gives the name of --domain to a home");
   });
 
   test.each(["serve", "agent"] as const)("of %s all have a name in the environment", (command) => {

@@ -5,11 +5,21 @@ import type { ServerSettings } from "../../../../core/server/config.ts";
 import { TestServer } from "../../../helpers/test-server.ts";
 
 function change(server: TestServer, settings: Partial<ServerSettings>): ServerReport | undefined {
-  const { corsOrigins, domain, pathRouting, queryTokens, registerAgain, trustedProxies, docsUrl, limits } =
-    server.state.config;
+  const {
+    corsOrigins,
+    domain,
+    hostnames,
+    pathRouting,
+    queryTokens,
+    registerAgain,
+    trustedProxies,
+    docsUrl,
+    limits,
+  } = server.state.config;
   const before = {
     corsOrigins,
     domain,
+    hostnames,
     pathRouting,
     queryTokens,
     registerAgain,

@@ -8,7 +8,7 @@ const { addressStrangersMax, recallFreshMs, registryVisitorMs } = serverLimits;
 
 function server(domain: string | null = "example.com", limits = {}) {
   const registry = new TestRegistry();
-  const under = new TestServer(limits, { domain }, registry);
+  const under = new TestServer(limits, { domain, hostnames: { "photos.example.org": "photos" } }, registry);
   registry.homes.set("away", { access: "public", seenMs: 0 });
   let question = 0;
   const ask = (name: string) => {
@@ -27,6 +27,13 @@ describe("a certificate", () => {
       expect(registry.count("recall_home")).toBe(0);
     },
   );
+
+  it("is granted for a name that the operator gave to a home, whether that was ever there", () => {
+    const { ask, registry } = server(null);
+    expect(ask("Photos.example.org")).toBe("1 granted");
+    expect(ask("a.photos.example.org")).toBe("2 refused");
+    expect(registry.count("recall_home")).toBe(0);
+  });
 
   it.each([
     "example.org",

@@ -8,7 +8,7 @@ import type { Route, RouteConfig } from "../../../../core/server/routing/shape.t
 import { socketRouteOf } from "../../../../core/server/routing/socket-route.ts";
 import { TestServer } from "../../../helpers/test-server.ts";
 
-const CONFIG: RouteConfig = { domain: "example.com", pathRouting: true, queryTokens: true };
+const CONFIG: RouteConfig = { domain: "example.com", hostnames: {}, pathRouting: true, queryTokens: true };
 const HOME = ["Host", "home.example.com"];
 const HASH = "0".repeat(64);
 

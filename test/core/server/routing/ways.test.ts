@@ -1,9 +1,9 @@
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { isClientId, placeOf, waysOf } from "../../../../core/server/routing/place.ts";
 import { decodeWays } from "../../../../core/wire/ways.ts";
 
-const both = { domain: "tunnel.test", pathRouting: true };
+const both = { domain: "tunnel.test", hostnames: {}, pathRouting: true };
 
 const clientIds = fc
   .oneof(
@@ -39,5 +39,47 @@ it("a home has the ways that the server has, by host where its client id can be 
   expect(waysOf("Home", both)).toEqual({ host: null, path: "/t/Home/" });
   expect(waysOf("www", both).host).toBeNull();
   expect(waysOf("..", both).path).toBeNull();
-  expect(waysOf("home", { domain: null, pathRouting: false })).toEqual({ host: null, path: null });
+  expect(waysOf("home", { domain: null, hostnames: {}, pathRouting: false })).toEqual({
+    host: null,
+    path: null,
+  });
+});
+
+describe("a name of a home's own", () => {
+  const named = {
+    domain: "tunnel.test",
+    hostnames: { "photos.example.org": "Photos & more" },
+    pathRouting: false,
+  };
+  const at = (host: string, config: Parameters<typeof placeOf>[1] = named) =>
+    placeOf({ method: "GET", target: "/auth/register-client?clientId=x", headers: ["host", host] }, config);
+
+  it("leads to it with every path, in every spelling", () => {
+    for (const host of ["photos.example.org", "PHOTOS.example.org:8443", "photos.example.org."]) {
+      expect(at(host), host).toEqual({
+        type: "home",
+        way: "host",
+        clientId: "Photos & more",
+        prefix: "",
+        target: "/auth/register-client?clientId=x",
+        elsewhere: null,
+      });
+    }
+  });
+
+  it("leads there without a domain, too", () => {
+    expect(at("photos.example.org", { ...named, domain: null })).toMatchObject({ clientId: "Photos & more" });
+  });
+
+  it("is not any other name, nor one of JavaScript's", () => {
+    for (const host of ["example.org", "a.photos.example.org", "photos.example.orgg", "constructor"]) {
+      expect(at(host), host).toMatchObject({ type: "server" });
+    }
+    expect(at("constructor.tunnel.test")).toMatchObject({ clientId: "constructor" });
+  });
+
+  it("is what the home is told, rather than the one below the domain", () => {
+    expect(waysOf("Photos & more", named).host).toBe("photos.example.org");
+    expect(waysOf("home", named).host).toBe("home.tunnel.test");
+  });
 });
