@@ -3,8 +3,8 @@ import { CREDENTIAL_COMMANDS, type CredentialCommand, credentialSettingsOf } fro
 import { hashPasswordSettings } from "./settings/hash-password.ts";
 import { healthSettings } from "./settings/health.ts";
 import { LIMIT_REASONS } from "./settings/limit-reasons.ts";
+import type { Setting } from "./settings/reading/setting.ts";
 import { revokeSettings } from "./settings/revoke.ts";
-import type { Setting } from "./settings/setting.ts";
 import { type CommandName, limitsOf, settingsOf } from "./settings/settings.ts";
 
 export const OVERVIEW = `Culvert, a self-hosted HTTP tunnel

@@ -1,6 +1,6 @@
 /** `culvert check`: what would become of a command with the settings that it is given. */
 import { suggestion } from "../../core/text/nearest.ts";
-import type { Environment } from "../settings/reader.ts";
+import type { Environment } from "../settings/reading/reader.ts";
 import { exposedSecrets, readAgentConfigs, readServeConfig } from "../settings/settings.ts";
 import { StartupError } from "../startup-error.ts";
 import { checkAgents } from "./check-agent.ts";

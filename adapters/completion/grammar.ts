@@ -1,6 +1,6 @@
 /** What can be typed behind `culvert`, as the completion of every shell needs it. */
 import { helpPages, typedSettings } from "../help.ts";
-import type { Setting } from "../settings/setting.ts";
+import type { Setting } from "../settings/reading/setting.ts";
 import { limitsOf } from "../settings/settings.ts";
 
 export type TypedCommand = {

@@ -16,8 +16,8 @@ import {
   originName,
   origins,
 } from "./origin.ts";
+import { configSetting, placedPath, type Setting } from "./reading/setting.ts";
 import { always, clientId, ON_OFF, onOff, serverUrl, token } from "./schemas.ts";
-import { configSetting, placedPath, type Setting } from "./setting.ts";
 
 export type RunAgentConfig = Pick<AgentConfig, "protocol" | "access" | "hostHeader" | "headers" | "docsUrl"> &
   ConnectionConfig &

@@ -5,9 +5,9 @@ import { z } from "zod";
 import { isInBlock, parseIp, parseIpBlock } from "../../core/http/ip.ts";
 import { codeOf } from "../error-cause.ts";
 import { StartupError } from "../startup-error.ts";
-import type { Environment } from "./reader.ts";
+import type { Environment } from "./reading/reader.ts";
+import { placedPath, type Setting } from "./reading/setting.ts";
 import { ON_OFF, onOff, refuse } from "./schemas.ts";
-import { placedPath, type Setting } from "./setting.ts";
 
 export type ConnectionConfig = {
   /** The agent's own connections go through it; `http:` or `https:`, perhaps with a login. Null for none. */

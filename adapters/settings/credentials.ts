@@ -1,11 +1,11 @@
 /** The settings of the commands that make and end credentials. */
 import { z } from "zod";
 import { assert } from "../../core/assert.ts";
-import { exposedFlags } from "./flags.ts";
 import { database, type SqliteSettings } from "./network.ts";
-import { type Environment, readSettings } from "./reader.ts";
+import { exposedFlags } from "./reading/flags.ts";
+import { type Environment, readSettings } from "./reading/reader.ts";
+import { type Setting, withFiles } from "./reading/setting.ts";
 import { clientId, clientIdText, refuse, serverUrl, token } from "./schemas.ts";
-import { type Setting, withFiles } from "./setting.ts";
 import { type CommandName, type MysqlSettings, ownSettingsOf, variablesOfAll } from "./settings.ts";
 
 /** Each is two words or one, as it is typed. */

@@ -1,7 +1,7 @@
 /** Where errors lead people. */
 
+import type { Setting } from "./reading/setting.ts";
 import { baseUrl } from "./schemas.ts";
-import type { Setting } from "./setting.ts";
 
 /** Of a page that has an anchor for each code; null for none. */
 export const docsUrl = baseUrl(

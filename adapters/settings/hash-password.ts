@@ -1,7 +1,7 @@
 /** The one setting of `culvert hash-password`. The password itself is none: a setting can be seen by others. */
 import { z } from "zod";
-import { readSettings } from "./reader.ts";
-import type { Setting } from "./setting.ts";
+import { readSettings } from "./reading/reader.ts";
+import type { Setting } from "./reading/setting.ts";
 
 const schema = z.object({
   user: z

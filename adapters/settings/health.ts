@@ -1,8 +1,8 @@
 /** The settings of `culvert health`: where the operator's listener of a server on this machine is, as `culvert serve` was told. */
 import { z } from "zod";
 import { bind, port } from "./network.ts";
-import { type Environment, readSettings } from "./reader.ts";
-import type { Setting } from "./setting.ts";
+import { type Environment, readSettings } from "./reading/reader.ts";
+import type { Setting } from "./reading/setting.ts";
 import { variablesOfAll } from "./settings.ts";
 
 export type HealthConfig = { readonly adminPort: number; readonly adminBind: string };

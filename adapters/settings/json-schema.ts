@@ -4,10 +4,10 @@
  */
 import { z } from "zod";
 import { agentSchema, agentSettings } from "./agent.ts";
-import { OF_ALL_HOMES, OF_ONE_HOME } from "./config-file.ts";
 import { LIMIT_REASONS } from "./limit-reasons.ts";
+import { OF_ALL_HOMES, OF_ONE_HOME } from "./reading/config-file.ts";
+import { fileOf, type Setting } from "./reading/setting.ts";
 import { serveSchema, serveSettings } from "./serve.ts";
-import { fileOf, type Setting } from "./setting.ts";
 import { type CommandName, limitsOf } from "./settings.ts";
 
 export type JsonSchema = { readonly [Keyword in string]: unknown };

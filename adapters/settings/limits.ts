@@ -2,8 +2,8 @@
 import { z } from "zod";
 import { InvariantError } from "../../core/assert.ts";
 import { suggestion } from "../../core/text/nearest.ts";
+import type { Setting } from "./reading/setting.ts";
 import { refuse } from "./schemas.ts";
-import type { Setting } from "./setting.ts";
 
 /** Texts `NAME=VALUE` over the defaults; the relations between limits are those that the core asserts. */
 export function limitsSchema<Limits extends Readonly<Record<string, number>>>(

@@ -1,6 +1,6 @@
 /** How much the log tells, and in which form. */
 import { z } from "zod";
-import type { Setting } from "./setting.ts";
+import type { Setting } from "./reading/setting.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

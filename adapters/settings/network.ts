@@ -5,8 +5,8 @@ import { parseIpBlock } from "../../core/http/ip.ts";
 import { REGISTER_AGAIN } from "../../core/registry/credentials.ts";
 import { isClientId } from "../../core/server/routing/place.ts";
 import { type MysqlSettings, parseMysqlUrl } from "./mysql-url.ts";
+import { placedPath, type Setting } from "./reading/setting.ts";
 import { ON_OFF, refuse } from "./schemas.ts";
-import { placedPath, type Setting } from "./setting.ts";
 
 /** `path` is a file, or `:memory:`. */
 export type SqliteSettings = { readonly type: "sqlite"; readonly path: string };

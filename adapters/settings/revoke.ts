@@ -1,12 +1,12 @@
 /** The settings of `culvert revoke`. A token is read from a file, and is never on the command line. */
 import { z } from "zod";
 import { isClientId } from "../../core/server/routing/place.ts";
-import { exposedFlags } from "./flags.ts";
 import type { MysqlSettings } from "./mysql-url.ts";
 import { database, isSecretDatabase, type SqliteSettings } from "./network.ts";
-import { type Environment, readSettings } from "./reader.ts";
-import { readSecretFile } from "./secret-file.ts";
-import { type Setting, withFiles } from "./setting.ts";
+import { exposedFlags } from "./reading/flags.ts";
+import { type Environment, readSettings } from "./reading/reader.ts";
+import { readSecretFile } from "./reading/secret-file.ts";
+import { type Setting, withFiles } from "./reading/setting.ts";
 import { variablesOfAll } from "./settings.ts";
 
 export type RevokeConfig = {

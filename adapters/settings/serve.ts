@@ -20,8 +20,8 @@ import {
   type SqliteSettings,
   trustedProxies,
 } from "./network.ts";
+import { configSetting, type Setting } from "./reading/setting.ts";
 import { always, ON_OFF, onOff, token } from "./schemas.ts";
-import { configSetting, type Setting } from "./setting.ts";
 
 export type ServeConfig = LogConfig & {
   /** Null: there is none. */

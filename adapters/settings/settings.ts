@@ -3,12 +3,12 @@ import { agentLimits, serverLimits } from "../../core/limits.ts";
 import { suggestion } from "../../core/text/nearest.ts";
 import { StartupError } from "../startup-error.ts";
 import { agentSchema, agentSettings, type RunAgentConfig } from "./agent.ts";
-import { type ConfigFile, OF_ONE_HOME, readConfigFile } from "./config-file.ts";
 import { proxyFor } from "./connection.ts";
-import { exposedFlags } from "./flags.ts";
-import { type Environment, givenBeforeFile, readSettings } from "./reader.ts";
+import { type ConfigFile, OF_ONE_HOME, readConfigFile } from "./reading/config-file.ts";
+import { exposedFlags } from "./reading/flags.ts";
+import { type Environment, givenBeforeFile, readSettings } from "./reading/reader.ts";
+import { fileOf, type Setting, withFiles } from "./reading/setting.ts";
 import { type ServeConfig, serveSchema, serveSettings } from "./serve.ts";
-import { fileOf, type Setting, withFiles } from "./setting.ts";
 
 export type { RunAgentConfig } from "./agent.ts";
 export { LOG_LEVELS, type LogConfig, type LogLevel } from "./log.ts";

@@ -5,8 +5,8 @@ import { CREDENTIAL_COMMANDS, credentialSettingsOf } from "../../adapters/settin
 import { hashPasswordSettings } from "../../adapters/settings/hash-password.ts";
 import { healthSettings } from "../../adapters/settings/health.ts";
 import { LIMIT_REASONS } from "../../adapters/settings/limit-reasons.ts";
+import type { Setting } from "../../adapters/settings/reading/setting.ts";
 import { revokeSettings } from "../../adapters/settings/revoke.ts";
-import type { Setting } from "../../adapters/settings/setting.ts";
 import { limitsOf, settingsOf } from "../../adapters/settings/settings.ts";
 import { AGENT_PROBLEMS } from "../../core/agent/problem.ts";
 import { FAILURES } from "../../core/failure.ts";
@@ -48,10 +48,12 @@ export function partsIn(text: string): string[] {
   return [...text.matchAll(MARKED)].map(([, name = ""]) => name);
 }
 
-/** The commands that a page of settings has to have: the page of `install` is that of `uninstall` too. */
+/** The commands that a page of settings has to have: the others have no flags, or those of one that is there. */
 export function commandsWithSettings(): string[] {
-  return [...helpPages().keys()].filter((command) => command !== "uninstall");
+  return [...helpPages().keys()].filter((command) => !ALIKE.includes(command));
 }
+
+const ALIKE: readonly string[] = ["uninstall", "check", "completion"];
 
 function installText(): string[] {
   return ["```text", ...INSTALL_HELP.trimEnd().split("\n"), "```"];

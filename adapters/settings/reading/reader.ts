@@ -5,8 +5,8 @@
  * quietly ignored is a hole. No message quotes a value: it may be a secret, or stand in the place of one.
  */
 import type { z } from "zod";
-import { editDistance, suggestion } from "../../core/text/nearest.ts";
-import { StartupError } from "../startup-error.ts";
+import { editDistance, suggestion } from "../../../core/text/nearest.ts";
+import { StartupError } from "../../startup-error.ts";
 import type { FileSection } from "./config-file.ts";
 import { type Flags, readFlags } from "./flags.ts";
 import { readSecretFile } from "./secret-file.ts";

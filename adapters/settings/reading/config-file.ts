@@ -6,9 +6,9 @@
 import fs from "node:fs";
 import path from "node:path";
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Pair, parseDocument, type YAMLMap } from "yaml";
-import { suggestion } from "../../core/text/nearest.ts";
-import { codeOf } from "../error-cause.ts";
-import { StartupError } from "../startup-error.ts";
+import { suggestion } from "../../../core/text/nearest.ts";
+import { codeOf } from "../../error-cause.ts";
+import { StartupError } from "../../startup-error.ts";
 import type { Setting } from "./setting.ts";
 
 /** What the file says of a setting. */

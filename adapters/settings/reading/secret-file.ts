@@ -3,8 +3,8 @@
  * a variable or a flag. No message quotes the path: it may be the secret itself, put in the wrong place.
  */
 import fs from "node:fs";
-import { codeOf } from "../error-cause.ts";
-import { StartupError } from "../startup-error.ts";
+import { codeOf } from "../../error-cause.ts";
+import { StartupError } from "../../startup-error.ts";
 
 /** Far more than any secret; what is larger is another file. */
 const BYTES_MAX = 64 * 1024;

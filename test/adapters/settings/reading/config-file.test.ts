@@ -1,10 +1,10 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
-import { readAgentConfigs, readServeConfig, settingsOf } from "../../../adapters/settings/settings.ts";
-import { StartupError } from "../../../adapters/startup-error.ts";
-import { agentLimits, serverLimits } from "../../../core/limits.ts";
-import { temporaryFolder } from "../../helpers/tunnel.ts";
+import { readAgentConfigs, readServeConfig, settingsOf } from "../../../../adapters/settings/settings.ts";
+import { StartupError } from "../../../../adapters/startup-error.ts";
+import { agentLimits, serverLimits } from "../../../../core/limits.ts";
+import { temporaryFolder } from "../../../helpers/tunnel.ts";
 
 const CANARY = "canary-secret-5d1f";
 

@@ -3,9 +3,9 @@ import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { exposedSecrets, readServeConfig, settingsOf } from "../../../adapters/settings/settings.ts";
-import { StartupError } from "../../../adapters/startup-error.ts";
-import { readAgentConfig } from "../../helpers/settings.ts";
+import { exposedSecrets, readServeConfig, settingsOf } from "../../../../adapters/settings/settings.ts";
+import { StartupError } from "../../../../adapters/startup-error.ts";
+import { readAgentConfig } from "../../../helpers/settings.ts";
 
 const CANARY = "canary-secret-5d1f";
 const AGENT = ["--server", "https://tunnel.example.org", "--to", "http://127.0.0.1:3000"];
@@ -49,7 +49,7 @@ describe("a secret in a file", () => {
     const link = join(folder, "link");
     symlinkSync(fileWith(CANARY), link);
     expect(tokenIn(link)).toBe(CANARY);
-    const main = join(import.meta.dirname, "../../../adapters/settings/settings.ts");
+    const main = join(import.meta.dirname, "../../../../adapters/settings/settings.ts");
     const script = `const { readServeConfig } = await import(${JSON.stringify(main)});
       process.stdout.write(readServeConfig(process.argv.slice(1), {}).accessToken);`;
     const line = `exec "$0" --input-type=module --eval "$1" -- --access-token-file <(printf ${CANARY})`;

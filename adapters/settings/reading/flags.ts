@@ -1,7 +1,7 @@
 /** The command line, taken apart into flags and their values. */
 import { parseArgs } from "node:util";
-import { suggestion } from "../../core/text/nearest.ts";
-import { StartupError } from "../startup-error.ts";
+import { suggestion } from "../../../core/text/nearest.ts";
+import { StartupError } from "../../startup-error.ts";
 import { type Setting, withFiles } from "./setting.ts";
 
 /** The values of each flag that was given, by its name. */
