@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { startOrigin } from "../helpers/origin.ts";
 import {
+  MAIN,
   type Program,
   type ServerProgram,
   startProgram,
@@ -15,7 +16,6 @@ import {
 import { ACCESS_TOKEN, registerAt, startAgent, temporaryFolder } from "../helpers/tunnel.ts";
 import { ask, open } from "../helpers/visitor.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
 const READ = '"msg":"settings read again"';
 
 let file: string;
@@ -112,23 +112,28 @@ describe("a server with a configuration file", () => {
   test("ends when its terminal goes away, whose signal is the same", async () => {
     write("port: 0", "admin-port: 0", "bind: 127.0.0.1", 'database: "sqlite::memory:"');
     const log = join(temporaryFolder(), "log");
-    const main = join(ROOT, "dist/adapters/main.js");
-    const line = `echo $$ > ${log}.pid; exec ${process.execPath} ${main} serve --config ${file} > ${log} 2>&1`;
+    const line = `echo $$ > ${log}.pid; exec ${process.execPath} ${MAIN} serve --config ${file} > ${log} 2>&1`;
     const terminal = spawn("script", ["--quiet", "--command", line, "/dev/null"], {
       env: { PATH: process.env.PATH ?? "", TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN },
       stdio: ["pipe", "ignore", "ignore"],
     });
     onTestFinished(() => void terminal.kill("SIGKILL"));
     const text = () => (existsSync(log) ? readFileSync(log, "utf8") : "");
-    while (!text().includes("admin listener ready")) await new Promise((resolve) => setImmediate(resolve));
+    const until = async (words: string): Promise<void> => {
+      while (!text().includes(words)) {
+        if (text().includes("Error")) throw new Error(text());
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    await until("admin listener ready");
     const pid = Number(readFileSync(`${log}.pid`, "utf8"));
     // As often as one likes, it is no end while the terminal is there.
     process.kill(pid, "SIGHUP");
-    while (!text().includes(READ)) await new Promise((resolve) => setImmediate(resolve));
+    await until(READ);
     expect(text()).not.toContain('"msg":"draining"');
     terminal.kill("SIGKILL");
     await once(terminal, "exit");
-    while (!text().includes('"msg":"draining"')) await new Promise((resolve) => setImmediate(resolve));
+    await until('"msg":"draining"');
   });
 });
 

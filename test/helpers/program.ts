@@ -11,7 +11,8 @@ import { ACCESS_TOKEN, temporaryFolder, visitorsOf } from "./tunnel.ts";
 import { type Answer, ask, open } from "./visitor.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const MAIN = join(ROOT, "dist/program.cjs");
+/** What is shipped. */
+export const MAIN = join(ROOT, "dist/program.cjs");
 
 /** A file descriptor, or a pipe that is read and kept in `output`. */
 export type Sink = number | "pipe";
