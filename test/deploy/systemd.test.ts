@@ -1,10 +1,7 @@
 /** `culvert install` under a real systemd, in a container that it starts as on a machine. */
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sh } from "./shell.ts";
 
 const BASE = process.env.TEST_BASE_IMAGE ?? "";
@@ -12,22 +9,25 @@ const NAME = `culvert-systemd-${randomUUID()}`;
 /** By `systemd-analyze security`: 0 is shut off from everything, 10 from nothing. Docker's own unit has 9.6. */
 const EXPOSURE_MAX = 1.5;
 
-const folder = mkdtempSync(join(tmpdir(), "culvert-systemd-"));
+/** Nothing here takes so long but what never comes. */
+const PATIENCE_MS = 180_000;
+
 afterAll(() => {
-  rmSync(folder, { recursive: true, force: true });
   sh(`docker rm --force --volumes ${NAME}`);
 });
 
-sh("npm run --silent build && node deploy/binary/build.ts linux-x64");
-// It mounts, and divides its processes into control groups.
-sh(`docker run --detach --name ${NAME} --cap-add ALL --cap-drop SYS_RESOURCE \
+beforeAll(() => {
+  sh("npm run --silent build && node deploy/binary/build.ts linux-x64");
+  // It mounts, and divides its processes into control groups.
+  sh(`docker run --detach --name ${NAME} --cap-add ALL --cap-drop SYS_RESOURCE \
   --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
   --tmpfs /run --tmpfs /run/lock --tmpfs /tmp:exec --volume /sys/fs/cgroup:/sys/fs/cgroup ${BASE} /lib/systemd/systemd`);
-sh(`docker cp executables/culvert-linux-x64 ${NAME}:/usr/local/bin/culvert`);
-sh(`docker cp deploy/systemd ${NAME}:/units`);
-// On a machine it is so from the start, and secrets get to a service by that.
-inside("mount --make-rshared /");
-inside("until systemctl is-system-running --wait | grep --extended-regexp 'running|degraded'; do :; done");
+  sh(`docker cp executables/culvert-linux-x64 ${NAME}:/usr/local/bin/culvert`);
+  sh(`docker cp deploy/systemd ${NAME}:/units`);
+  // On a machine it is so from the start, and secrets get to a service by that.
+  inside("mount --make-rshared /");
+  inside("until systemctl is-system-running --wait | grep --extended-regexp 'running|degraded'; do :; done");
+});
 
 function inside(command: string, user = ""): string {
   const as =
@@ -37,6 +37,7 @@ function inside(command: string, user = ""): string {
   return execFileSync("docker", ["exec", ...as, NAME, "bash", "-euo", "pipefail", "-c", command], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
+    timeout: PATIENCE_MS,
   });
 }
 
