@@ -146,11 +146,12 @@ export function written(folder: string, name: string, text: string): string {
 }
 
 /** No port but the one that it is given, and nothing that stays in the machine. */
-const caddyGlobals = "{\n  admin off\n  auto_https disable_redirects\n  skip_install_trust\n}\n";
+const CADDY_OPTIONS = "{\n  admin off\n  auto_https disable_redirects\n  skip_install_trust\n";
 
 /** The command line that runs Caddy with that Caddyfile. */
 export function caddy(text: string, folder: string): readonly string[] {
-  const file = written(folder, "Caddyfile", caddyGlobals + text);
+  const [, options] = /^\{\n([\s\S]*)/.exec(text) ?? [];
+  const file = written(folder, "Caddyfile", CADDY_OPTIONS + (options ?? `}\n${text}`));
   return ["caddy", "run", "--config", file, "--adapter", "caddyfile"];
 }
 

@@ -10,7 +10,7 @@ import { read } from "../helpers/visitor.ts";
 import { caddy, caddyAuthority, type FrontKind, placed, startFront, written } from "./front.ts";
 
 const PAGE = readDocument("docs/tls-and-proxies.md");
-const [CADDY_ONE_NAME = "", CADDY_NAMES = ""] = blocksIn(PAGE, "caddyfile");
+const [CADDY = "", CADDY_ONE_NAME = "", CADDY_NAMES = ""] = blocksIn(PAGE, "caddyfile");
 const [NGINX = ""] = blocksIn(PAGE, "nginx");
 const [HAPROXY = ""] = blocksIn(PAGE, "haproxy");
 
@@ -164,9 +164,11 @@ describe("Caddy with one name", () => {
     const front = await startFront(kind, origin.url);
     expect((await front.ask("/")).body.toString()).toBe("come in");
   });
+});
 
-  test("is the same on the page and in the README", () => {
-    expect(blocksIn(readDocument("README.md"), "caddyfile")).toEqual([CADDY_ONE_NAME]);
+describe("Caddy that makes certificates as visitors come", () => {
+  test.each(["README.md", "docs/getting-started.md"])("is the same in %s as on the page", (file) => {
+    expect(blocksIn(readDocument(file), "caddyfile")).toEqual([CADDY]);
   });
 });
 
