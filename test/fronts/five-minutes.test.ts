@@ -9,7 +9,7 @@ import { startOrigin } from "../helpers/origin.ts";
 import { freePorts } from "../helpers/program.ts";
 import { temporaryFolder } from "../helpers/tunnel.ts";
 import { type Answer, read } from "../helpers/visitor.ts";
-import { caddy, caddyAuthority, placed, runFront } from "./front.ts";
+import { caddy, caddyAuthority, ofOwnAuthority, placed, runFront } from "./front.ts";
 
 test("who does what the README says has a home on the internet", async () => {
   const [, section = ""] = readDocument("README.md").split("## Five minutes");
@@ -30,13 +30,10 @@ test("who does what the README says has a home on the internet", async () => {
 
   const [caddyfile = ""] = blocksIn(section, "caddyfile");
   const replaced = {
-    "https:// {": `https://:${frontPort} {`,
-    // The authority of this Caddy alone.
-    "  tls {": "  tls internal {",
     "127.0.0.1:8001": `127.0.0.1:${adminPort}`,
     "127.0.0.1:8000": `127.0.0.1:${port}`,
   };
-  await runFront(caddy(placed(caddyfile, replaced), here), here, frontPort);
+  await runFront(caddy(ofOwnAuthority(placed(caddyfile, replaced), frontPort), here), here, frontPort);
   const authority = caddyAuthority(here);
 
   await run(invite, { folder: here }).succeeded();
