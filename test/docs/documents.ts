@@ -12,6 +12,7 @@ export function documents(): string[] {
     "README.md",
     "CONTRIBUTING.md",
     "sim/README.md",
+    "deploy/README.md",
     ".github/SECURITY.md",
     ...pages.map((name) => `docs/${name}`),
   ];

@@ -9,7 +9,7 @@ import { startOrigin } from "../helpers/origin.ts";
 import { freePorts } from "../helpers/program.ts";
 import { temporaryFolder } from "../helpers/tunnel.ts";
 import { type Answer, read } from "../helpers/visitor.ts";
-import { caddy, caddyAuthority, placed, runFront } from "./front.ts";
+import { caddy, caddyAuthority, ofOwnAuthority, placed, runFront } from "./front.ts";
 
 test("who does what the README says has a home on the internet", async () => {
   const [, section = ""] = readDocument("README.md").split("## Five minutes");
@@ -19,15 +19,21 @@ test("who does what the README says has a home on the internet", async () => {
   expect(install).toMatch(/^npm ci && npm install/);
   expect(rest).toEqual([]);
 
-  const [port, frontPort] = await freePorts();
+  const [[port, frontPort], [adminPort]] = [await freePorts(), await freePorts()];
   const here = temporaryFolder();
   await run(makeToken, { folder: here }).succeeded();
-  const environment = { PORT: String(port), ADMIN_PORT: "0" };
-  await run(serve, { folder: here, environment }).printed(/^listening on /m);
+  await run(serve, {
+    folder: here,
+    environment: { PORT: String(port), ADMIN_PORT: String(adminPort) },
+    replaced: { "tunnel.example.net": "localhost" },
+  }).printed(/^listening on /m);
 
   const [caddyfile = ""] = blocksIn(section, "caddyfile");
-  const replaced = { "tunnel.example.net": `localhost:${frontPort}`, "127.0.0.1:8000": `127.0.0.1:${port}` };
-  await runFront(caddy(placed(caddyfile, replaced), here), here, frontPort);
+  const replaced = {
+    "127.0.0.1:8001": `127.0.0.1:${adminPort}`,
+    "127.0.0.1:8000": `127.0.0.1:${port}`,
+  };
+  await runFront(caddy(ofOwnAuthority(placed(caddyfile, replaced), frontPort), here), here, frontPort);
   const authority = caddyAuthority(here);
 
   await run(invite, { folder: here }).succeeded();
@@ -48,12 +54,15 @@ test("who does what the README says has a home on the internet", async () => {
   });
   await running.printed(/^connected as my-home$/m);
   const link = await running.printed(/^visitors reach it at (\S+)$/m);
-  expect(link).toBe(`https://localhost:${frontPort}/t/my-home/`);
-  expect(section).toContain("https://tunnel.example.net/t/my-home/");
+  expect(link).toBe(`https://my-home.localhost:${frontPort}/`);
+  expect(section).toContain("https://my-home.tunnel.example.net/");
 
   const ask = (headers: Record<string, string>) =>
     new Promise<Answer>((resolve, reject) => {
-      const call = request(link, { ca: readFileSync(authority), agent: false, headers });
+      const { host, hostname } = new URL(link);
+      const tls = { ca: readFileSync(authority), servername: hostname };
+      const to = { host: "127.0.0.1", port: frontPort, agent: false, ...tls };
+      const call = request({ ...to, headers: { host, ...headers } });
       call.once("error", reject);
       call.once("response", (response) => resolve(read(response)));
       call.end();

@@ -10,7 +10,7 @@ import { onTestFinished } from "vitest";
 import WebSocket from "ws";
 import { createCertificate } from "../adapters/origin/certificate.ts";
 import { freePorts } from "../helpers/program.ts";
-import { startAgent, startServer, temporaryFolder } from "../helpers/tunnel.ts";
+import { type Server, startAgent, startServer, temporaryFolder } from "../helpers/tunnel.ts";
 import { type Answer, type AskOptions, read } from "../helpers/visitor.ts";
 
 /** In place of `tunnel.example.net`. */
@@ -19,8 +19,9 @@ const HOME = `home.${DOMAIN}`;
 
 /** What stands in for the machines and files of the documents. */
 export type FrontPlace = {
-  /** The server behind it, `127.0.0.1:PORT`. */
+  /** The server behind it, `127.0.0.1:PORT`, and its operator's listener. */
   readonly server: string;
+  readonly operator: string;
   readonly port: number;
   readonly folder: string;
   readonly certificate: string;
@@ -46,7 +47,7 @@ export type Front = {
 /** A home behind a front: its agent, too, comes through it. Visitors are let in as they are. */
 export async function startFront(kind: FrontKind, origin: string): Promise<Front> {
   const server = await startServer({ flags: [`--domain=${DOMAIN}`, "--trusted-proxy=127.0.0.1"] });
-  const place = await createPlace(server.port);
+  const place = await createPlace(server);
   await runFront(kind.prepare(place), place.folder, place.port);
   const authority = kind.authority?.(place) ?? place.certificate;
   await startAgent({ url: `https://${DOMAIN}:${place.port}` }, origin, {
@@ -74,8 +75,8 @@ export async function startFront(kind: FrontKind, origin: string): Promise<Front
   };
 }
 
-/** A folder with a certificate, and a port for a front of the server on that port. */
-export async function createPlace(serverPort: number): Promise<FrontPlace> {
+/** A folder with a certificate, and a port for a front of that server. */
+export async function createPlace(server: Pick<Server, "port" | "adminPort">): Promise<FrontPlace> {
   const [port] = await freePorts();
   const folder = temporaryFolder();
   const { cert, key } = createCertificate({ alsoFor: [HOME] });
@@ -85,7 +86,8 @@ export async function createPlace(serverPort: number): Promise<FrontPlace> {
     return file;
   };
   return {
-    server: `127.0.0.1:${serverPort}`,
+    server: `127.0.0.1:${server.port}`,
+    operator: `127.0.0.1:${server.adminPort}`,
     port,
     folder,
     certificate: write("certificate.pem", cert),
@@ -146,12 +148,20 @@ export function written(folder: string, name: string, text: string): string {
 }
 
 /** No port but the one that it is given, and nothing that stays in the machine. */
-const caddyGlobals = "{\n  admin off\n  auto_https disable_redirects\n  skip_install_trust\n}\n";
+const CADDY_OPTIONS = "{\n  admin off\n  auto_https disable_redirects\n  skip_install_trust\n";
 
 /** The command line that runs Caddy with that Caddyfile. */
 export function caddy(text: string, folder: string): readonly string[] {
-  const file = written(folder, "Caddyfile", caddyGlobals + text);
+  const [, options] = /^\{\n([\s\S]*)/.exec(text) ?? [];
+  const file = written(folder, "Caddyfile", CADDY_OPTIONS + (options ?? `}\n${text}`));
   return ["caddy", "run", "--config", file, "--adapter", "caddyfile"];
+}
+
+/** Any name at that port, with certificates that the authority of this Caddy alone has signed. */
+export function ofOwnAuthority(text: string, port: number): string {
+  const signed = text.replace(/^(\s+)tls \{$/m, "$1tls internal {");
+  if (signed === text) throw new Error("the configuration says nothing of TLS");
+  return placed(signed, { "https:// {": `https://:${port} {` });
 }
 
 /** Where Caddy keeps the certificate of its own authority. */

@@ -7,15 +7,41 @@ import { WebSocketServer } from "ws";
 import { blocksIn, readDocument } from "../docs/documents.ts";
 import { portOf, startOrigin } from "../helpers/origin.ts";
 import { read } from "../helpers/visitor.ts";
-import { caddy, caddyAuthority, type FrontKind, placed, startFront, written } from "./front.ts";
+import {
+  caddy,
+  caddyAuthority,
+  type FrontKind,
+  ofOwnAuthority,
+  placed,
+  startFront,
+  written,
+} from "./front.ts";
 
 const PAGE = readDocument("docs/tls-and-proxies.md");
-const [CADDY_ONE_NAME = "", CADDY_NAMES = ""] = blocksIn(PAGE, "caddyfile");
+const [CADDY = "", CADDY_ONE_NAME = "", CADDY_NAMES = ""] = blocksIn(PAGE, "caddyfile");
 const [NGINX = ""] = blocksIn(PAGE, "nginx");
 const [HAPROXY = ""] = blocksIn(PAGE, "haproxy");
 
 const FRONTS: Readonly<Record<string, FrontKind>> = {
   caddy: {
+    prepare: ({ folder, port, server, operator }) => {
+      const text = placed(CADDY, { "127.0.0.1:8000": server, "127.0.0.1:8001": operator });
+      return caddy(ofOwnAuthority(text, port), folder);
+    },
+    authority: ({ folder }) => caddyAuthority(folder),
+  },
+  "caddy as in deploy/": {
+    prepare: ({ folder, port, server, operator }) => {
+      const text = placed(readDocument("deploy/Caddyfile"), {
+        "{$CULVERT_HOST:culvert}:8000": server,
+        "{$CULVERT_HOST:culvert}:8001": operator,
+        "{$CADDY_OPTIONS}": "",
+      });
+      return caddy(ofOwnAuthority(text.replace(/^(#.*\n)+/, ""), port), folder);
+    },
+    authority: ({ folder }) => caddyAuthority(folder),
+  },
+  "caddy with one certificate": {
     prepare: ({ folder, port, server, certificate, key }) =>
       caddy(
         placed(CADDY_NAMES, {
@@ -107,6 +133,19 @@ describe.each(Object.entries(FRONTS))("behind %s", (name, kind) => {
     expect((await pieces.next()).value).toBe("data: two\n\n");
   });
 
+  test("a visitor who leaves takes no more of the home", async () => {
+    const left = Promise.withResolvers<void>();
+    const origin = await startOrigin((_request, response) => {
+      response.once("close", () => left.resolve());
+      response.writeHead(200, { "content-type": "text/event-stream" }).write("data: one\n\n");
+    });
+    const front = await startFront(kind, origin.url);
+    const answer = await front.open("/events");
+    await once(answer, "data");
+    answer.destroy();
+    await left.promise;
+  });
+
   test("a WebSocket of the home's service speaks both ways", async () => {
     const http = createServer();
     const sockets = new WebSocketServer({ server: http });
@@ -125,10 +164,9 @@ describe.each(Object.entries(FRONTS))("behind %s", (name, kind) => {
     expect(String(data)).toBe("you said hello");
   });
 
-  const breaksOff =
-    name === "caddy"
-      ? "an answer that breaks off is whole to a visitor of Debian's Caddy, as the page says"
-      : "an answer that breaks off is not taken for the whole";
+  const breaksOff = name.startsWith("caddy")
+    ? "an answer that breaks off is whole to a visitor of Debian's Caddy, as the page says"
+    : "an answer that breaks off is not taken for the whole";
   test(breaksOff, async () => {
     let breakOff = () => {};
     const origin = await startOrigin((_request, response) => {
@@ -141,7 +179,7 @@ describe.each(Object.entries(FRONTS))("behind %s", (name, kind) => {
     await once(response, "data");
     breakOff();
     expect((await answer).body.toString()).toBe("part");
-    expect((await answer).isWhole).toBe(name === "caddy");
+    expect((await answer).isWhole).toBe(name.startsWith("caddy"));
   });
 });
 
@@ -164,9 +202,11 @@ describe("Caddy with one name", () => {
     const front = await startFront(kind, origin.url);
     expect((await front.ask("/")).body.toString()).toBe("come in");
   });
+});
 
-  test("is the same on the page and in the README", () => {
-    expect(blocksIn(readDocument("README.md"), "caddyfile")).toEqual([CADDY_ONE_NAME]);
+describe("Caddy that makes certificates as visitors come", () => {
+  test.each(["README.md", "docs/getting-started.md"])("is the same in %s as on the page", (file) => {
+    expect(blocksIn(readDocument(file), "caddyfile")).toEqual([CADDY]);
   });
 });
 

@@ -17,7 +17,7 @@ test("visitors and agents move to the second node where the first one ends", asy
   const flags = ["--domain=localhost", "--trusted-proxy=127.0.0.1"];
   const first = await startServer({ database, flags });
   const second = await startServer({ database, flags });
-  const place = await createPlace(first.port);
+  const place = await createPlace(first);
   const [front = ""] = FRONT.split(/^backend /m);
   const text = placed(front + BACKEND, {
     "bind :443": `bind 127.0.0.1:${place.port}`,
