@@ -172,9 +172,13 @@ function moveOn(way: Way, socket: number, nowMs: number): void {
 
 /** Where it has no other tunnel, the one that is expected may be there now. */
 function loseOlder(way: Way, socket: number, nowMs: number): void {
-  if (!way.older.delete(socket) || way.openedMs !== null) return;
+  if (!way.older.delete(socket) || way.movesUntilMs === Number.NEGATIVE_INFINITY) return;
   way.failures = Math.min(way.failures, 1);
   way.movesUntilMs = nowMs + MOVES_MS;
+  const isWaiting = way.socket === null && way.call === null;
+  if (!isWaiting) return;
+  way.dueMs = Math.min(way.dueMs, nowMs + MOVE_WAIT_MS_MAX);
+  way.notBeforeMs = Math.min(way.notBeforeMs, nowMs);
 }
 
 function up(way: Way, nowMs: number): void {

@@ -11,8 +11,9 @@ import { assert } from "../../assert.ts";
 import type { AgentEffect } from "../../effects.ts";
 import type { SocketId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
+import { below } from "../../prng.ts";
 import { sendMoved } from "../../session/send.ts";
-import { disarm } from "../../timers.ts";
+import { arm, disarm } from "../../timers.ts";
 import { loseAll } from "../exchange/ends.ts";
 import { endSession } from "../native/session.ts";
 import type { AgentState, NativeTunnel } from "../state.ts";
@@ -23,6 +24,9 @@ const OLDER_LINKS_MAX = 3;
 
 /** From the word that a server leaves on, and again from its end: its successor is there by then, if there is one. */
 const MOVE_MS = 15_000;
+
+/** All agents of a server that has ended come to its successor within so long. */
+const SUCCESSOR_MS = 1_000;
 
 /** The server of the newest link leaves: the life is to begin anew. */
 export function stepAside(state: AgentState, tunnel: NativeTunnel, out: Outbox<AgentEffect>): void {
@@ -48,7 +52,7 @@ export function olderLinkOn({ olderLinks }: AgentState, socket: SocketId): Nativ
   return olderLinks.find((link) => link.socket === socket) ?? null;
 }
 
-/** The link is gone. If its server was the only one, the next is on its way, and the agent tries as if it had just begun. */
+/** The link is gone, and with it its server: where no other has taken the agent yet, its successor is about to begin. */
 export function loseOlderLink(state: AgentState, link: NativeTunnel, out: Outbox<AgentEffect>): void {
   const at = state.olderLinks.indexOf(link);
   assert(at >= 0, "an older link is lost twice");
@@ -56,10 +60,14 @@ export function loseOlderLink(state: AgentState, link: NativeTunnel, out: Outbox
   disarm(state.timers, link.heartbeat);
   loseAll(state, (carried) => carried.protocol === "native" && carried.session === link.session, out);
   endSession(state, link.session);
-  const { phase } = state.life;
-  if (phase === "connected" || phase === "draining" || phase === "closing" || phase === "stopped") return;
+  if (state.movesUntilMs === Number.NEGATIVE_INFINITY) return;
   state.failures = Math.min(state.failures, 1);
   state.movesUntilMs = state.nowMs + MOVE_MS;
+  // It may have been looked for in vain for so long that the next try would be late.
+  const dueMs = state.nowMs + below(state.jitter, SUCCESSOR_MS);
+  if (state.life.phase === "waiting" && state.lifeTimer.atMs > dueMs) {
+    arm(state.timers, state.lifeTimer, dueMs);
+  }
 }
 
 export function closeOlderLink(

@@ -120,6 +120,27 @@ describe("an agent whose server leaves", () => {
     expect(waits.at(-1)).toBeGreaterThanOrEqual(500);
   });
 
+  it("looks for the successor of a server that has ended, however long it has looked in vain", () => {
+    const older = connected();
+    leave(older);
+    const { agent } = older;
+    const socket = agent.state.olderLinks[0]?.socket ?? expect.fail("there is no older link");
+    const untilMs = agent.nowMs + 20_000;
+    while (agent.nowMs < untilMs) {
+      while (agent.phase === "waiting") {
+        agent.advanceToDeadline();
+        agent.step({ type: "socket_heard", socket });
+      }
+      agent.step({ type: "socket_failed", socket: agent.socket, fault: { kind: "refused", detail: "" } });
+    }
+    const endedMs = agent.nowMs;
+    expect(agent.state.lifeTimer.atMs - endedMs).toBeGreaterThan(1_000);
+    older.cut(1001);
+    agent.advanceToDeadline();
+    expect(agent.phase).toBe("connecting");
+    expect(agent.nowMs - endedMs).toBeLessThanOrEqual(1_000);
+  });
+
   it("finds out that an older link is dead although the socket says nothing", () => {
     const { older, newer } = moved();
     for (let ms = 0; ms < agentLimits.silenceMs + 1_000; ms += 1_000) {
