@@ -256,12 +256,6 @@ export const MUTANTS: readonly Mutant[] = [
     ["settings_taken"],
   ),
   mutant(
-    "PB50",
-    "an agent whose services change goes on to count those of before",
-    "a request reaches the service that it is for",
-    ["asked_rightly", "request_intact"],
-  ),
-  mutant(
     "PB51",
     "who is refused again and again asks as fast as answers come",
     "nobody takes the server's time from those it serves",
