@@ -128,7 +128,8 @@ export function drawAgentLimits(random: Random, calm: boolean): AgentLimits {
     sendBytesHigh,
     sendBytesLow: random.below(sendBytesHigh),
     originIdleMs: random.pick([random.between(5_000, 8_000), random.between(8_000, 25_000)]),
-    originKeptMs: random.stream("kept").pick([0, 1_500, 4_000]),
+    // Shorter than any service here keeps a connection: what is longer loses a request to its end now and then.
+    originKeptMs: random.stream("kept").pick([0, 500, 1_500]),
     originHeadBytesMax: random.stream("head").pick([4 * KIB, 64 * KIB]),
     apiCallMs: random.between(3_000, 10_000),
     connectMs: random.between(3_000, 10_000),

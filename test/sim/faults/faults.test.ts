@@ -60,6 +60,9 @@ const signs: Readonly<Record<string, readonly [Sign, Readonly<Record<string, num
   strangers_drips: [more("connection_accepted")],
   strangers_knocks: [more("report:upgrade_refused")],
   strangers_leaves: [more("exchange_opened")],
+  server_settings_change: [more("settings_changed")],
+  agent_services_change: [more("settings_changed")],
+  agent_access_changes: [more("settings_changed")],
   visitor_reset: [failsVisits],
   visitor_stall_down: [slowsVisits],
   led_elsewhere: [slowsVisits, { node: 1 }],
@@ -226,6 +229,8 @@ const CHECKED: Partial<Scenario> = {
     registryCallMs: 1_000,
   },
 };
+/** A home that asks for a password has one to change. */
+const GUARDED: Partial<Scenario> = { homes: [homeNamed("home0", { access: "basic" }), homeNamed("home1")] };
 /** What is about handshakes needs one while it acts. */
 const CUT: Fault = {
   id: 1,
@@ -260,10 +265,11 @@ describe("a fault", () => {
     const sign = signs[name];
     const isNative = name.startsWith("native_");
     const isRevocation = name.endsWith("_revoked");
+    const isAccess = name === "agent_access_changes";
     const isGreeting = /hello|welcome/.test(name);
     const seen = look(
       [faultOf(name, sign?.[1]), ...(isGreeting ? [CUT] : [])],
-      isNative ? NATIVE : isRevocation ? CHECKED : {},
+      isNative ? NATIVE : isRevocation ? CHECKED : isAccess ? GUARDED : {},
     );
     expect(seen.result.faultCounts.get(name) ?? 0).toBeGreaterThan(0);
     const before = isGreeting ? cutNative : isNative ? calmNative : isRevocation ? calmChecked : calm;
