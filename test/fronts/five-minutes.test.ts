@@ -53,7 +53,7 @@ test("who does what the README says has a home on the internet", async () => {
     },
   });
   await running.printed(/^connected as my-home$/m);
-  const link = await running.printed(/^visitors reach it at (\S+)$/m);
+  const link = await running.printed(/^open (\S+)$/m);
   expect(link).toBe(`https://my-home.localhost:${frontPort}/`);
   expect(section).toContain("https://my-home.tunnel.example.net/");
 
