@@ -130,16 +130,9 @@ const COMMANDS: Readonly<Record<string, (line: string) => Promise<void> | void>>
   "npm run sim -- --ci": (line) => {
     expect(CI).toContain(line);
   },
-  "npm run build:bin": () => {
-    // Its tests begin with it.
-    expect(CI).toMatch(/^npm run test:bin$/m);
-  },
   "docker build -t culvert .": () => {
     // Its tests begin with it.
     expect(CI).toMatch(/^npm run test:image$/m);
-  },
-  "npm run test:package": (line) => {
-    expect(CI).toContain(line);
   },
   "npm run build": async (line) => {
     await run(line).succeeded();
