@@ -35,6 +35,10 @@ export async function openBrowser({ url, flags }: Pick<Home, "url" | "flags">): 
     }
     await chromium.stop();
   });
+  // Chromium gives its requests up when any interface of the machine comes or goes, as those of containers do.
+  chromium.on("Network.loadingFailed", () => {
+    if (chromium.failures.at(-1)?.includes("net::ERR_NETWORK_CHANGED")) void chromium.call("Page.reload");
+  });
   const heard = new Promise<void>((resolve) => chromium.on("Network.webSocketFrameReceived", resolve));
   return {
     open: (path) => chromium.open(url + path),
