@@ -23,7 +23,8 @@
  * - where somebody's login is bound to it (`login.ts`): nobody else may speak in that name;
  * - where the origin ended its side, or is distrusted;
  * - where another request has waited for 100 milliseconds and the origin was never seen to serve two connections at a time: it
- *   may be waiting for the end of this one. It was seen to when it answers on one while an older one is open.
+ *   may be waiting for the end of this one, which comes 20 milliseconds later. It was seen to when it answers on one while an older
+ *   one is open.
  *
  * Unasked bytes. What comes where nothing was asked is no answer and must not become the next one's: on an idle connection,
  * behind the end of a response, on a kept connection before the first byte of the next request has left, or there in place

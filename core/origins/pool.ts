@@ -61,9 +61,10 @@ export function keepOrClose(
   out: ConnectionOutbox,
 ): void {
   const { origin, idleSinceMs, idleMs, timer } = connection;
-  const { aloneMs } = client.limits;
+  const { aloneMs, aloneIdleMs } = client.limits;
   const waitingSinceMs = origin.parallel ? Number.POSITIVE_INFINITY : longestWait(client, origin);
-  const untilMs = Math.min(idleSinceMs + idleMs, waitingSinceMs + aloneMs);
+  const awaitedMs = Math.max(waitingSinceMs + aloneMs, idleSinceMs + aloneIdleMs);
+  const untilMs = Math.min(idleSinceMs + idleMs, awaitedMs);
   if (untilMs <= nowMs) closeConnection(client, connection, out);
   else arm(client.timers, timer, untilMs);
 }

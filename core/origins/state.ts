@@ -34,6 +34,8 @@ export const clientLimits = {
    * that serve several take to answer.
    */
   aloneMs: 100,
+  /** So long a connection is idle before that: what the service answers on others at the same time is seen by then. */
+  aloneIdleMs: 20,
   /** For this long after it sent something unasked, no connection to an origin is kept. */
   distrustMs: 300_000,
   /** The head of a response, and its trailers. */

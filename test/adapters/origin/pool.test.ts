@@ -150,7 +150,7 @@ describe("the pool", () => {
 
   test("keeps so many idle ones and no more", async () => {
     const raw = await rawOrigin(() => {});
-    const run = start(raw.url);
+    const run = start(raw.url, { limits: { idleMs: 60_000 } });
     const exchanges = Array.from({ length: 260 }, () => run.request());
     await raw.requested(260);
     raw.answerAll(OK);

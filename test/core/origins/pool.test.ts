@@ -170,12 +170,15 @@ describe("where an origin may serve one connection at a time, an idle one", () =
     for (let id = 1; id <= count; id++) run.opened(id);
   };
 
-  test("is closed at once when others have waited for a while", () => {
+  test("is closed in a moment when others have waited for a while", () => {
     const run = start(KEPT);
     requests(run, 6);
     for (let id = 1; id <= 6; id++) {
       run.wait(200);
       run.answer(id);
+      run.wait(19);
+      expect(run.connection(id).closed).toBe(false);
+      run.wait(1);
       expect(run.connection(id).closed).toBe(id < 6);
     }
     expect(run.exchange()).toBe(6);
@@ -219,6 +222,15 @@ describe("where an origin may serve one connection at a time, an idle one", () =
     run.wait(1_000);
     run.answer(1);
     expect(run.connection(1).closed).toBe(false);
+  });
+
+  test("stays where the others are answered with it, however long all have waited", () => {
+    const run = start(KEPT);
+    requests(run, 3);
+    run.wait(1_000);
+    for (let id = 1; id <= 3; id++) run.answer(id);
+    run.wait(1_000);
+    expect(run.connections.map(({ closed }) => closed)).toEqual([false, false, false]);
   });
 
   test("stays beside a request that waits on an older one", () => {
