@@ -168,7 +168,7 @@ export const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]:
     variable: "CULVERT_KEEP_ALIVE",
     placeholder: "on|off",
     choices: ON_OFF,
-    help: "keeps idle connections to the home service for a moment; off for one that serves a connection at a time (default on)",
+    help: "uses a connection to the home service again within 1.5 seconds; off closes each after its response (default on)",
   },
   ...connectionSettings,
   docsUrl: docsUrlSetting,

@@ -21,7 +21,10 @@
  * - where the response was over before the request had left: the origin may not have read the rest, and would read it as
  *   another request;
  * - where somebody's login is bound to it (`login.ts`): nobody else may speak in that name;
- * - where the origin ended its side, or is distrusted.
+ * - where the origin ended its side, or is distrusted;
+ * - where another request has waited for 100 milliseconds and the origin was never seen to serve two connections at a time: it
+ *   may be waiting for the end of this one, which comes 20 milliseconds later. It was seen to when it answers on one while an older
+ *   one is open.
  *
  * Unasked bytes. What comes where nothing was asked is no answer and must not become the next one's: on an idle connection,
  * behind the end of a response, on a kept connection before the first byte of the next request has left, or there in place
@@ -59,7 +62,7 @@ import {
 } from "./connection.ts";
 import { endSide, finish, giveUp, repeatOrFail } from "./exchange.ts";
 import { asksForBoundLogin } from "./login.ts";
-import { distrust, idleMsAfter, releaseConnection } from "./pool.ts";
+import { distrust, idleMsAfter, keepOrClose, noteAnswer, releaseConnection } from "./pool.ts";
 import type { Client, Connection, ConnectionOutbox, Exchange, ExchangeFact } from "./state.ts";
 
 export type { ConnectionEffect, ConnectionEvent, ConnectionFault } from "../http1/events.ts";
@@ -88,6 +91,7 @@ export function onConnectionEvent(
   if (connection === undefined) return;
   switch (event.type) {
     case "connection_opened":
+      connection.connected = true;
       if (connection.exchange !== null) disarm(client.timers, connection.timer);
       break;
     case "connection_bytes":
@@ -107,11 +111,16 @@ export function onConnectionEvent(
   }
 }
 
-/** Its timer is due: it was idle for too long, or was not connected in time. */
-export function onConnectionDeadline(client: Client, id: ConnectionId, out: ConnectionOutbox): void {
+/** Its timer is due: it was idle for too long, others may wait for its end, or it was not connected in time. */
+export function onConnectionDeadline(
+  client: Client,
+  nowMs: number,
+  id: ConnectionId,
+  out: ConnectionOutbox,
+): void {
   const connection = client.connections.get(id);
   if (connection === undefined) return;
-  if (connection.exchange === null) closeConnection(client, connection, out);
+  if (connection.exchange === null) keepOrClose(client, nowMs, connection, out);
   else giveUp(client, connection.exchange, "connect_timeout", out);
 }
 
@@ -203,6 +212,7 @@ function onPart(
       return { type: "interim", exchange: exchange.id, status: part.status, headers: part.headers };
     case "head":
       exchange.repeatableHead = null;
+      noteAnswer(client, connection);
       if (part.status === 101) {
         exchange.upgraded = true;
         exchange.streaming = true;

@@ -20,6 +20,8 @@ export function openConnection(
     timer: createTimer({ kind: "connection", connection: id }),
     exchange: null,
     requests: 0,
+    askedMs: nowMs,
+    connected: false,
     writtenBytes: 0,
     flushedBytes: 0,
     writes: createQueue(),
@@ -41,12 +43,13 @@ export function openConnection(
 }
 
 /** The exchange's request may be written on its connection from then on. */
-export function beginRequest(client: Client, exchange: Exchange): void {
+export function beginRequest(client: Client, nowMs: number, exchange: Exchange): void {
   const { connection } = exchange;
   assert(connection.exchange === null, "a request is sent on a connection that has one");
   assert(connection.writtenBytes === connection.flushedBytes, "a request follows one that has not left");
   connection.exchange = exchange;
   connection.requests++;
+  connection.askedMs = nowMs;
   connection.writtenBytes = 0;
   connection.flushedBytes = 0;
   connection.heard = false;

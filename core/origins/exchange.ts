@@ -6,7 +6,7 @@ import type { ExchangeId } from "../ids.ts";
 import { enqueue } from "../queue.ts";
 import { beginRequest, closeConnection, cutConnection, markReady, regulate, write } from "./connection.ts";
 import { showsBoundLogin } from "./login.ts";
-import { takeConnection } from "./pool.ts";
+import { reconsiderIdle, takeConnection } from "./pool.ts";
 import type { Client, Connection, ConnectionOutbox, Exchange, ExchangeFault } from "./state.ts";
 
 /** Sends a request to an origin, counted from 0. One that HTTP cannot carry fails as `malformed`. */
@@ -42,7 +42,8 @@ export function request(
     paused: false,
   };
   client.exchanges.set(id, exchange);
-  beginRequest(client, exchange);
+  beginRequest(client, nowMs, exchange);
+  reconsiderIdle(client, nowMs, origin, out);
   writeRequest(connection, head, body === "streamed" ? null : body, out);
 }
 
@@ -125,7 +126,7 @@ export function repeatOrFail(
   connection.exchange = null;
   closeConnection(client, connection, out);
   exchange.connection = takeConnection(client, nowMs, connection.origin, true, out);
-  beginRequest(client, exchange);
+  beginRequest(client, nowMs, exchange);
   write(exchange.connection, { parts: [repeatableHead], bodyBytes: 0 }, out);
 }
 

@@ -80,7 +80,7 @@ export function checkOrigins({ client, timers }: Origins): void {
 function take({ client, timers, nowMs }: Origins, event: OriginsEvent, out: Outbox<OriginsEffect>): void {
   switch (event.type) {
     case "tick":
-      return fireDue(timers, nowMs, ({ connection }) => onConnectionDeadline(client, connection, out));
+      return fireDue(timers, nowMs, ({ connection }) => onConnectionDeadline(client, nowMs, connection, out));
     case "connection_opened":
     case "connection_bytes":
     case "connection_flushed":

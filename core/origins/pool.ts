@@ -43,8 +43,48 @@ export function releaseConnection(
     return;
   }
   connection.idleSinceMs = nowMs;
-  arm(client.timers, connection.timer, nowMs + connection.idleMs);
   origin.idle.push(connection);
+  keepOrClose(client, nowMs, connection, out);
+}
+
+/** A request went on another connection: the idle ones of its origin may be in its way. */
+export function reconsiderIdle(client: Client, nowMs: number, origin: Origin, out: ConnectionOutbox): void {
+  if (origin.parallel || origin.idle.length === 0) return;
+  for (const connection of [...origin.idle]) keepOrClose(client, nowMs, connection, out);
+}
+
+/** An idle connection stays until its time is over, or somebody may be waiting for its end. */
+export function keepOrClose(
+  client: Client,
+  nowMs: number,
+  connection: Connection,
+  out: ConnectionOutbox,
+): void {
+  const { origin, idleSinceMs, idleMs, timer } = connection;
+  const { aloneMs, aloneIdleMs } = client.limits;
+  const waitingSinceMs = origin.parallel ? Number.POSITIVE_INFINITY : longestWait(client, origin);
+  const awaitedMs = Math.max(waitingSinceMs + aloneMs, idleSinceMs + aloneIdleMs);
+  const untilMs = Math.min(idleSinceMs + idleMs, awaitedMs);
+  if (untilMs <= nowMs) closeConnection(client, connection, out);
+  else arm(client.timers, timer, untilMs);
+}
+
+/** A response begins: an origin that serves one connection at a time would have had to end the older ones before. */
+export function noteAnswer(client: Client, { origin, id }: Connection): void {
+  if (origin.parallel) return;
+  client.connections.forEach((other) => {
+    if (other.origin === origin && other.id < id && other.connected && !other.ended) origin.parallel = true;
+  });
+}
+
+/** Since when the oldest request waits of which nothing was heard; Infinity where none does. */
+function longestWait({ connections }: Client, origin: Origin): number {
+  let sinceMs = Number.POSITIVE_INFINITY;
+  connections.forEach((each) => {
+    if (each.origin === origin && each.exchange !== null && !each.heard)
+      sinceMs = Math.min(sinceMs, each.askedMs);
+  });
+  return sinceMs;
 }
 
 /** The origin sent what nobody asked for: it may do so again on any of its connections. */

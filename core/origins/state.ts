@@ -29,6 +29,13 @@ export const clientLimits = {
   idleConnectionsMax: 256,
   /** For this long after reading was resumed, what came meanwhile may still be unread. */
   lateMs: 5,
+  /**
+   * So long a request waits for a service that may serve one connection at a time before others are closed for it: longer than most
+   * that serve several take to answer.
+   */
+  aloneMs: 100,
+  /** So long a connection is idle before that: what the service answers on others at the same time is seen by then. */
+  aloneIdleMs: 20,
   /** For this long after it sent something unasked, no connection to an origin is kept. */
   distrustMs: 300_000,
   /** The head of a response, and its trailers. */
@@ -75,6 +82,8 @@ export type Origin = {
   readonly idle: Connection[];
   /** Until then none is kept; 0 where it never sent anything unasked, Infinity where it is configured no more. */
   distrustedUntilMs: number;
+  /** Whether it was seen to answer on a connection while an older one was open. */
+  parallel: boolean;
 };
 
 export type Connection = {
@@ -86,6 +95,10 @@ export type Connection = {
   /** Whose request is on it; null while it is idle, or over. */
   exchange: Exchange | null;
   requests: number;
+  /** When the latest one was begun. */
+  askedMs: number;
+  /** Whether it can be written to. */
+  connected: boolean;
   /** Bytes of the latest request that were ordered to be written, and those of them that have left for the kernel. */
   writtenBytes: number;
   flushedBytes: number;
@@ -202,5 +215,6 @@ export function configureOrigins(client: Client, basePaths: readonly string[]): 
     basePath,
     idle: [],
     distrustedUntilMs: 0,
+    parallel: false,
   }));
 }

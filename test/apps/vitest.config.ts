@@ -10,6 +10,8 @@ export default defineConfig({
   test: {
     include: ["test/apps/*.test.ts"],
     fileParallelism: false,
+    // Where Debian has nginx.
+    env: { PATH: `${process.env.PATH}:/usr/sbin` },
     testTimeout: PATIENCE_MS,
     hookTimeout: PATIENCE_MS,
     expect: { poll: { timeout: 120_000, interval: 100 } },

@@ -35,6 +35,8 @@ export class Chromium {
   readonly errors: string[] = [];
   /** Addresses that the page asked for, its own included. */
   readonly requests: string[] = [];
+  /** What of that it did not get, as the protocol tells it. */
+  readonly failures: string[] = [];
   readonly #browser: ChildProcessByStdio<null, null, Readable>;
   readonly #profile: string;
   readonly #waiting = new Map<number, (result: unknown) => void>();
@@ -137,6 +139,7 @@ export class Chromium {
     if (method === "Runtime.exceptionThrown") this.errors.push(JSON.stringify(params));
     if (method === "Runtime.consoleAPICalled") this.errors.push(JSON.stringify(params));
     if (method === "Network.requestWillBeSent") this.requests.push(requestUrl(params));
+    if (method === "Network.loadingFailed") this.failures.push(JSON.stringify(params));
     this.#listeners.get(method)?.();
   }
 }

@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import https from "node:https";
-import type net from "node:net";
+import net from "node:net";
 import { TLSSocket } from "node:tls";
 import { describe, expect, test } from "vitest";
 import { clientLimits } from "../../../core/origins/client.ts";
@@ -10,6 +10,32 @@ import { cleanups, OK, origin, rawOrigin, start } from "./harness.ts";
 
 const answerThatAnnounces = (keepAlive: string) =>
   `HTTP/1.1 200 OK\r\nKeep-Alive: ${keepAlive}\r\nContent-Length: 2\r\n\r\nok`;
+
+test("a service that serves one connection at a time, to its end, serves six requests one after the other", async () => {
+  const waiting: net.Socket[] = [];
+  let served: net.Socket | null = null;
+  const next = () => {
+    served = waiting.shift() ?? null;
+    served?.resume();
+  };
+  const service = net.createServer({ pauseOnConnect: true }, (socket) => {
+    socket.on("error", () => {});
+    socket.on("data", () => setTimeout(() => socket.write(OK), 20));
+    socket.on("close", () => {
+      if (served === socket) next();
+    });
+    waiting.push(socket);
+    if (served === null) next();
+  });
+  const port = await listen(service, cleanups);
+  // Without an end of a connection nobody else would be served for an hour.
+  const run = start(new URL(`http://${port}/`), { limits: { idleMs: 3_600_000 } });
+  const exchanges = Array.from({ length: 6 }, () => run.request());
+  for (const exchange of exchanges) {
+    await run.over(exchange);
+    expect(run.bodyOf(exchange).toString()).toBe("ok");
+  }
+});
 
 describe("an idle connection", () => {
   test("is closed after its time", async () => {
@@ -124,7 +150,7 @@ describe("the pool", () => {
 
   test("keeps so many idle ones and no more", async () => {
     const raw = await rawOrigin(() => {});
-    const run = start(raw.url);
+    const run = start(raw.url, { limits: { idleMs: 60_000 } });
     const exchanges = Array.from({ length: 260 }, () => run.request());
     await raw.requested(260);
     raw.answerAll(OK);

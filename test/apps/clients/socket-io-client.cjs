@@ -3,16 +3,14 @@ const { io } = require("socket.io-client");
 
 const bytes = Buffer.from(Uint8Array.from({ length: 900_000 }, (_, index) => index % 251));
 const socket = io(process.argv[2], { reconnection: false });
-const transports = [];
+const transports = [socket.io.engine.transport.name];
+const upgraded = new Promise((resolve) => socket.io.engine.once("upgrade", resolve));
 socket.on("connect_error", (error) => {
   throw error;
 });
 socket.on("connect", async () => {
+  await upgraded;
   transports.push(socket.io.engine.transport.name);
-  if (socket.io.engine.transport.name !== "websocket") {
-    await new Promise((resolve) => socket.io.engine.once("upgrade", resolve));
-    transports.push(socket.io.engine.transport.name);
-  }
   const answer = await socket.timeout(60_000).emitWithAck("sum", bytes);
   const pushed = [];
   const all = new Promise((resolve) => {

@@ -16,10 +16,29 @@ export type Browser = {
   look: Chromium["look"];
 };
 
+const SAID_CHARACTERS = 2_000;
+
+/** A page that is stuck says nothing. */
+function late(): Promise<string> {
+  return new Promise((resolve) => setTimeout(resolve, 5_000, "nothing"));
+}
+
 export async function openBrowser({ url, flags }: Pick<Home, "url" | "flags">): Promise<Browser> {
   await fromDebian({ chromium: "chromium" });
   const chromium = await Chromium.start(flags);
-  onTestFinished(() => chromium.stop());
+  onTestFinished(async ({ task }) => {
+    if (task.result?.state === "fail") {
+      const text = await Promise.race([chromium.evaluate("document.documentElement.outerHTML"), late()]);
+      console.error("the browser shows", String(text).slice(0, SAID_CHARACTERS));
+      console.error("its errors", chromium.errors.slice(-10), chromium.failures.slice(-10));
+      console.error("its latest requests", chromium.requests.slice(-10));
+    }
+    await chromium.stop();
+  });
+  // Chromium gives its requests up when any interface of the machine comes or goes, as those of containers do.
+  chromium.on("Network.loadingFailed", () => {
+    if (chromium.failures.at(-1)?.includes("net::ERR_NETWORK_CHANGED")) void chromium.call("Page.reload");
+  });
   const heard = new Promise<void>((resolve) => chromium.on("Network.webSocketFrameReceived", resolve));
   return {
     open: (path) => chromium.open(url + path),

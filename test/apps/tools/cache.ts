@@ -17,7 +17,12 @@ const CACHE = process.env.CULVERT_APPS_CACHE ?? join(homedir(), ".cache/culvert-
 /** Requirements as pip has them. The folder of their programs. */
 export async function fromPyPI(...requirements: readonly string[]): Promise<string> {
   const folder = await once("python", requirements, async (folder) => {
-    await execute("python3", ["-m", "venv", folder]);
+    // Debian has what this needs in a package of its own.
+    const make = () => execute("python3", ["-m", "venv", folder]);
+    await make().catch(async () => {
+      await installed(["python3-venv"]);
+      await make();
+    });
     const pip = join(folder, "bin/pip");
     await execute(pip, ["install", "--quiet", "--disable-pip-version-check", ...requirements], OUTPUT);
   });
@@ -47,7 +52,10 @@ export async function fromGo(program: string): Promise<string> {
 export async function fromDebian(programs: Readonly<Record<string, string>>): Promise<void> {
   const missing = Object.entries(programs).filter(([file]) => !isThere(file));
   if (missing.length === 0) return;
-  const packages = missing.map(([, name]) => name);
+  await installed(missing.map(([, name]) => name));
+}
+
+async function installed(packages: readonly string[]): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error(`${packages.join(", ")}: not installed, and only root can`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   await execute("apt-get", ["-qq", "update"], { ...OUTPUT, env });

@@ -154,7 +154,7 @@ export function start({
       for (let at = nextDeadlineMs(timers); at <= untilMs; at = nextDeadlineMs(timers)) {
         nowMs = Math.max(nowMs, at);
         const due = takeDue(timers, nowMs);
-        if (due !== undefined) onConnectionDeadline(client, due.owner.connection, out);
+        if (due !== undefined) onConnectionDeadline(client, nowMs, due.owner.connection, out);
         settle();
       }
       nowMs = untilMs;

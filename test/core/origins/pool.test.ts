@@ -164,6 +164,85 @@ describe("an idle connection", () => {
   });
 });
 
+describe("where an origin may serve one connection at a time, an idle one", () => {
+  const requests = (run: ReturnType<typeof start>, count: number) => {
+    for (let each = 0; each < count; each++) run.request();
+    for (let id = 1; id <= count; id++) run.opened(id);
+  };
+
+  test("is closed in a moment when others have waited for a while", () => {
+    const run = start(KEPT);
+    requests(run, 6);
+    for (let id = 1; id <= 6; id++) {
+      run.wait(200);
+      run.answer(id);
+      run.wait(19);
+      expect(run.connection(id).closed).toBe(false);
+      run.wait(1);
+      expect(run.connection(id).closed).toBe(id < 6);
+    }
+    expect(run.exchange()).toBe(6);
+  });
+
+  test("is closed when others have waited for a while by then", () => {
+    const run = start(KEPT);
+    requests(run, 2);
+    run.wait(10);
+    run.answer(1);
+    run.wait(89);
+    expect(run.connection(1).closed).toBe(false);
+    run.wait(1);
+    expect(run.connection(1).closed).toBe(true);
+  });
+
+  test("is closed for a request that must not go on it", () => {
+    const run = start(KEPT);
+    run.exchange();
+    run.wait(2_000);
+    run.request(POST);
+    run.wait(99);
+    expect(run.connection(1).closed).toBe(false);
+    run.wait(1);
+    expect(run.connection(1).closed).toBe(true);
+  });
+
+  test("stays where the origin answers on another one meanwhile", () => {
+    const run = start(KEPT);
+    requests(run, 3);
+    run.wait(10);
+    run.answer(1);
+    run.wait(10);
+    run.answer(2);
+    run.wait(1_000);
+    expect(run.connections.map(({ closed }) => closed)).toEqual([false, false, false]);
+    // From then on it is known.
+    run.answer(3);
+    for (let each = 0; each < 4; each++) run.request();
+    run.opened(4);
+    run.wait(1_000);
+    run.answer(1);
+    expect(run.connection(1).closed).toBe(false);
+  });
+
+  test("stays where the others are answered with it, however long all have waited", () => {
+    const run = start(KEPT);
+    requests(run, 3);
+    run.wait(1_000);
+    for (let id = 1; id <= 3; id++) run.answer(id);
+    run.wait(1_000);
+    expect(run.connections.map(({ closed }) => closed)).toEqual([false, false, false]);
+  });
+
+  test("stays beside a request that waits on an older one", () => {
+    const run = start(KEPT);
+    requests(run, 2);
+    run.wait(1_000);
+    run.answer(2);
+    expect(run.connection(2).closed).toBe(false);
+    expect(run.exchange()).toBe(2);
+  });
+});
+
 describe("a connection is not kept", () => {
   test.each([
     ["HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"],
