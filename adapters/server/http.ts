@@ -52,6 +52,10 @@ const LISTENER_OPTIONS = {
 const PROBE_EVERY_MS = 15_000;
 const PROBES = 4;
 
+/** A turn of the loop with little to do; and for how long one is waited for when the listener is to close. */
+const QUIET_TURN_MS = 0.3;
+const QUIET_WITHIN_MS = 200;
+
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Server;
@@ -137,13 +141,22 @@ export class HttpServer {
     else if (!this.#bodies.takes(effect)) this.#driver.dispatch(effect);
   }
 
-  /** The loop takes in all that waits before it comes to an immediate: the kernel resets what is left in the queue. */
-  #closeListener(then: () => void): void {
+  /**
+   * The kernel resets what is left in the queue: so the listener goes in a turn of the loop that took in nobody and was short, if
+   * there is one soon. Where another process holds the same socket nothing is reset, and with `net.ipv4.tcp_migrate_req` neither.
+   */
+  #closeListener(then: () => void, untilMs: number | null = null): void {
+    const accepted = this.#connectionsAccepted;
+    const begunMs = performance.now();
     setImmediate(() => {
-      setImmediate(() => {
-        this.#server.close();
-        then();
-      });
+      const nowMs = performance.now();
+      const isQuiet = this.#connectionsAccepted === accepted && nowMs - begunMs < QUIET_TURN_MS;
+      // The first turn may have looked at the queue before this one was asked for.
+      if (untilMs === null || (!isQuiet && nowMs < untilMs)) {
+        return this.#closeListener(then, untilMs ?? nowMs + QUIET_WITHIN_MS);
+      }
+      this.#server.close();
+      then();
     });
   }
 

@@ -10,14 +10,13 @@ import {
   type AgentProgram,
   freePorts,
   isHealthy,
+  MAIN,
   type Program,
   startAgentProgram,
   startProgram,
   untilTrue,
 } from "../helpers/program.ts";
 import { ACCESS_TOKEN, temporaryFolder } from "../helpers/tunnel.ts";
-
-const MAIN = join(import.meta.dirname, "../../dist/adapters/main.js");
 
 /** How many visitors come all the while, one request after the other each. */
 const VISITORS = 4;
@@ -195,14 +194,15 @@ test("no request fails while a server is started anew on sockets that outlive it
     await ended;
   });
   let output = "";
-  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
-    output += text;
-  });
-  child.stderr?.resume();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  }
   for (const { server } of sockets) server.close();
   const [url, adminUrl] = sockets.map(({ port }) => `http://127.0.0.1:${port}`);
   const place = { url: url ?? "", adminUrl: adminUrl ?? "" };
-  expect(await isHealthy(place)).toBe(true);
+  expect(await isHealthy(place), output).toBe(true);
   const agent = await startAgentProgram(place, origin.url);
   const visitors = startVisitors(agent);
   for (let times = 2; times <= 3; times++) {
