@@ -10,6 +10,7 @@ function culvertWith(protocol: StartedProtocol): Contender {
   return {
     name: `culvert ${protocol}`,
     missing: () => null,
+    hasWan: true,
     start: (place) => startCulvert(protocol, place),
   };
 }
@@ -17,11 +18,11 @@ function culvertWith(protocol: StartedProtocol): Contender {
 /** `adminPort`: any free one by default. */
 export async function startCulvert(
   protocol: StartedProtocol,
-  { originUrl, folder, link, adminPort = 0 }: Place & { readonly adminPort?: number },
+  { originUrl, folder, link, wan, adminPort = 0 }: Place & { readonly adminPort?: number },
 ): Promise<Running> {
   const clientId = "bench";
   const stateFile = join(folder, "agent.json");
-  const server = await startServer({ adminPort });
+  const server = await startServer({ adminPort, ...(wan === undefined ? {} : { bind: wan.outsideAddress }) });
   try {
     const agent = await startAgent({
       server,
@@ -30,6 +31,7 @@ export async function startCulvert(
       clientId,
       stateFile,
       protocol,
+      ...(wan === undefined ? {} : { namespace: wan.home }),
     });
     const token = clientTokenIn(stateFile);
     return {

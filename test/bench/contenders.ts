@@ -7,12 +7,15 @@ import { culvertMoosicbox, culvertNative } from "./contender-culvert.ts";
 import { nginx } from "./contender-nginx.ts";
 import { sshReverse } from "./contender-ssh.ts";
 import type { Target } from "./load.ts";
+import type { Wan } from "./wan-network.ts";
 
 export type Contender = {
   /** In the table; unique. */
   readonly name: string;
   /** Why it cannot be measured on this machine; null where it can. */
   missing(): string | null;
+  /** It can be measured behind a line. */
+  readonly hasWan?: true;
   start(place: Place): Promise<Running>;
 };
 
@@ -25,6 +28,8 @@ export type Place = {
    * puts the distance before an address, where there is one, and gives the address to use.
    */
   link(url: string): Promise<string>;
+  /** Where the origin is at home behind a line: what belongs to the home runs there. Left out where all is in one place. */
+  readonly wan?: Wan;
 };
 
 export type Running = {
@@ -45,6 +50,7 @@ export const ONE_HOP = "one hop";
 const direct: Contender = {
   name: DIRECT,
   missing: () => null,
+  hasWan: true,
   start: async ({ originUrl, link }) => {
     const url = await link(originUrl);
     return {
@@ -58,6 +64,7 @@ const direct: Contender = {
 const oneHop: Contender = {
   name: ONE_HOP,
   missing: () => null,
+  hasWan: true,
   start: async ({ originUrl, link }) => {
     const proxy = await startChild({
       name: "one-hop proxy",

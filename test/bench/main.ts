@@ -16,6 +16,8 @@ import { measureNeighbours } from "./neighbours.ts";
 import { DISTANCE_MS, isLoadSection, type LoadSection, type Plan, planOf, SECTIONS } from "./plan.ts";
 import { runRounds, type Starting } from "./rounds.ts";
 import { faultsOf, renderSummary, type Summary } from "./summary.ts";
+import { measureWan } from "./wan.ts";
+import { wanMissing } from "./wan-network.ts";
 
 const cleanup = new Cleanup();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void end(130));
@@ -71,7 +73,8 @@ async function run({ plan, chosen }: Options): Promise<Summary> {
     const why = contender.missing();
     return why === null ? [] : [`${contender.name}: ${why}`];
   });
-  const missing = [...absent, ...unmeasured];
+  const hasNoWan = plan.sections.includes("wan") ? wanMissing() : null;
+  const missing = [...absent, ...unmeasured, ...(hasNoWan === null ? [] : [`wan: ${hasNoWan}`])];
   const loads = plan.sections.filter(isLoadSection);
   const near = await runContenders(plan, present, {
     sections: loads.filter((section) => section !== "distance"),
@@ -83,6 +86,11 @@ async function run({ plan, chosen }: Options): Promise<Summary> {
     folder: join(folder, "far"),
     link: startRelay,
   });
+  const behindLine = present.filter(({ hasWan }) => hasWan === true);
+  const wan =
+    plan.sections.includes("wan") && hasNoWan === null
+      ? await measureWan(plan, behindLine, join(folder, "wan"), cleanup, progress)
+      : null;
   const neighbours = plan.sections.includes("neighbours")
     ? await measureNeighbours(plan, join(folder, "neighbours"), startRelay, cleanup, progress)
     : null;
@@ -94,6 +102,7 @@ async function run({ plan, chosen }: Options): Promise<Summary> {
     lines: [...near.lines, ...far.lines],
     memories: [...near.memories, ...far.memories],
     missing,
+    wan,
     neighbours,
     hostile,
     idle,

@@ -1,10 +1,10 @@
 /**
  * The bench's origin, a process of its own: `/small` answers 64 bytes, `/bulk?bytes=N` streams N bytes, all from one
  * buffer, as fast as the connection takes them. `/upload` answers when it has read the body. `/events` says one thing and
- * then nothing more, and neither does a WebSocket.
+ * then nothing more, and neither does a WebSocket. Usage: `origin.ts [ADDRESS]`, 127.0.0.1 by default.
  */
 import { createServer, type ServerResponse } from "node:http";
-import { listenOnLoopback } from "../demo/listen.ts";
+import { listenOn } from "../demo/listen.ts";
 
 const EVENTS = { "content-type": "text/event-stream" };
 const small = Buffer.alloc(64, "culvert ");
@@ -25,7 +25,7 @@ server.on("upgrade", (_request, socket) => {
 });
 // Longer than the pause between two rounds, so that no kept connection is closed just when it is used again.
 server.keepAliveTimeout = 120_000;
-console.log(`listening on ${await listenOnLoopback(server)}`);
+console.log(`listening on ${await listenOn(server, process.argv[2] ?? "127.0.0.1")}`);
 
 function stream(response: ServerResponse, bytes: number): void {
   if (!Number.isSafeInteger(bytes) || bytes < 0) {

@@ -9,8 +9,8 @@ export type PacedLoad = {
   readonly kind: "paced";
   /** Its body must be longer than what is read of it. */
   readonly target: Target;
-  /** 0 stops reading after the first bytes. */
-  readonly bytesPerSecond: number;
+  /** 0 stops reading after the first bytes; null reads as fast as they come. */
+  readonly bytesPerSecond: number | null;
 };
 
 export type PacedResult = {
@@ -23,7 +23,7 @@ export type PacedResult = {
 export class PacedDownload {
   /** Resolves when bytes have come and every buffer on the way has had time to fill; also when it failed. */
   readonly ready: Promise<void>;
-  readonly #bytesPerSecond: number;
+  readonly #bytesPerSecond: number | null;
   readonly #socket: Socket;
   #bytes = 0;
   #beganMs = 0;
@@ -63,7 +63,7 @@ export class PacedDownload {
     const seconds = (performance.now() - this.#readyMs) / 1000;
     const bytesPerSecond = (this.#bytes - this.#bytesBefore) / seconds;
     this.#socket.destroy();
-    const isSlow = bytesPerSecond < PACE_SHARE_MIN * this.#bytesPerSecond;
+    const isSlow = bytesPerSecond < PACE_SHARE_MIN * (this.#bytesPerSecond ?? 0);
     const pace = isSlow ? `only ${(bytesPerSecond / 1e6).toFixed(0)} MB/s could be read` : null;
     return { bytesPerSecond, fault: this.#fault ?? pace };
   }
@@ -80,6 +80,7 @@ export class PacedDownload {
 
   /** Whether the next bytes may be read at once; otherwise reading goes on when they may, or never. */
   #hasTurn(): boolean {
+    if (this.#bytesPerSecond === null) return true;
     if (this.#bytesPerSecond === 0) return false;
     const earlyMs = (this.#bytes / this.#bytesPerSecond) * 1000 - (performance.now() - this.#beganMs);
     if (earlyMs <= 0) return true;

@@ -5,7 +5,7 @@ import type { PacedLoad } from "./paced-load.ts";
 
 /**
  * `small` requests and `bulk` downloads by themselves; requests `beside` a download; downloads beside one that makes a
- * `stall`; a download over a `distance`; the same and an upload beside idle `neighbours`; requests beside `hostile` strangers; what an
+ * `stall`; a download over a `distance`; requests beside a download over a home's line (`wan`); a download over a distance and an upload beside idle `neighbours`; requests beside `hostile` strangers; what an
  * `idle` tunnel costs.
  */
 export const SECTIONS = [
@@ -14,6 +14,7 @@ export const SECTIONS = [
   "beside",
   "stall",
   "distance",
+  "wan",
   "neighbours",
   "hostile",
   "idle",
@@ -22,15 +23,15 @@ export const SECTIONS = [
 export type Section = (typeof SECTIONS)[number];
 
 /** A section that all contenders go through in turns. */
-export type LoadSection = Exclude<Section, "neighbours" | "hostile" | "idle">;
+export type LoadSection = Exclude<Section, "wan" | "neighbours" | "hostile" | "idle">;
 
 export function isLoadSection(section: Section): section is LoadSection {
-  return section !== "neighbours" && section !== "hostile" && section !== "idle";
+  return section !== "wan" && section !== "neighbours" && section !== "hostile" && section !== "idle";
 }
 
 export type Plan = {
   readonly sections: readonly Section[];
-  readonly rounds: Readonly<Record<LoadSection, number>>;
+  readonly rounds: Readonly<Record<LoadSection | "wan", number>>;
   readonly requestMs: number;
   readonly downloadBytes: number;
   /** Hostile connections of each kind. */
@@ -67,7 +68,7 @@ export function planOf(options: { readonly quick: boolean; readonly only: Sectio
     sections: options.only === null ? SECTIONS : [options.only],
     // The median of three leaves out one round in which the machine was busy with something else. How small requests of many
     // processes meet on few cores differs by a quarter from one second to the next: more rounds, and shorter ones.
-    rounds: { small: 9, bulk: 3, beside: 5, stall: 3, distance: 3 },
+    rounds: { small: 9, bulk: 3, beside: 5, stall: 3, distance: 3, wan: 3 },
     requestMs: options.quick ? 500 : 1_500,
     downloadBytes: options.quick ? 64 * MIB : 256 * MIB,
     strangers: 200,

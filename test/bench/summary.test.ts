@@ -89,7 +89,8 @@ describe("the summary", () => {
       lines: [line, oneHop, culvert, other],
       memories: [],
       missing: [],
-      neighbours: null,
+      wan: null,
+    neighbours: null,
       hostile: null,
       idle: null,
     });
@@ -111,7 +112,8 @@ describe("the summary", () => {
       lines: [line, oneHop, { ...culvert, fault: "status 502" }],
       memories: [],
       missing: [],
-      neighbours: null,
+      wan: null,
+    neighbours: null,
       hostile: null,
       idle: null,
     };
@@ -135,7 +137,8 @@ describe("the summary", () => {
       lines: [bulk],
       memories: [],
       missing: [],
-      neighbours: null,
+      wan: null,
+    neighbours: null,
       hostile: null,
       idle: null,
     });
@@ -149,7 +152,8 @@ describe("the summary", () => {
       lines: [],
       memories: [],
       missing: [],
-      neighbours: null,
+      wan: null,
+    neighbours: null,
       hostile: null,
       idle,
     });
@@ -158,7 +162,8 @@ describe("the summary", () => {
       lines: [],
       memories: [],
       missing: [],
-      neighbours: null,
+      wan: null,
+    neighbours: null,
       hostile: null,
       idle: { ...idle, fault: "closed" },
     };
@@ -174,7 +179,8 @@ describe("the summary", () => {
       lines: [alone, beside],
       memories: [],
       missing: [],
-      neighbours: null,
+      wan: null,
+    neighbours: null,
       hostile: null,
       idle: null,
     };
@@ -194,7 +200,8 @@ describe("the summary", () => {
       lines: [all, others],
       memories: [],
       missing: [],
-      neighbours: null,
+      wan: null,
+    neighbours: null,
       hostile: null,
       idle: null,
     };
@@ -210,7 +217,8 @@ describe("the summary", () => {
       lines: [line],
       memories: [memory],
       missing,
-      neighbours: null,
+      wan: null,
+    neighbours: null,
       hostile: null,
       idle: null,
     });

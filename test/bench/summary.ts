@@ -12,18 +12,20 @@ import {
   SECTIONS,
 } from "./plan.ts";
 import type { Line, Memory } from "./rounds.ts";
+import { WAN_CONNECTIONS, type WanResult } from "./wan.ts";
 
 export type Summary = {
   readonly lines: readonly Line[];
   readonly memories: readonly Memory[];
   /** What could not be measured on this machine, and why. */
   readonly missing: readonly string[];
+  readonly wan: readonly WanResult[] | null;
   readonly neighbours: readonly NeighbourLine[] | null;
   readonly hostile: readonly HostileLine[] | null;
   readonly idle: IdleResult | null;
 };
 
-export function renderSummary({ lines, memories, missing, neighbours, hostile, idle }: Summary): string {
+export function renderSummary({ lines, memories, missing, wan, neighbours, hostile, idle }: Summary): string {
   const parts: string[] = [];
   for (const [section, { title, table }] of Object.entries(TABLES)) {
     const own = lines.filter((line) => line.section === section);
@@ -36,6 +38,10 @@ export function renderSummary({ lines, memories, missing, neighbours, hostile, i
         memoryTable(memories),
       ),
     );
+  }
+  if (wan !== null) {
+    const title = `Small requests, ${WAN_CONNECTIONS} at once, beside a download over a home's line, and one download alone`;
+    parts.push(titled(title, wanTable(wan)));
   }
   if (neighbours !== null) {
     const title = `One download, and one upload, over ${DISTANCE_MS} ms each way beside visitors who do nothing`;
@@ -53,10 +59,13 @@ export function renderSummary({ lines, memories, missing, neighbours, hostile, i
  * What went wrong, one sentence each; empty when every number counts. What a contender does to the neighbour of a load is
  * a result and stands in the table.
  */
-export function faultsOf({ lines, neighbours, hostile, idle }: Summary): string[] {
+export function faultsOf({ lines, wan, neighbours, hostile, idle }: Summary): string[] {
   const faults = lines
     .filter((line) => line.fault !== null)
     .map((line) => `${line.contender}, ${line.section}, ${line.connections} at once: ${line.fault}`);
+  for (const { line, contender, fault } of wan ?? []) {
+    if (fault !== null) faults.push(`${contender}, ${line}: ${fault}`);
+  }
   for (const { crowd, fault } of neighbours ?? []) {
     if (fault !== null) faults.push(`beside ${crowd}: ${fault}`);
   }
@@ -207,6 +216,32 @@ function memoryTable(memories: readonly Memory[]): string {
     mebibytes(atStart),
     ...sections.map((section) => mebibytes(peaks[section])),
   ]);
+  return renderTable(columns, rows);
+}
+
+/** Times and speeds also as multiples of the one-hop proxy's. */
+function wanTable(results: readonly WanResult[]): string {
+  const columns = [
+    { title: "line" },
+    { title: "contender" },
+    ...["p50 ms", "x one hop", "p99 ms", "download MB/s", "x one hop"].map(number),
+  ];
+  const rows = results.map((result) => {
+    const { line, contender, p50Ms, p99Ms, perSecond, fault } = result;
+    const base = results.find((other) => other.line === line && other.contender === ONE_HOP);
+    if (fault !== null) return [line, contender, "failed"];
+    const times = (value: number, of: number | undefined): string =>
+      of === undefined || base?.fault !== null ? "-" : (value / of).toFixed(2);
+    return [
+      line,
+      contender,
+      p50Ms.toFixed(0),
+      times(p50Ms, base?.p50Ms),
+      p99Ms.toFixed(0),
+      (perSecond / 1e6).toFixed(3),
+      times(perSecond, base?.perSecond),
+    ];
+  });
   return renderTable(columns, rows);
 }
 

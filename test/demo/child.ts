@@ -18,6 +18,8 @@ export type ChildOptions = {
   readonly environment?: Readonly<Record<string, string>>;
   /** The beginning of the line on standard output that says it is ready. */
   readonly readyPrefix: string;
+  /** The network namespace that it runs in, which takes root; the caller's by default. */
+  readonly namespace?: string;
   /** Opens a channel for messages (`ask`). */
   readonly channel?: boolean;
 };
@@ -37,16 +39,16 @@ export type Child = {
 
 /** Rejects with the end of the child's standard error when it ends, or stays silent for `READY_MS`, before it is ready. */
 export async function startChild(options: ChildOptions): Promise<Child> {
-  const child = spawn(
-    process.execPath,
-    [...(options.nodeFlags ?? []), options.file, ...(options.args ?? [])],
-    {
-      cwd: fileURLToPath(new URL("../..", import.meta.url)),
-      env: { ...inheritedEnvironment(), ...options.environment },
-      stdio: ["ignore", "pipe", "pipe", options.channel === true ? "ipc" : "ignore"],
-      detached: true,
-    },
-  );
+  const command = [process.execPath, ...(options.nodeFlags ?? []), options.file, ...(options.args ?? [])];
+  // The ip command becomes the program that it starts: its process is the child's.
+  const entry = options.namespace === undefined ? [] : ["ip", "netns", "exec", options.namespace];
+  const [program = process.execPath, ...args] = [...entry, ...command];
+  const child = spawn(program, args, {
+    cwd: fileURLToPath(new URL("../..", import.meta.url)),
+    env: { ...inheritedEnvironment(), ...options.environment },
+    stdio: ["ignore", "pipe", "pipe", options.channel === true ? "ipc" : "ignore"],
+    detached: true,
+  });
   killWithParent(child);
   const errors = keepTail(child);
   const ended = new Promise<string>((resolve) => {

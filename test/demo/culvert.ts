@@ -22,13 +22,16 @@ export type Server = {
 export type ServerOptions = Pick<ChildOptions, "nodeFlags" | "channel"> & {
   /** As in `--database`; in memory by default, empty at the start and gone at the end. */
   readonly database?: string;
+  /** The address to listen on; 127.0.0.1 by default. */
+  readonly bind?: string;
   /** Where the operator's listener is; any free port by default. */
   readonly adminPort?: number;
 };
 
-/** A server on free ports of 127.0.0.1. */
+/** A server on free ports. */
 export async function startServer({
   database,
+  bind = "127.0.0.1",
   adminPort = 0,
   ...childOptions
 }: ServerOptions = {}): Promise<Server> {
@@ -37,7 +40,7 @@ export async function startServer({
     name: "server",
     file: COMMAND,
     args: [
-      ...["serve", "--port", "0", "--bind", "127.0.0.1", "--admin-port", String(adminPort)],
+      ...["serve", "--port", "0", "--bind", bind, "--admin-port", String(adminPort)],
       ...["--database", database ?? "sqlite::memory:"],
     ],
     ...childOptions,
@@ -50,7 +53,7 @@ export async function startServer({
 /** As in the agent's `--protocol`. */
 export type StartedProtocol = "native" | "moosicbox";
 
-export type AgentOptions = Pick<ChildOptions, "nodeFlags"> & {
+export type AgentOptions = Pick<ChildOptions, "nodeFlags" | "namespace"> & {
   readonly server: Server;
   /** How the agent reaches the server, where that is not the server's own address. */
   readonly serverUrl?: string;
@@ -77,6 +80,7 @@ export function startAgent(options: AgentOptions): Promise<Child> {
       ...(options.protocol === undefined ? [] : ["--protocol", options.protocol]),
     ],
     nodeFlags: options.nodeFlags ?? [],
+    ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
     environment: { TUNNEL_ACCESS_TOKEN: options.server.accessToken },
     readyPrefix: "connected as",
   });
