@@ -90,7 +90,7 @@ describe("the summary", () => {
       memories: [],
       missing: [],
       wan: null,
-    neighbours: null,
+      neighbours: null,
       hostile: null,
       idle: null,
     });
@@ -113,7 +113,7 @@ describe("the summary", () => {
       memories: [],
       missing: [],
       wan: null,
-    neighbours: null,
+      neighbours: null,
       hostile: null,
       idle: null,
     };
@@ -138,7 +138,7 @@ describe("the summary", () => {
       memories: [],
       missing: [],
       wan: null,
-    neighbours: null,
+      neighbours: null,
       hostile: null,
       idle: null,
     });
@@ -153,7 +153,7 @@ describe("the summary", () => {
       memories: [],
       missing: [],
       wan: null,
-    neighbours: null,
+      neighbours: null,
       hostile: null,
       idle,
     });
@@ -163,7 +163,7 @@ describe("the summary", () => {
       memories: [],
       missing: [],
       wan: null,
-    neighbours: null,
+      neighbours: null,
       hostile: null,
       idle: { ...idle, fault: "closed" },
     };
@@ -180,7 +180,7 @@ describe("the summary", () => {
       memories: [],
       missing: [],
       wan: null,
-    neighbours: null,
+      neighbours: null,
       hostile: null,
       idle: null,
     };
@@ -201,7 +201,7 @@ describe("the summary", () => {
       memories: [],
       missing: [],
       wan: null,
-    neighbours: null,
+      neighbours: null,
       hostile: null,
       idle: null,
     };
@@ -218,7 +218,7 @@ describe("the summary", () => {
       memories: [memory],
       missing,
       wan: null,
-    neighbours: null,
+      neighbours: null,
       hostile: null,
       idle: null,
     });

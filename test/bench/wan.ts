@@ -4,6 +4,7 @@
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { type Child, startChild } from "../demo/child.ts";
 import { Cleanup } from "../demo/cleanup.ts";
 import type { Contender, Running } from "./contenders.ts";
@@ -37,7 +38,9 @@ export const WAN_CONNECTIONS = 4;
 
 /** Some seconds of each, so that TCP's ups and downs are in it. */
 const REQUESTS_MS = 8_000;
-const DOWNLOAD_MS = 4_000;
+const DOWNLOAD_MS = 8_000;
+/** What the load before has left in the queue is gone after this. */
+const SETTLE_MS = 1_500;
 
 export async function measureWan(
   plan: Plan,
@@ -111,6 +114,7 @@ async function measure(
   { load, neighbour }: { readonly load: Child; readonly neighbour: Child },
 ): Promise<Sample> {
   const bytes = Math.round((bitsPerMs / 8) * DOWNLOAD_MS);
+  await delay(SETTLE_MS);
   const download = (await load.ask({
     kind: "downloads",
     target: running.target(`/bulk?bytes=${bytes}`),
@@ -133,7 +137,8 @@ async function measure(
     p50Ms: small.p50Ms,
     p99Ms: small.p99Ms,
     perSecond: download.bodyBytes / download.seconds,
-    fault: download.fault ?? small.fault ?? (bytesPerSecond > 0 ? null : "the download beside them stood still"),
+    fault:
+      download.fault ?? small.fault ?? (bytesPerSecond > 0 ? null : "the download beside them stood still"),
   };
 }
 
