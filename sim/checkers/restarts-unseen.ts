@@ -46,8 +46,10 @@ export const restartsUnseen: Property = {
 function mayFeel(visit: Visit, { serverLimits }: Setting): boolean {
   const { status, end, closeCode, startedUs, endedUs, operation } = visit;
   if (status === 101) return LEAVE_CODES.has(closeCode);
-  if (end !== "cut") return false;
   const lastedMs = ((endedUs ?? startedUs) - startedUs) / 1000;
+  // What is given whole or not at all can still be told why.
+  const isTold = status === 503 && !visit.fromHome;
+  if (end !== "cut" && !isTold) return false;
   if (status !== null) return lastedMs >= serverLimits.drainMs - LEAVING_MS;
   // The connection was idle, and both sides had enough of it at once: RFC 9112 section 9.3.1.
   return operation.connection?.onto !== undefined;

@@ -53,7 +53,7 @@ export const settingsTaken: Property = {
 
 function note(told: Told, report: Extract<AgentEffect, { readonly type: "report" }>["report"]): void {
   if (report.type === "connected") told.isNative = report.protocol === "native";
-  if (report.type === "disconnected" || report.type === "draining") told.isNative = false;
+  if (["disconnected", "draining", "moving"].includes(report.type)) told.isNative = false;
 }
 
 function saidBy({ headers }: Extract<AgentEffect, { readonly type: "socket_connect" }>): string | null {

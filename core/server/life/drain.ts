@@ -85,7 +85,17 @@ function look(state: ServerState, out: Outbox<ServerEffect>): void {
   if (state.drainPhase === "parting") letIdleGo(state, out);
   if (isTimeUp) cutAll(state, sinceMs >= drainMs + LASTING_MS, out);
   if (sinceMs >= drainMs + LASTING_MS) beginClosing(state, out);
-  else arm(state.timers, state.drain, state.nowMs + LOOK_MS);
+  else arm(state.timers, state.drain, nextLookMs(state));
+}
+
+/** No later than when a time is up. */
+function nextLookMs({ nowMs, drainAskedMs, config }: ServerState): number {
+  const { leaveMs, drainMs } = config.limits;
+  let nextMs = nowMs + LOOK_MS;
+  for (const ms of [leaveMs, drainMs, drainMs + LASTING_MS]) {
+    if (drainAskedMs + ms > nowMs) nextMs = Math.min(nextMs, drainAskedMs + ms);
+  }
+  return nextMs;
 }
 
 /** Whether all agents that can say so have another link; one that cannot follows where there are such. */

@@ -54,6 +54,8 @@ describe("restarts_unseen", () => {
     ["one that is told that its home is away", 1, { end: "complete", status: 424 }],
     ["one that is cut although it is short", 1, { end: "cut", status: 200, lastedMs: 1_000 }],
     ["one that is cut and took as long as it may", 0, { end: "cut", status: 200, lastedMs: 8_000 }],
+    ["one that is told 503 and took as long as it may", 0, { end: "complete", status: 503, lastedMs: 8_000 }],
+    ["one that is told 503 at once", 1, { end: "complete", status: 503 }],
     ["a WebSocket that is closed with a code", 0, { end: "complete", status: 101, closeCode: 1001 }],
     ["one that is closed without", 1, { end: "complete", status: 101 }],
     ["a home whose agent cannot move", 0, { end: "complete", status: 424, protocol: "moosicbox" }],
