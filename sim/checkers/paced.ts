@@ -18,18 +18,20 @@ export const paced: Property = {
   name: "paced",
   create: (violate, judged) => {
     let limits: EdgeLimits | null = null;
-    let proxies = 0;
+    /** Whether each address is that of one peer. */
+    let isOfOne = false;
     /** By process and connection, or exchange; and by process and peer. */
     const peers = new Map<string, string>();
     const buckets = new Map<string, Bucket>();
     return {
       begun: ({ scenario, edgeLimits }) => {
         limits = edgeLimits;
-        proxies = scenario.trustedProxies?.length ?? 0;
+        const isChanged = scenario.faults.some(({ kind }) => kind === "server_settings_change");
+        isOfOne = !isChanged && (scenario.trustedProxies ?? []).length === 0;
       },
       sees: ["connection_accepted", "exchange_opened", "exchange_closed", "respond"],
       edgeStep: ({ name, nowMs }, event, effects, count) => {
-        if (limits === null || proxies > 0) return;
+        if (limits === null || !isOfOne) return;
         const { addressUnservedMax, addressUnservedMs } = limits;
         const leak = (bucket: Bucket): void => {
           bucket.level = Math.max(0, bucket.level - (nowMs - bucket.levelMs) / addressUnservedMs);
