@@ -125,13 +125,28 @@ function sumOf(name: string): string {
     .digest("hex");
 }
 
-/** What npm knows of the libraries, and the Node around them. */
+/** By name and version. */
+function shippedLibraries(): Set<string> {
+  const lock: {
+    readonly packages: Readonly<Record<string, { version?: string; dev?: true; devOptional?: true }>>;
+  } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8"));
+  const shipped = new Set<string>();
+  for (const [path, { version, dev, devOptional }] of Object.entries(lock.packages)) {
+    if (path !== "" && dev !== true && devOptional !== true)
+      shipped.add(`${path.replace(/^.*node_modules\//, "")}@${version}`);
+  }
+  return shipped;
+}
+
+/**
+ * What npm knows of the libraries, and the Node around them. Of a library that something for development wants as well npm knows
+ * nothing where it is asked to leave that out; the lock file does.
+ */
 function materials(): string {
-  const npm = execFileSync("npm", ["sbom", "--omit=dev", "--sbom-format=cyclonedx"], {
-    cwd: ROOT,
-    encoding: "utf8",
-  });
-  const known: { components: object[] } = JSON.parse(npm);
+  const npm = execFileSync("npm", ["sbom", "--sbom-format=cyclonedx"], { cwd: ROOT, encoding: "utf8" });
+  const known: { components: { readonly "bom-ref": string }[] } = JSON.parse(npm);
+  const run = shippedLibraries();
+  known.components = known.components.filter((component) => run.has(component["bom-ref"]));
   const nodes = Object.values(PINNED).map(({ package: name, version }) => ({
     type: "platform",
     "bom-ref": `${name}@${version}`,
