@@ -51,6 +51,7 @@ export const paced: Property = {
             leak(bucket);
             bucket.level++;
             leak(bucket);
+            if (bucket.fullMs !== null) judged();
           }
         }
         for (let index = 0; index < count; index++) {
@@ -64,7 +65,6 @@ export const paced: Property = {
           if (bucket === undefined || effect.upgrade) continue;
           leak(bucket);
           if (bucket.fullMs === null) continue;
-          judged();
           bucket.taken++;
           if (bucket.taken > 2 + (nowMs - bucket.fullMs) / addressUnservedMs) {
             violate("safety", `${name} takes request ${effect.exchange} of ${peer}, who asks too fast`);
