@@ -45,13 +45,18 @@ export const unharmed: Property = {
             continue;
           if (id >= ADDED_VISITS_FROM || endedMs >= (touchedMs[home] ?? 0)) continue;
           judged();
-          const part = isMagic ? `GET ${magicTokenOf(id - 1)}` : `${request.method} ${id}`;
-          const outcome = outcomes.get(part) ?? "";
+          const outcome = outcomes.get(partOf(visit)) ?? "";
           if (isAsExpected(visit) || (isTight(setting.serverLimits) && isLimit(outcome, visit.status)))
             continue;
           // Its agent had as much to do as it may, and said so, or could not even say so.
           if (isBusy(visit, setting)) continue;
           if (isOwnLoss(visit, setting.scenario)) continue;
+          // A reset that marks the answer behind it as broken takes what has not arrived.
+          const behind = visits.find(
+            ({ operation: { connection } }) => connection?.onto === id && connection.pipelined,
+          );
+          const laterOutcome = behind === undefined ? "" : (outcomes.get(partOf(behind)) ?? "");
+          if (visit.end === "cut" && isLimit(laterOutcome || "completed", 0)) continue;
           if (isTakenForGuess(visit, endedMs, setting.scenario)) continue;
           violate("liveness", `${describe(visit)} came to ${outcome || visit.end} and no fault was near`);
         }
@@ -62,6 +67,11 @@ export const unharmed: Property = {
 
 function tellingPart(method: string, target: string): string {
   return `${method} ${/[?&](?:visit|magicToken)=([^&]+)/.exec(target)?.[1] ?? ""}`;
+}
+
+/** What tells the exchange of a visit apart. */
+function partOf({ operation: { id, request } }: Visit): string {
+  return request.endpoint === "magic_token_use" ? `GET ${magicTokenOf(id - 1)}` : `${request.method} ${id}`;
 }
 
 /** When the first fault begins that could touch visits of each home. */
