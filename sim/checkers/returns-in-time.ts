@@ -136,8 +136,7 @@ function hear(way: Way, event: AgentEvent, nowMs: number, limits: AgentLimits): 
         if (way.openedMs !== null && event.bytes[0] === KIND.drain) moveOn(way, event.socket, nowMs);
         break;
       }
-      up(way, nowMs);
-      way.resumed = readGreeting(event.bytes)?.resumed === true;
+      greeted(way, event.bytes, nowMs);
       break;
     case "socket_refused":
       if (event.socket !== way.socket) break;
@@ -179,6 +178,15 @@ function loseOlder(way: Way, socket: number, nowMs: number): void {
   if (!isWaiting) return;
   way.dueMs = Math.min(way.dueMs, nowMs + MOVE_WAIT_MS_MAX);
   way.notBeforeMs = Math.min(way.notBeforeMs, nowMs);
+}
+
+/** Nonsense in place of the welcome ends the tunnel, and whoever was to move is still to. */
+function greeted(way: Way, bytes: Uint8Array, nowMs: number): void {
+  const { movesUntilMs } = way;
+  up(way, nowMs);
+  const welcome = bytes[0] === KIND.welcome ? readGreeting(bytes) : null;
+  way.resumed = welcome?.resumed === true;
+  if (welcome === null) way.movesUntilMs = movesUntilMs;
 }
 
 function up(way: Way, nowMs: number): void {

@@ -13,10 +13,11 @@ const RETRY_FIRST_MS = 500;
 
 /**
  * While a server is replaced the next one is there already, or in a moment, and tries are short. They grow, lest all agents of a
- * server that does not come keep its successor busy with them.
+ * server that does not come keep its successor busy with them, and not far: where both have one port, each try finds either of
+ * them, and requests wait for the home for some seconds only.
  */
 export const MOVE_FIRST_MS = 100;
-const MOVE_LONGEST_MS = 1_000;
+const MOVE_LONGEST_MS = 500;
 /**
  * Begins anew later: at once after the first failure, since most losses are a moment's; then after waits that double up
  * to what the server's state calls for. One that answers is up and soon well again, one that is silent may be gone long.
