@@ -2,6 +2,15 @@
  * One direction of one connection: a sender's buffer, a line that carries one frame at a time, and a reader who may not
  * be reading. Frames leave the buffer in its order and arrive in the order in which they left.
  */
+import {
+  clearQueue,
+  createQueue,
+  dequeue,
+  enqueue,
+  type Queue,
+  queueItem,
+  queueLength,
+} from "../../core/queue.ts";
 import type { Recorder } from "../record/recorder.ts";
 import type { QueueOrder } from "../scenario/scenario.ts";
 import type { Random } from "../tools/random.ts";
@@ -24,11 +33,11 @@ export class Pipe<F extends Sized> {
   readonly #arrived: (frame: F) => void;
   readonly #takes: (frame: F) => boolean;
   readonly #recorder: Recorder | null;
-  #queue: F[] = [];
-  #underWay: F[] = [];
+  readonly #queue: Queue<F> = createQueue();
+  readonly #underWay: Queue<F> = createQueue();
   /** On the line: the only one there. */
   #leaving: F | null = null;
-  #inbox: F[] = [];
+  readonly #inbox: Queue<F> = createQueue();
   #paused = false;
   #dead = false;
   #lost = false;
@@ -70,44 +79,47 @@ export class Pipe<F extends Sized> {
 
   /** Nothing is buffered, under way or unread. */
   get idle(): boolean {
-    return this.#dead || (this.#queue.length === 0 && this.#leaving === null && this.#unreadBytes === 0);
+    return (
+      this.#dead || (queueLength(this.#queue) === 0 && this.#leaving === null && this.#unreadBytes === 0)
+    );
   }
 
   /** All that was sent has left the sender's buffer. */
   get isSent(): boolean {
-    return this.#queue.length === 0 && this.#leaving === null;
+    return queueLength(this.#queue) === 0 && this.#leaving === null;
   }
 
   /** Something has arrived that its reader has not read. */
   get waits(): boolean {
-    return this.#inbox.length > 0;
+    return queueLength(this.#inbox) > 0;
   }
 
   /** All that was sent and not read: in the sender's buffer, under way, or before the reader. */
   get unreadBytes(): number {
     let bytes = this.#unreadBytes + (this.#leaving?.size ?? 0);
-    for (const { size } of this.#queue) bytes += size;
+    for (let index = 0; index < queueLength(this.#queue); index++)
+      bytes += queueItem(this.#queue, index)?.size ?? 0;
     return bytes;
   }
 
   send(frame: F): void {
     if (this.#dead) return;
     if (this.#recorder !== null) this.#recordSent(this.#recorder, frame);
-    if (this.#order === "smaller_first" && this.#queue.length > 0) this.#insert(frame);
-    else this.#queue.push(frame);
+    if (this.#order === "smaller_first") this.#insert(frame);
+    else enqueue(this.#queue, frame);
     this.#pump();
   }
 
   /** Forgets what has not left the sender's buffer yet. */
   dropUnsent(): void {
-    this.#queue = [];
+    clearQueue(this.#queue);
   }
 
   /** The reader stops reading, or goes on. */
   pause(paused: boolean): void {
     this.#paused = paused;
     // What is resumed is read in a later turn of the loop; until then it may be paused again.
-    if (!paused && this.#inbox.length > 0) this.#agenda.after(0, () => this.#readInbox());
+    if (!paused && this.waits) this.#agenda.after(0, () => this.#readInbox());
   }
 
   /** From now on everything vanishes on the way; the sender's window fills and nobody is told. */
@@ -118,9 +130,9 @@ export class Pipe<F extends Sized> {
   /** Ends the pipe: nothing in it will be heard of again. */
   kill(): void {
     this.#dead = true;
-    this.#queue = [];
-    this.#underWay = [];
-    this.#inbox = [];
+    clearQueue(this.#queue);
+    clearQueue(this.#underWay);
+    clearQueue(this.#inbox);
   }
 
   #recordSent(recorder: Recorder, frame: F): void {
@@ -133,22 +145,24 @@ export class Pipe<F extends Sized> {
   #insert(frame: F): void {
     const rank = rankOf(frame);
     let low = 0;
-    let high = this.#queue.length;
+    let high = queueLength(this.#queue);
     while (low < high) {
       const middle = (low + high) >> 1;
-      const other = this.#queue[middle];
+      const other = queueItem(this.#queue, middle);
       if (other !== undefined && rankOf(other) <= rank) low = middle + 1;
       else high = middle;
     }
-    this.#queue.splice(low, 0, frame);
+    if (low === queueLength(this.#queue)) return enqueue(this.#queue, frame);
+    this.#queue.items.splice(this.#queue.head + low, 0, frame);
+    this.#queue.tail++;
   }
 
   #pump(): void {
-    const first = this.#queue[0];
+    const first = queueItem(this.#queue, 0);
     if (this.#leaving !== null || this.#dead || first === undefined) return;
     const { windowBytes } = this.#path.settings;
     if (this.#unreadBytes > 0 && this.#unreadBytes + first.size > windowBytes) return;
-    this.#queue.shift();
+    dequeue(this.#queue);
     this.#leaving = first;
     this.#agenda.after(this.#path.transferUs(first.size), this.#onSent);
   }
@@ -162,7 +176,7 @@ export class Pipe<F extends Sized> {
     const lane = this.#path.lane(this.#direction);
     const tripUs = settings.latencyUs + lane.extraUs + this.#random.below(settings.jitterUs + 1);
     this.#lastArrivalUs = Math.max(this.#lastArrivalUs, this.#world.nowUs + tripUs);
-    this.#underWay.push(frame);
+    enqueue(this.#underWay, frame);
     this.#agenda.at(this.#lastArrivalUs, this.#onTrip);
     this.#sent(frame);
     this.#pump();
@@ -171,25 +185,25 @@ export class Pipe<F extends Sized> {
   readonly #onTrip = (): void => this.#path.lane(this.#direction).arrive(this.#onArrival);
 
   #readInbox(): void {
-    for (let count = this.#inbox.length; count > 0; count--) this.#reader.run(this.#readOne);
+    for (let count = queueLength(this.#inbox); count > 0; count--) this.#reader.run(this.#readOne);
   }
 
   /** Each arrival takes the oldest frame under way, so that equal times never reorder a connection. */
   readonly #onArrival = (): void => {
-    const frame = this.#underWay.shift();
+    const frame = dequeue(this.#underWay);
     if (frame === undefined || this.#dead || this.#lost) return;
     if (!this.#takes(frame)) {
       this.#unreadBytes -= frame.size;
       return;
     }
-    this.#inbox.push(frame);
+    enqueue(this.#inbox, frame);
     if (!this.#paused) this.#reader.run(this.#readOne);
   };
 
   /** A reader that was stalled may have been paused by what it read before. */
   readonly #readOne = (): void => {
     if (this.#dead || this.#paused) return;
-    const frame = this.#inbox.shift();
+    const frame = dequeue(this.#inbox);
     if (frame === undefined) return;
     this.#unreadBytes -= frame.size;
     this.#recorder?.arrived(this.#world.nowUs, frame);

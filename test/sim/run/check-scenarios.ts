@@ -20,6 +20,7 @@ const TIME_LIMIT_MS = 20_000;
 export function checkScenarios(
   kinds: readonly FaultKind[],
   tryOne: (scenario: Scenario) => Trial = (scenario) => tryScenario(scenario, false),
+  timeLimitMs = TIME_LIMIT_MS,
 ): Trial[] {
   const trials: Trial[] = [];
   const passes = property(new ScenarioArbitrary(kinds), (scenario) => {
@@ -29,7 +30,7 @@ export function checkScenarios(
   });
   const { counterexample, seed, counterexamplePath, numShrinks } = check(passes, {
     numRuns: SCENARIOS,
-    interruptAfterTimeLimit: TIME_LIMIT_MS,
+    interruptAfterTimeLimit: timeLimitMs,
   });
   const [scenario] = counterexample ?? [];
   if (scenario === undefined) return trials;
