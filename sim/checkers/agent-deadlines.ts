@@ -47,9 +47,13 @@ export const agentDeadlines: Property = {
     let toldIdleMs = 0;
     const waitsOf = ofEachProcess(({ nowMs }) => newWaits(nowMs));
     return {
-      begun: ({ agentLimits, serverLimits }) => {
+      begun: ({ agentLimits, serverLimits, scenario }) => {
         limits = agentLimits;
         toldIdleMs = serverLimits.exchangeIdleMs;
+        // A welcome that somebody else wrote may tell nothing, and be taken.
+        if (scenario.faults.some(({ kind }) => kind === "native_nonsense_for_welcome")) {
+          toldIdleMs = Math.max(toldIdleMs, agentLimits.originIdleMs);
+        }
       },
       agentStep: (process, event, effects, count) => {
         if (limits === null) return;
