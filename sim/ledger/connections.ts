@@ -79,6 +79,8 @@ export class ConnectionLedger {
     } else if ("exchange" in event) {
       this.about = this.#connectionOf.get(event.exchange) ?? null;
       this.ahead = this.about?.open.findIndex(({ id }) => id === event.exchange) ?? 0;
+      // The connection ends behind what was answered until there: nothing that comes is kept.
+      if (event.type === "respond_cut" && this.about !== null) this.about.lastSaid = true;
     }
   }
 
