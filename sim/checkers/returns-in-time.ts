@@ -40,6 +40,8 @@ type Way = {
   resumed: boolean;
   /** Until then another server is expected in place of one that leaves. */
   movesUntilMs: number;
+  /** What that was before the last welcome. */
+  movedUntilMs: number;
   /** Sockets whose server leaves. */
   readonly older: Set<number>;
   /** It is being stopped, or was set up in a way that makes it give up. */
@@ -108,6 +110,7 @@ function newWay(nowMs: number, stops: boolean): Way {
     greets: false,
     resumed: false,
     movesUntilMs: Number.NEGATIVE_INFINITY,
+    movedUntilMs: Number.NEGATIVE_INFINITY,
     older: new Set(),
     stops,
   };
@@ -180,13 +183,11 @@ function loseOlder(way: Way, socket: number, nowMs: number): void {
   way.notBeforeMs = Math.min(way.notBeforeMs, nowMs);
 }
 
-/** Nonsense in place of the welcome ends the tunnel, and whoever was to move is still to. */
 function greeted(way: Way, bytes: Uint8Array, nowMs: number): void {
   const { movesUntilMs } = way;
   up(way, nowMs);
-  const welcome = bytes[0] === KIND.welcome ? readGreeting(bytes) : null;
-  way.resumed = welcome?.resumed === true;
-  if (welcome === null) way.movesUntilMs = movesUntilMs;
+  way.movedUntilMs = movesUntilMs;
+  way.resumed = bytes[0] === KIND.welcome && readGreeting(bytes)?.resumed === true;
 }
 
 function up(way: Way, nowMs: number): void {
@@ -209,8 +210,11 @@ function note(way: Way, effect: AgentEffect, nowMs: number, limits: AgentLimits)
   if (effect.type === "socket_terminate" && effect.socket === way.socket) lose(way, 1006, nowMs, limits);
   if (effect.type === "socket_terminate" || effect.type === "socket_close")
     loseOlder(way, effect.socket, nowMs);
-  if (effect.type === "socket_close" && effect.code === PROTOCOL_ERROR && effect.socket === way.socket)
+  if (effect.type === "socket_close" && effect.code === PROTOCOL_ERROR && effect.socket === way.socket) {
+    // Nonsense in place of the welcome: whoever was to move is still to.
+    if (way.openedMs === nowMs) way.movesUntilMs = way.movedUntilMs;
     lose(way, effect.code, nowMs, limits);
+  }
   if (effect.type === "api_call") {
     way.call = effect.call;
     way.callDueMs = nowMs + limits.apiCallMs;
