@@ -8,13 +8,15 @@ import { hashPassword } from "../../adapters/server/passwords.ts";
 import { RawConnection } from "../adapters/raw-client.ts";
 import { startHome } from "../helpers/moosicbox-agent.ts";
 import { HOST, startPassage } from "../helpers/passage.ts";
+import { isHealthy, startServerProgram } from "../helpers/program.ts";
 import { statuses } from "../helpers/raw-http.ts";
 import { type Server, startServer } from "../helpers/tunnel.ts";
 import { ask } from "../helpers/visitor.ts";
 
 const REQUEST = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const HEALTH = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
 
-function connect(server: Server, localAddress = "127.0.0.1"): RawConnection {
+function connect(server: Pick<Server, "port">, localAddress = "127.0.0.1"): RawConnection {
   const connection = new RawConnection(net.connect({ port: server.port, host: "127.0.0.1", localAddress }));
   onTestFinished(() => void connection.socket.destroy());
   return connection;
@@ -50,6 +52,37 @@ test("ten thousand pipelined requests of one connection are a few exchanges at a
   expect((await server.status()).exchanges).toBe(0);
 });
 
+test("who asks once is answered before what others have pipelined is", async () => {
+  const server = await startServer({ limits: { addressUnservedMax: 100_000 } });
+  const strangers = Array.from({ length: 20 }, () => connect(server));
+  for (const { socket } of strangers) socket.write(HEALTH.repeat(1_000));
+  const visitor = connect(server, "127.0.0.2");
+  visitor.socket.write(HEALTH);
+  await Promise.all(strangers.map((stranger) => stranger.until(() => stranger.bytes > 0)));
+  await visitor.until(() => visitor.bytes > 0);
+  const before = strangers.reduce((sum, { bytes }) => sum + bytes, 0) / visitor.bytes;
+  expect(before).toBeLessThan(10_000);
+  await Promise.all(
+    strangers.map((stranger) => stranger.until(() => stranger.bytes >= 1_000 * visitor.bytes)),
+  );
+});
+
+test("a thousand pipelined requests that a home does not answer keep nobody out of it", async () => {
+  const { server, visit, home } = await startPassage("native");
+  const stranger = connect(server);
+  stranger.socket.write(`GET /hangs HTTP/1.1\r\n${HOST}\r\n\r\n`.repeat(1_000));
+  const first = await home.call();
+  const visitor = visit();
+  visitor.send("GET /asked HTTP/1.1", HOST, "", "");
+  let call = first;
+  while (!call.head[0]?.includes("/asked")) {
+    expect(visitor.text).toBe("");
+    call = await home.call();
+  }
+  call.answer("200 OK", [], "answered");
+  await visitor.untilText("answered");
+});
+
 test("strangers who pipeline and never read hold a few exchanges each, and keep nobody out", async () => {
   const server = await startServer({ limits: { exchangesMax: 64, turnsMax: 8 } });
   await Promise.all(Array.from({ length: 34 }, () => flood(server, REQUEST.repeat(12_000))));
@@ -83,7 +116,7 @@ test("the oldest idle connection makes room for a new one, and the operator is t
   const idle: RawConnection[] = [];
   for (let index = 0; index < 10; index++) {
     const stranger = connect(server);
-    stranger.socket.write("GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
+    stranger.socket.write(HEALTH);
     await stranger.untilText("200 OK");
     idle.push(stranger);
   }
@@ -97,10 +130,27 @@ test("the oldest idle connection makes room for a new one, and the operator is t
   expect(server.log.text).toContain("connections were turned away");
 });
 
+test("more idle connections than a process may have files leave room for the next, and for the operator", async () => {
+  const server = await startServerProgram({ script: 'ulimit -n 256; exec "$@"' });
+  const port = Number(new URL(server.url).port);
+  // Of several addresses, since one has a share only.
+  for (let index = 0; index < 300; index++) {
+    const stranger = connect({ port }, `127.0.0.${(index % 30) + 2}`);
+    stranger.socket.write(HEALTH);
+    await stranger.until(() => stranger.bytes > 0 || stranger.ending !== null);
+    expect(stranger.text).toContain("200 OK");
+  }
+  expect(await isHealthy(server)).toBe(true);
+  const metrics = await ask(`${server.adminUrl}/metrics`);
+  expect(metrics.body.toString()).toMatch(
+    /culvert_connection_faults_total\{cause="limit_connections"\} [1-9]/,
+  );
+});
+
 test("one address has a share of the connections, and no more", async () => {
   const server = await startServer({ limits: { addressConnectionsMax: 5 } });
   const held = Array.from({ length: 5 }, () => connect(server));
-  for (const stranger of held) stranger.socket.write("GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
+  for (const stranger of held) stranger.socket.write(HEALTH);
   await Promise.all(held.map((stranger) => stranger.untilText("200 OK")));
   const refused = connect(server);
   await refused.untilEnded();
