@@ -8,8 +8,11 @@ import { expect, onTestFinished, test } from "vitest";
 import { clientTokenIn, startAgent, startServer } from "../demo/culvert.ts";
 import { bodyOf, MIB, sha256Of } from "../helpers/bodies.ts";
 import { startOrigin } from "../helpers/origin.ts";
-import { temporaryFolder, visitorsOf } from "../helpers/tunnel.ts";
+import { DOMAIN, HOST } from "../helpers/passage.ts";
+import { connect } from "../helpers/raw-http.ts";
+import { startServer as startServerInside, temporaryFolder, visitorsOf } from "../helpers/tunnel.ts";
 import { open } from "../helpers/visitor.ts";
+import { WireAgent } from "../helpers/wire-agent.ts";
 
 const OTHERS = 49;
 const SONG_BYTES = 8 * MIB;
@@ -51,6 +54,30 @@ test("T11: with one of fifty downloads stalled the others come whole, both proce
   expect(stalled.complete).toBe(true);
   expect(origin.requests).toHaveLength(OTHERS + 1);
   for (const { pid } of [server.child, agent]) expect(peakBytes(pid)).toBeLessThan(RESIDENT_BYTES_MAX);
+});
+
+test("T11: what begins beside two hundred event streams that say nothing may send as much ahead as what begins alone", async () => {
+  const server = await startServerInside({ flags: [`--domain=${DOMAIN}`] });
+  const agent = await WireAgent.connect(server);
+  const ask = async () => {
+    const visitor = connect(server.port);
+    visitor.send("GET /song HTTP/1.1", HOST, "", "");
+    return { visitor, exchange: await agent.request() };
+  };
+  const creditOfNext = async () => {
+    const { visitor, exchange } = await ask();
+    agent.reply(exchange, "served");
+    await visitor.untilText("served");
+    visitor.leave();
+    return agent.creditOf(exchange);
+  };
+  const alone = await creditOfNext();
+  for (let index = 0; index < 200; index++) {
+    const { visitor, exchange } = await ask();
+    agent.begin(exchange);
+    await visitor.untilText("\r\n\r\n");
+  }
+  await expect.poll(creditOfNext).toBe(alone);
 });
 
 /** The most that a process was ever resident with. */

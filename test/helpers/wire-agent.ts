@@ -39,6 +39,9 @@ export function wireFrame(frame: Partial<WireFrame> & Pick<WireFrame, "kind">): 
   return Buffer.concat([header, payload]);
 }
 
+/** The length of a section, in front of it. */
+const SECTION_HEADER_BYTES = 4;
+
 /** The first section of a response's piece with a head and no fields. */
 export function responseHead(status: number): Buffer {
   return Buffer.from([0, 0, 0, 3, status >> 8, status & 0xff, 0]);
@@ -135,6 +138,18 @@ export class WireAgent {
     });
     this.#taken++;
     return next.exchange;
+  }
+
+  /** The first bytes of a request's response for which it has credit: its head says so behind the flags. */
+  creditOf(exchange: number): number {
+    const head = this.frames.find(({ kind, exchange: of }) => kind === KIND.piece && of === exchange);
+    if (head === undefined) throw new Error("there is no such request");
+    return head.payload.readUIntBE(SECTION_HEADER_BYTES + 1, 6);
+  }
+
+  /** The head of a response, and nothing of its body. */
+  begin(exchange: number): void {
+    this.send({ kind: KIND.piece, flags: FLAG.head, exchange, payload: responseHead(200) });
   }
 
   /** A whole response in one frame. */
