@@ -5,7 +5,7 @@ import WebSocket from "ws";
 import { query } from "../demo/culvert.ts";
 import { MoosicBoxAgent, startHome } from "../helpers/moosicbox-agent.ts";
 import { connect, statuses } from "../helpers/raw-http.ts";
-import { type Server, startTunnel } from "../helpers/tunnel.ts";
+import { type Server, startServer, startTunnel, visitorsOf } from "../helpers/tunnel.ts";
 import { ask, problemCode } from "../helpers/visitor.ts";
 import { Watch } from "../helpers/watch.ts";
 
@@ -246,4 +246,31 @@ describe("a visitor socket", () => {
     const [data] = await once(socket, "message");
     expect(data.toString()).toContain("visitor_sockets_unsupported");
   });
+});
+
+test("two agents with one client id, which come back as soon as they are thrown out, come to rest", async () => {
+  const server = await startServer();
+  const clientToken = await server.register("home");
+  let isOver = false;
+  onTestFinished(() => {
+    isOver = true;
+  });
+  const keepConnected = async () => {
+    while (!isOver) {
+      const agent = await MoosicBoxAgent.connect(server, "home", clientToken);
+      agent.socket.on("message", (data) => {
+        const frame = JSON.parse(data.toString());
+        if (frame.type === "HTTP") agent.reply(frame, { body: "served" });
+      });
+      await agent.closed;
+    }
+  };
+  const { ask } = visitorsOf(server, "home", clientToken);
+  for (const agent of [1, 2]) {
+    void keepConnected();
+    await expect.poll(async () => (await server.status()).tunnelsAccepted).toBeGreaterThanOrEqual(agent);
+  }
+  await expect.poll(async () => (await server.status()).tunnels).toBe(2);
+  for (let round = 0; round < 50; round++) expect((await ask("/song")).body.toString()).toBe("served");
+  expect(await server.status()).toMatchObject({ tunnels: 2, tunnelsAccepted: 3 });
 });
