@@ -1,4 +1,5 @@
 /** What home services answer, well-behaved and not, and what of it reaches a visitor through a real agent. */
+import { once } from "node:events";
 import type net from "node:net";
 import { describe, expect, test } from "vitest";
 import { startHome } from "../helpers/moosicbox-agent.ts";
@@ -8,6 +9,8 @@ import { startAgent, startServer, startTunnel, visitorsOf } from "../helpers/tun
 import { problemCode } from "../helpers/visitor.ts";
 
 const MIB = 1024 * 1024;
+/** As many milliseconds as bring a late body into the next request's time. */
+const LATE_MS = 5;
 const GOOD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood";
 
 /** A tunnel to an origin that answers in bytes; `/good` gets a good response whatever else it does. */
@@ -156,6 +159,28 @@ describe("a response body", () => {
     expect(visitor.text).toMatch(/content-length: 10\r\n[\s\S]*\r\n\r\nhalf$/i);
     await tunnel.server.log.line("exchange ended", { outcome: "agent_gave_up" });
     await tunnel.expectGood();
+  });
+
+  test("H12: that comes late, where none belongs, answers no other request once its service is known for that", async () => {
+    const late = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfalse";
+    let first: net.Socket | undefined;
+    const tunnel = await startRawTunnel((socket) => {
+      socket.write("HTTP/1.1 200 OK\r\nContent-Length: 44\r\n\r\n");
+      if (first !== undefined) setTimeout(() => socket.destroyed || socket.write(late), LATE_MS);
+      first ??= socket;
+    });
+    await tunnel.ask("/x", { method: "HEAD" });
+    const socket = first ?? expect.fail("the service was not asked");
+    const closed = once(socket, "close");
+    socket.write(late);
+    await closed;
+    const lane = async () => {
+      for (let round = 0; round < 40; round++) {
+        await tunnel.ask("/x", { method: "HEAD" });
+        await tunnel.expectGood();
+      }
+    };
+    await Promise.all([lane(), lane(), lane(), lane()]);
   });
 
   test("H11: beyond the declared length is no part of the response, and of no other", async () => {

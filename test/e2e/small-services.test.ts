@@ -1,9 +1,10 @@
 /** Services that do less than HTTP has: scripts that end lines as they please, those that serve one connection at a time. */
+import type net from "node:net";
 import { describe, expect, test } from "vitest";
 import { startRawOrigin } from "../helpers/origin.ts";
 import { DOMAIN } from "../helpers/passage.ts";
 import { connect } from "../helpers/raw-http.ts";
-import { type Protocol, startAgent, startServer } from "../helpers/tunnel.ts";
+import { type Protocol, startAgent, startServer, visitorsOf } from "../helpers/tunnel.ts";
 
 const PROTOCOLS = ["moosicbox", "native"] as const;
 
@@ -98,4 +99,28 @@ test("H10: two limits let a head through that is larger than the defaults take",
   await visitor.untilEnded();
   expect(visitor.text).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
   expect(visitor.text).toContain("x".repeat(200_000));
+});
+
+test("a POST never goes on a connection that its service is about to end, as services do after two seconds", async () => {
+  const overdue = new Set<net.Socket>();
+  const isOverdue = Promise.withResolvers<void>();
+  const origin = await startRawOrigin((socket) => {
+    if (overdue.has(socket)) {
+      socket.resetAndDestroy();
+      return;
+    }
+    socket.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood");
+    setTimeout(() => {
+      overdue.add(socket);
+      isOverdue.resolve();
+    }, 2_000);
+  });
+  const server = await startServer();
+  await startAgent(server, origin.url, { protocol: "native" });
+  const { ask } = visitorsOf(server, "home", await server.register("home"));
+  expect((await ask("/page")).body.toString()).toBe("good");
+  await isOverdue.promise;
+  const answer = await ask("/order", { method: "POST", body: "1" });
+  expect([answer.status, answer.body.toString()]).toEqual([200, "good"]);
+  expect(origin.heads).toHaveLength(2);
 });
