@@ -155,3 +155,13 @@ test("A01: tokens in a query open MoosicBox's paths, unless that is turned off",
     else expect(await statusOf(passage, line, "Host: x")).toBe(401);
   }
 });
+
+test.each([DOMAIN, `home.wrong-${DOMAIN}`, "127.0.0.1"])(
+  "H29: the server says at %s what it is and how homes are reached",
+  async (host) => {
+    const server = await startServer({ flags: [`--domain=${DOMAIN}`] });
+    const answer = await ask(`${server.url}/`, { headers: { host } });
+    expect(answer.status).toBe(200);
+    expect(answer.body.toString()).toContain(`CLIENT-ID.${DOMAIN}`);
+  },
+);
