@@ -18,7 +18,8 @@ export function limitsSchema<Limits extends Readonly<Record<string, number>>>(
         return refuse(context, "must be NAME=VALUE, where VALUE is a whole number", index);
       }
       if (!Object.hasOwn(defaults, name)) {
-        return refuse(context, `names no limit: ${name}${suggestion(name, Object.keys(defaults))}`, index);
+        const hint = suggestion(name, Object.keys(defaults)) || "; --help-limits names them all";
+        return refuse(context, `names no limit: ${name}${hint}`, index);
       }
       limits = { ...limits, [name]: Number(digits) };
     }

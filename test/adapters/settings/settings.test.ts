@@ -211,7 +211,8 @@ describe("the settings of serve", () => {
     [["--limit", "tunnelsMax"], "--limit must be NAME=VALUE, where VALUE is a whole number"],
     [["--limit", "tunnelsMax=-1"], "--limit must be NAME=VALUE, where VALUE is a whole number"],
     [["--limit", "tunnelsMax=1e3"], "--limit must be NAME=VALUE, where VALUE is a whole number"],
-    [["--limit", "toString=1"], "--limit names no limit: toString"],
+    [["--limit", "foo=1"], "--limit names no limit: foo; --help-limits names them all"],
+    [["--limit", "toString=1"], "--limit names no limit: toString; --help-limits names them all"],
     [["--limit", "heldBytesSoft=999999999"], "--limit cannot be used: heldBytesSoft is above heldBytesHard"],
     [
       ["--limit", "headBytesMax=65536"],
