@@ -143,6 +143,12 @@ test("a visitor who says close with a no-break space behind it has not said clos
   expect(statuses(visitor)).toEqual([200, 200]);
 });
 
+test("a visitor whose Connection names a field with a no-break space behind it has named another one", async () => {
+  const passage = await startPassage("native");
+  const head = await passed(passage, "GET /x HTTP/1.1", HOST, "Connection: x-own\xa0", "X-Own: 1");
+  expect(head).toContain("X-Own: 1");
+});
+
 describe("a home", () => {
   test.each(["chunked\xa0", "\xa0chunked"])("whose answer is %j is no HTTP", async (coding) => {
     const { home, visit } = await startPassage("native");
@@ -152,6 +158,16 @@ describe("a home", () => {
     call.send("HTTP/1.1 200 OK", `Transfer-Encoding: ${coding}`, "", "4", "body", "0", "", "");
     await visitor.untilText('"code":"origin_malformed"');
     expect(statuses(visitor)).toEqual([502]);
+  });
+
+  test("leads no browser past the server, by other ways to its service", async () => {
+    const { home, visit } = await startPassage("native");
+    const visitor = visit();
+    visitor.send("GET /x HTTP/1.1", HOST, "", "");
+    (await home.call()).answer("200 OK", ['Alt-Svc: h3=":443"', "X-Own: 1"], "at home");
+    await visitor.untilText("\r\n\r\nat home");
+    expect(visitor.text).toMatch(/\r\nx-own: 1\r\n/i);
+    expect(visitor.text).not.toMatch(/alt-svc/i);
   });
 
   test("does what a whole web origin does under its own name only", async () => {
