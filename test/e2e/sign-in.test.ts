@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { revoke } from "../../adapters/operator/revoke.ts";
+import { hashPassword } from "../../adapters/server/passwords.ts";
 import { readRevokeConfig } from "../../adapters/settings/revoke.ts";
 import { startOrigin } from "../helpers/origin.ts";
 import { DOMAIN } from "../helpers/passage.ts";
@@ -97,6 +98,16 @@ describe("a browser", () => {
     expect((await browser.post(SIGN_OUT, {})).headers.location).toBe(SIGN_IN);
     expect(browser.jar.has("culvert-session")).toBe(false);
     expect((await browser.get("/music")).status).toBe(401);
+  });
+
+  test("shows a password once, and then leaves Authorization to an application with tokens of its own", async () => {
+    const { browser } = await startHome([`--access=basic:me:${await hashPassword("right-word")}`]);
+    const bearer = { authorization: "Bearer of the application" };
+    expect((await browser.get("/music", bearer)).status).toBe(401);
+    const authorization = `Basic ${btoa("me:right-word")}`;
+    const signedIn = await browser.get(`${SIGN_IN}?to=/music`, { ...HTML, authorization });
+    expect([signedIn.status, signedIn.headers.location]).toEqual([303, "/music"]);
+    expect(told(await browser.get("/music", bearer))).toMatchObject({ ...bearer, cookie: "app=2" });
   });
 
   test("comes over TLS by a trusted proxy, and has a cookie that no other host sets or gets", async () => {
