@@ -153,7 +153,9 @@ test("one address has a share of the connections, and no more", async () => {
   for (const stranger of held) stranger.socket.write(HEALTH);
   await Promise.all(held.map((stranger) => stranger.untilText("200 OK")));
   const refused = connect(server);
-  await refused.untilEnded();
+  refused.socket.write(HEALTH);
+  await refused.until(() => refused.bytes > 0 || refused.ending !== null);
+  expect(refused.text).toBe("");
   held[0]?.socket.destroy();
   await expect
     .poll(async () =>
