@@ -3,6 +3,7 @@ import { edgeLimits } from "../../../core/edge/limits.ts";
 import { agentLimits, serverLimits } from "../../../core/limits.ts";
 import { restartsUnseen } from "../../../sim/checkers/restarts-unseen.ts";
 import { targetOf } from "../../../sim/faults/index.ts";
+import { Ledger } from "../../../sim/ledger/ledger.ts";
 import type { Finish } from "../../../sim/record/finish.ts";
 import { Visit, type VisitEnd } from "../../../sim/record/visit.ts";
 import { answerOf } from "../../../sim/scenario/model.ts";
@@ -28,15 +29,20 @@ type Came = {
 };
 
 /** What is found where that is what came of a visit while nodes were replaced, or something else happened. */
-function found(came: Came, kind = "node_is_replaced"): number {
+function found(came: Came, kind = "node_is_replaced", askedMs = 0): number {
   const violations: string[] = [];
-  const { finished, begun } = restartsUnseen.create(
+  const { finished, begun, serverStep } = restartsUnseen.create(
     (_kind, message) => violations.push(message),
     () => {},
   );
   const fault: Fault = { id: 0, kind, fromMs: 0, toMs: 1, target: 0, parameters: {} };
   const scenario = { ...busyScenario(), faults: [fault] };
   begun?.({ scenario, serverLimits, edgeLimits, agentLimits, targetOf });
+  const snapshot = () => {
+    throw new Error("this checker looks at events alone");
+  };
+  const server = { name: "node-0", nowMs: askedMs, ledger: new Ledger(0), snapshot, heldBytes: 0 };
+  serverStep?.(server, { type: "drain_requested" }, [], 0);
   const operation = visitOf(1, 0);
   const spec = { ...homeNamed("a"), agent: "culvert", protocol: came.protocol ?? "native" } as const;
   const seen = new Visit(operation, spec, answerOf("a", operation), 0);
@@ -61,6 +67,10 @@ describe("restarts_unseen", () => {
     ["a home whose agent cannot move", 0, { end: "complete", status: 424, protocol: "moosicbox" }],
   ])("%s: %i violations", (_name, violations, came) => {
     expect(found(came)).toBe(violations);
+  });
+
+  test("judges no visit that was over before a process was asked to stop", () => {
+    expect(found({ end: "complete", status: 503 }, "node_is_replaced", 2)).toBe(0);
   });
 
   test("judges no run in which something else happened", () => {
