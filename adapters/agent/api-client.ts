@@ -99,7 +99,7 @@ export class ApiClient {
 }
 
 /** Answers once, with the whole body or its first `ANSWER_BYTES_MAX` bytes; never where the body broke off. */
-function readAnswer(response: IncomingMessage, answer: (body: string) => void): void {
+export function readAnswer(response: IncomingMessage, answer: (body: string) => void): void {
   const parts: Buffer[] = [];
   let length = 0;
   response.on("data", (bytes: Buffer) => {

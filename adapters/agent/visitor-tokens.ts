@@ -1,15 +1,12 @@
 /** The agent's tokens for its visitors: what the commands ask the server, with the client token of the state file. */
 import { z } from "zod";
-import { causeOf } from "../error-cause.ts";
+import { parseJson } from "../../core/wire/json.ts";
 import type { TokenConfig } from "../settings/credentials.ts";
-import { endpointOf } from "../socket/endpoint.ts";
 import { StartupError } from "../startup-error.ts";
+import { askServer } from "./ask-server.ts";
 import { loadAgentFile } from "./state-file.ts";
 
 export type VisitorToken = z.infer<typeof visitorToken>;
-
-/** A server that does not answer in this time is not there. */
-const ANSWER_MS = 15_000;
 
 const visitorToken = z.object({
   name: z.string(),
@@ -73,24 +70,16 @@ async function ask<Schema extends z.ZodType>(
   schema: Schema,
 ): Promise<z.infer<Schema>> {
   const { server, clientId, clientToken, source } = askerOf(config);
-  const query = new URLSearchParams({ clientId, ...parameters });
-  const url = `${server.origin}${endpointOf(server).basePath}/auth/visitor-tokens?${query}`;
-  let status: number;
-  let body: unknown;
-  try {
-    const answer = await fetch(url, {
+  const answer = await askServer(
+    { server, serverCa: config.serverCa, proxy: config.proxyTo(server) },
+    {
       method,
+      target: `/auth/visitor-tokens?${new URLSearchParams({ clientId, ...parameters })}`,
       headers: { authorization: `Bearer ${clientToken}`, accept: "application/json" },
-      // The token is for this server and nobody else.
-      redirect: "error",
-      signal: AbortSignal.timeout(ANSWER_MS),
-    });
-    status = answer.status;
-    body = await answer.json().catch(() => null);
-  } catch (error) {
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    throw new StartupError(`${server.host} could not be asked: ${causeOf(cause)}`);
-  }
+    },
+  );
+  const { status } = answer;
+  const body = parseJson(answer.body);
   if (status === 401) {
     throw new StartupError(
       `the server refused the client token in ${source}: start the agent, which registers anew if it may`,

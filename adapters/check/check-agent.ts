@@ -1,8 +1,5 @@
 /** What would become of `culvert agent` with these settings, of each home. Nothing is registered and no visitor's request is made. */
-import http from "node:http";
-import https from "node:https";
-import { failureText, troubleOf } from "../../core/agent/life/trouble.ts";
-import { Dialler } from "../agent/dialler.ts";
+import { askServer } from "../agent/ask-server.ts";
 import { loadAgentFile } from "../agent/state-file.ts";
 import { causeOf } from "../error-cause.ts";
 import { createConnector } from "../origin/connector.ts";
@@ -38,39 +35,18 @@ async function checkHome(config: RunAgentConfig): Promise<readonly Finding[]> {
 
 /** Any answer says that somebody is there; that of Culvert's `/health` says who. */
 async function checkServer({ server, proxy, serverCa }: RunAgentConfig): Promise<Finding> {
-  const dialler = new Dialler({ server, proxy, serverCa });
-  const { host, port, secure, basePath, authority } = endpointOf(server);
-  const opening = dialler.open();
+  const { host } = server;
   try {
-    const status = await new Promise<number>((answer, fail) => {
-      const request = (secure ? https.request : http.request)({
-        createConnection: opening.connect,
-        host,
-        port,
-        path: `${basePath}/health`,
-        timeout: ANSWER_MS,
-      });
-      request.on("response", (response) => {
-        answer(response.statusCode ?? 0);
-        response.destroy();
-      });
-      request.on("timeout", () => request.destroy(new Silent()));
-      request.on("error", fail);
-      request.end();
-    });
+    const question = { method: "GET", target: "/health", headers: {} };
+    const { status } = await askServer({ server, proxy, serverCa }, question);
     if (status === 200)
-      return ok(`the server at ${authority} answers${proxy === null ? "" : ", through the proxy"}`);
-    return problem(`${authority} answers ${status} to /health: check host, port and path of --server`);
+      return ok(`the server at ${host} answers${proxy === null ? "" : ", through the proxy"}`);
+    return problem(`${host} answers ${status} to /health: check host, port and path of --server`);
   } catch (error) {
-    const fault =
-      error instanceof Silent ? { kind: "silent" as const, detail: authority } : dialler.faultOf(error);
-    return problem(failureText(troubleOf(fault)));
-  } finally {
-    opening.cancel();
+    if (error instanceof StartupError) return problem(error.message);
+    throw error;
   }
 }
-
-class Silent extends Error {}
 
 function identity({
   clientId,

@@ -1,12 +1,12 @@
 /** The settings of the commands that make and end credentials. */
 import { z } from "zod";
-import { assert } from "../../core/assert.ts";
+import { connectionShape, proxyFor } from "./connection.ts";
 import { database, type SqliteSettings } from "./network.ts";
 import { exposedFlags } from "./reading/flags.ts";
-import { type Environment, readSettings } from "./reading/reader.ts";
+import { type Environment, readSettings, type SettingSources } from "./reading/reader.ts";
 import { type Setting, withFiles } from "./reading/setting.ts";
 import { clientId, clientIdText, refuse, serverUrl, token } from "./schemas.ts";
-import { type CommandName, type MysqlSettings, ownSettingsOf, variablesOfAll } from "./settings.ts";
+import { fileBeside, type MysqlSettings, sharedSetting, variablesOfAll } from "./settings.ts";
 
 /** Each is two words or one, as it is typed. */
 export const CREDENTIAL_COMMANDS = ["token create", "token list", "token revoke", "invite"] as const;
@@ -24,6 +24,10 @@ export type TokenConfig = {
   /** Null: the one of the state file. Given, it needs client id and server. */
   readonly clientToken: string | null;
   readonly server: URL | null;
+  /** Certificates that are trusted beside those that this machine trusts, in PEM; null for none. */
+  readonly serverCa: string | null;
+  /** What is on the way to that server; null for nothing. Throws `StartupError`. */
+  readonly proxyTo: (server: URL) => URL | null;
 };
 
 export type InviteConfig = {
@@ -32,13 +36,26 @@ export type InviteConfig = {
   readonly database: SqliteSettings | MysqlSettings;
 };
 
+type TokenCommand = Exclude<CredentialCommand, "invite">;
+
 /** Throws `StartupError` with one clear line for anything that cannot be used. */
 export function readTokenConfig(
-  command: Exclude<CredentialCommand, "invite">,
+  command: TokenCommand,
   args: readonly string[],
   environment: Environment,
 ): TokenConfig {
-  const sources = { args, environment, variables: variablesOfAll() };
+  const file = fileBeside("agent", credentialSettingsOf(command), { args, environment });
+  const { proxy, ...settings } = tokenSettings(command, {
+    args,
+    environment,
+    variables: variablesOfAll(),
+    file,
+  });
+  // The server may be known by the state file alone.
+  return { ...settings, proxyTo: (server) => proxyFor({ server, proxy }, environment) };
+}
+
+function tokenSettings(command: TokenCommand, sources: SettingSources) {
   switch (command) {
     case "token create": {
       const { expires, ...rest } = readSettings(createSchema, createSettings, sources);
@@ -53,7 +70,8 @@ export function readTokenConfig(
 
 /** Throws `StartupError` with one clear line for anything that cannot be used. */
 export function readInviteConfig(args: readonly string[], environment: Environment): InviteConfig {
-  const sources = { args, environment, variables: variablesOfAll() };
+  const file = fileBeside("serve", credentialSettingsOf("invite"), { args, environment });
+  const sources = { args, environment, variables: variablesOfAll(), file };
   const { expires, ...rest } = readSettings(inviteSchema, inviteSettings, sources);
   return { ...rest, lifetimeSeconds: expires };
 }
@@ -88,15 +106,22 @@ const lifetimeOrNever = z.union(
 
 const name = clientIdText.min(1, "must have a character");
 
+const config = z.string().nullable().default(null);
+const { proxy, serverCa } = connectionShape;
+
 const listSchema = z.object({
+  config,
   stateFile: z.string().nullable().default(null),
   clientId,
   clientToken: token,
   server: serverUrl.nullable().default(null),
+  serverCa,
+  proxy,
 });
 const revokeSchema = listSchema.extend({ name });
 const createSchema = revokeSchema.extend({ expires: lifetimeOrNever.default(90 * 86_400) });
 const inviteSchema = z.object({
+  config,
   clientId: name,
   expires: lifetime.default(7 * 86_400),
   database: database.default({ type: "sqlite", path: "./culvert.db" }),
@@ -109,6 +134,7 @@ const nameSetting: Setting = {
 };
 
 const listSettings: { readonly [Name in keyof typeof listSchema.shape]: Setting } = {
+  config: sharedSetting("agent", "config", "the agent's, of which this takes what is listed here"),
   stateFile: sharedSetting(
     "agent",
     "state",
@@ -121,6 +147,8 @@ const listSettings: { readonly [Name in keyof typeof listSchema.shape]: Setting 
     "the agent's, where it was given one and keeps no file",
   ),
   server: sharedSetting("agent", "server", "the agent's, for a client token that is given"),
+  serverCa: sharedSetting("agent", "server-ca"),
+  proxy: sharedSetting("agent", "proxy"),
 };
 
 const revokeSettings: { readonly [Name in keyof typeof revokeSchema.shape]: Setting } = {
@@ -149,15 +177,9 @@ const inviteSettings: { readonly [Name in keyof typeof inviteSchema.shape]: Sett
     placeholder: "TIME",
     help: "from now, such as 7d, 12h, 30m (default 7d)",
   },
+  config: sharedSetting("serve", "config", "the server's, of which this takes the database"),
   database: sharedSetting("serve", "database", "the server's (default sqlite:./culvert.db)"),
 };
-
-/** One of another command, with words of its own. */
-function sharedSetting(command: CommandName, name: string, help: string): Setting {
-  const setting = ownSettingsOf(command).find(({ flag }) => flag === name);
-  assert(setting !== undefined, "no setting is shared by this name");
-  return { ...setting, help };
-}
 
 const TABLES: { readonly [Name in CredentialCommand]: Readonly<Record<string, Setting>> } = {
   "token create": createSettings,

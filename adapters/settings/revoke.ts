@@ -2,12 +2,12 @@
 import { z } from "zod";
 import { isClientId } from "../../core/server/routing/place.ts";
 import type { MysqlSettings } from "./mysql-url.ts";
-import { database, isSecretDatabase, type SqliteSettings } from "./network.ts";
+import { database, type SqliteSettings } from "./network.ts";
 import { exposedFlags } from "./reading/flags.ts";
 import { type Environment, readSettings } from "./reading/reader.ts";
 import { readSecretFile } from "./reading/secret-file.ts";
 import { type Setting, withFiles } from "./reading/setting.ts";
-import { variablesOfAll } from "./settings.ts";
+import { fileBeside, sharedSetting, variablesOfAll } from "./settings.ts";
 
 export type RevokeConfig = {
   readonly database: SqliteSettings | MysqlSettings;
@@ -17,6 +17,7 @@ export type RevokeConfig = {
 };
 
 const schema = z.object({
+  config: z.string().nullable().default(null),
   clientId: z
     .string("is required: whose tokens are to be revoked")
     .refine(isClientId, "must be 1 to 64 characters, none of them a control character"),
@@ -31,13 +32,8 @@ const settings: { readonly [Name in keyof typeof schema.shape]: Setting } = {
     placeholder: "FILE",
     help: "revokes the token in that file, and what may have been made with it (default: all tokens of the home)",
   },
-  database: {
-    flag: "database",
-    variable: "DATABASE_URL",
-    placeholder: "URL",
-    help: "the server's (default sqlite:./culvert.db)",
-    isSecret: isSecretDatabase,
-  },
+  config: sharedSetting("serve", "config", "the server's, of which this takes the database"),
+  database: sharedSetting("serve", "database", "the server's (default sqlite:./culvert.db)"),
 };
 
 export const revokeSettings: readonly Setting[] = withFiles(Object.values<Setting>(settings));
@@ -49,7 +45,8 @@ export function showsPassword(args: readonly string[]): boolean {
 
 /** Throws `StartupError`. */
 export function readRevokeConfig(args: readonly string[], environment: Environment): RevokeConfig {
-  const sources = { args, environment, variables: variablesOfAll() };
+  const file = fileBeside("serve", revokeSettings, { args, environment });
+  const sources = { args, environment, variables: variablesOfAll(), file };
   const { tokenFile, ...config } = readSettings(schema, settings, sources);
   return { ...config, token: tokenFile === null ? null : readSecretFile(tokenFile, "--token-file") };
 }

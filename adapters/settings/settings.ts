@@ -1,12 +1,13 @@
 /** The settings of the two commands: what there is, and what it comes to. */
+import { assert } from "../../core/assert.ts";
 import { agentLimits, serverLimits } from "../../core/limits.ts";
 import { suggestion } from "../../core/text/nearest.ts";
 import { StartupError } from "../startup-error.ts";
 import { agentSchema, agentSettings, type RunAgentConfig } from "./agent.ts";
 import { proxyFor } from "./connection.ts";
-import { type ConfigFile, OF_ONE_HOME, readConfigFile } from "./reading/config-file.ts";
+import { type ConfigFile, type FileSection, OF_ONE_HOME, readConfigFile } from "./reading/config-file.ts";
 import { exposedFlags } from "./reading/flags.ts";
-import { type Environment, givenBeforeFile, readSettings } from "./reading/reader.ts";
+import { type Environment, givenBeforeFile, readSettings, type SettingSources } from "./reading/reader.ts";
 import { fileOf, type Setting, withFiles } from "./reading/setting.ts";
 import { type ServeConfig, serveSchema, serveSettings } from "./serve.ts";
 
@@ -19,12 +20,8 @@ export type { ServeConfig } from "./serve.ts";
 /** Throws `StartupError` with one clear line for anything that cannot be used. */
 export function readServeConfig(args: readonly string[], environment: Environment): ServeConfig {
   const sources = { args, environment, variables: variablesOfAll() };
-  const file = configFileOf("serve", args, environment)?.common;
-  const config = readSettings(
-    serveSchema,
-    serveSettings,
-    file === undefined ? sources : { ...sources, file },
-  );
+  const file = fileBeside("serve", settingsOf("serve"), sources);
+  const config = readSettings(serveSchema, serveSettings, { ...sources, file });
   if (config.domain !== null && Object.hasOwn(config.hostnames, config.domain)) {
     throw new StartupError(
       "--hostname gives the name of --domain to a home: agents could not find the server",
@@ -43,16 +40,13 @@ export function readAgentConfigs(
 ): readonly [RunAgentConfig, ...RunAgentConfig[]] {
   const sources = { args, environment, variables: variablesOfAll() };
   const read = (file?: ConfigFile["common"]): RunAgentConfig => {
-    const config = readSettings(
-      agentSchema,
-      agentSettings,
-      file === undefined ? sources : { ...sources, file },
-    );
+    const config = readSettings(agentSchema, agentSettings, { ...sources, file });
     return { ...config, proxy: proxyFor(config, environment) };
   };
-  const file = configFileOf("agent", args, environment);
+  const settings = settingsOf("agent");
+  const file = configFileOf("agent", settings, sources);
   if (file === null) return [read()];
-  const [first, ...others] = homesOf(file, args, environment).map((home) => read(merged(file.common, home)));
+  const [first, ...others] = homesOf(file, settings, sources).map((home) => read(merged(file.common, home)));
   return first === undefined ? [read(file.common)] : [first, ...others];
 }
 
@@ -68,9 +62,11 @@ function formless(flag: string): string {
 
 type Homes = readonly ConfigFile["common"][];
 
-/** Those that are to run; none where the file has none. */
-function homesOf({ homes }: ConfigFile, args: readonly string[], environment: Environment): Homes {
-  const given = (flag: string) => givenBeforeFile(settingsOf("agent"), flag, { args, environment });
+type Given = Pick<SettingSources, "args" | "environment">;
+
+/** Those that are to run; none where the file has none. `settings` are those of the command that is to run them. */
+function homesOf({ homes }: ConfigFile, settings: readonly Setting[], sources: Given): Homes {
+  const given = (flag: string) => givenBeforeFile(settings, flag, sources);
   const clientId = given("client-id");
   if (clientId !== null && homes.size > 0) {
     const home = homes.get(clientId.text);
@@ -90,20 +86,34 @@ function homesOf({ homes }: ConfigFile, args: readonly string[], environment: En
   return [...homes.values()];
 }
 
-/** Null where none was named. */
-function configFileOf(
+/**
+ * What the configuration file of a command says to another one beside it, which has `settings` and reads of the file what is among
+ * them; undefined where none is named. Throws `StartupError`, also where the file has several homes and none is chosen.
+ */
+export function fileBeside(
   command: CommandName,
-  args: readonly string[],
-  environment: Environment,
-): ConfigFile | null {
-  const settings = settingsOf(command);
-  const config = givenBeforeFile(settings, "config", { args, environment });
+  settings: readonly Setting[],
+  sources: Given,
+): FileSection | undefined {
+  const file = configFileOf(command, settings, sources);
+  if (file === null) return undefined;
+  const [home, ...others] = homesOf(file, settings, sources);
+  if (others.length > 0) {
+    throw new StartupError(
+      `the configuration file has ${others.length + 1} homes: choose one with --client-id`,
+    );
+  }
+  return home === undefined ? file.common : merged(file.common, home);
+}
+
+/** The file of that command; null where none was named. `settings` are those of the command line. */
+function configFileOf(command: CommandName, settings: readonly Setting[], sources: Given): ConfigFile | null {
+  const config = givenBeforeFile(settings, "config", sources);
   if (config === null) return null;
-  const inFile = settings.filter(({ flag }) => flag !== "config");
   return readConfigFile({
     file: config.text,
     name: config.name,
-    settings: inFile,
+    settings: settingsOf(command).filter(({ flag }) => flag !== "config"),
     homes: command === "agent",
   });
 }
@@ -125,7 +135,7 @@ export function exposedSecrets(
     const { flag, variable } = fileOf(setting) ?? setting;
     return `--${setting.flag} shows its secret in the process list: use --${flag}${variable === undefined ? "" : ` or ${variable}`}`;
   });
-  const file = configFileOf(command, args, environment);
+  const file = configFileOf(command, settingsOf(command), { args, environment });
   if (file === null || !file.isReadable) return byFlag;
   const secrets = [file.common, ...file.homes.values()].flatMap((section) =>
     ownSettingsOf(command).flatMap(({ flag, isSecret }) => {
@@ -140,6 +150,13 @@ export function exposedSecrets(
 /** The same without those that name files of secrets. */
 export function ownSettingsOf(command: CommandName): readonly Setting[] {
   return Object.values<Setting>(command === "serve" ? serveSettings : agentSettings);
+}
+
+/** One of another command, perhaps with words of its own. */
+export function sharedSetting(command: CommandName, name: string, help?: string): Setting {
+  const setting = ownSettingsOf(command).find(({ flag }) => flag === name);
+  assert(setting !== undefined, "no setting is shared by this name");
+  return help === undefined ? setting : { ...setting, help };
 }
 
 /** What a person calls the setting that a configuration has under that key; `limits.NAME` is one limit. */

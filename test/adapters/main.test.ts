@@ -321,6 +321,15 @@ describe("culvert token for an agent that keeps no file", () => {
     expect(listed.stderr).toBe(
       "culvert: --client-token shows its secret in the process list: use --client-token-file\n",
     );
+    const config = join(folder, "agent.yaml");
+    const home = (clientId: string) => [`  ${clientId}:`, "    client-token-file: token", "    to: 3000"];
+    writeFileSync(config, [`server: ${url}`, "homes:", ...home("home"), ...home("other")].join("\n"));
+    const ofFile = start(["token", "list", "--config", config, "--client-id=home"]);
+    expect(await ofFile.ended).toBe(0);
+    expect(ofFile.stdout).toContain("phone");
+    const ofNone = start(["token", "list", "--config", config]);
+    expect(await ofNone.ended).toBe(1);
+    expect(ofNone.stderr).toBe("culvert: the configuration file has 2 homes: choose one with --client-id\n");
     const nowhere = start(["token", "list", `--client-token=${clientToken()}`]);
     expect(await nowhere.ended).toBe(1);
     expect(nowhere.stderr).toContain("a client token needs --client-id and --server");
@@ -336,7 +345,9 @@ describe("culvert invite", () => {
     const database = `sqlite:${join(folder, "culvert.db")}`;
     const server = serve({ database }, { TUNNEL_ACCESS_TOKEN: ACCESS_TOKEN });
     const url = await server.printed(/listening on (.*)/);
-    const command = start(["invite", "--client-id", "home", "--database", database]);
+    const config = join(folder, "server.yaml");
+    writeFileSync(config, "database: sqlite:culvert.db\ndomain: tunnel.example.org\n");
+    const command = start(["invite", "--client-id", "home", "--config", config]);
     expect(await command.ended).toBe(0);
     const file = join(folder, "invite");
     writeFileSync(file, command.stdout, { mode: 0o600 });

@@ -53,6 +53,12 @@ describe("culvert revoke", () => {
     expect((await found).body.toString()).toBe("at home");
   });
 
+  test("finds the database in the configuration file of the server", async () => {
+    const { database } = await startHome();
+    const file = fileWith(`database: ${database}\ndomain: tunnel.example.org\n`);
+    expect(await revoke(["--client-id=home", "--config", file])).toMatch(/^revoked 3 tokens: /);
+  });
+
   test("ends what one token had opened, whichever kind it is", async () => {
     const { database, server, agent, guest } = await startHome();
     const signature = await server.sign("home", agent.clientToken);

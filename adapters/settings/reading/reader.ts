@@ -20,7 +20,7 @@ export type SettingSources = {
   readonly environment: Environment;
   readonly variables: readonly string[];
   /** What a configuration file says. */
-  readonly file?: FileSection;
+  readonly file?: FileSection | undefined;
 };
 
 /**
