@@ -16,11 +16,38 @@ import {
   startFront,
   written,
 } from "./front.ts";
+import { hasTraefik } from "./programs.ts";
 
 const PAGE = readDocument("docs/tls-and-proxies.md");
 const [CADDY = "", CADDY_ONE_NAME = "", CADDY_NAMES = ""] = blocksIn(PAGE, "caddyfile");
 const [NGINX = ""] = blocksIn(PAGE, "nginx");
 const [HAPROXY = ""] = blocksIn(PAGE, "haproxy");
+const [TRAEFIK = ""] = blocksIn(PAGE, "yaml");
+/** As the page has it below the block. */
+const [ENTRY_POINT_OPTION = ""] = /transport\.\w+\.readTimeout/.exec(PAGE) ?? [];
+
+const TRAEFIK_KIND: FrontKind = {
+  prepare: ({ folder, port, server, certificate, key }) => {
+    const text = placed(TRAEFIK, {
+      // The name of the server, and in an expression.
+      "`tunnel.example.net`": "`localhost`",
+      "tunnel\\.example\\.net": "localhost",
+      "        certResolver: letsencrypt\n": "",
+      "        domains:\n": "",
+      '          - main: tunnel.example.net\n            sans: ["*.tunnel.example.net"]\n': "",
+      "      tls:\n": "      tls: {}\n",
+      "http://127.0.0.1:8000": `http://${server}`,
+    });
+    const given = `tls:\n  certificates:\n    - certFile: ${certificate}\n      keyFile: ${key}\n`;
+    const entryPoint = "--entryPoints.websecure";
+    return [
+      "traefik",
+      `--providers.file.filename=${written(folder, "culvert.yaml", text + given)}`,
+      `${entryPoint}.address=127.0.0.1:${port}`,
+      `${entryPoint}.${ENTRY_POINT_OPTION}=0`,
+    ];
+  },
+};
 
 const FRONTS: Readonly<Record<string, FrontKind>> = {
   caddy: {
@@ -87,6 +114,7 @@ const FRONTS: Readonly<Record<string, FrontKind>> = {
       return ["haproxy", "-f", written(folder, "haproxy.cfg", text)];
     },
   },
+  ...(hasTraefik() ? { traefik: TRAEFIK_KIND } : {}),
 };
 
 describe.each(Object.entries(FRONTS))("behind %s", (name, kind) => {

@@ -12,3 +12,8 @@ export function hasFronts(environment: NodeJS.ProcessEnv = process.env): boolean
   if (environment.CI) return true;
   return Object.entries(PROGRAMS).every(([program, flags]) => spawnSync(program, flags).status === 0);
 }
+
+/** Debian has none, and building it takes as long as all other tests: it is looked at where somebody has it. */
+export function hasTraefik(): boolean {
+  return spawnSync("traefik", ["version"]).status === 0;
+}
