@@ -153,12 +153,13 @@ export const INSTALL_HELP = `culvert install server [--user] [--dry-run] [-- FLA
 culvert install agent [--user] [--dry-run] -- FLAGS of culvert agent
 culvert uninstall server|agent [--user] [--dry-run]
 
-Writes a unit of systemd and starts it, or takes both back, and says what it does. A server that is given no access token
-finds a new one in /etc/culvert/access-token. Files of secrets are given to the service alone.
+Writes units of systemd and starts them, or takes both back, and says what it does. A server's ports are held by systemd, so that
+a restart refuses nobody. One that is given no access token finds a new one in /etc/culvert/access-token. Files of secrets are
+given to the service alone.
 
 ${columns([
   ["--user", "a service of yours and not of the machine; takes no root"],
-  ["--dry-run", "only says what would be done, with the text of the unit"],
+  ["--dry-run", "only says what would be done, with the texts of the units"],
 ]).join("\n")}
 `;
 

@@ -1,7 +1,7 @@
 /** What an installation or its undoing does, step by step, as data: to be shown, or to be done. */
 import { join } from "node:path";
 import type { InstallConfig, InstallTarget } from "../settings/install.ts";
-import { serviceText, unitName } from "./unit.ts";
+import { serviceText, socketText, unitName } from "./unit.ts";
 
 export type Step =
   /** Of a file that is there already nothing changes where it is a secret. */
@@ -26,26 +26,38 @@ export function installSteps(config: InstallConfig, place: Place): readonly Step
   const makesToken = config.program === "server" && !config.hasAccessToken;
   const token = { name: "access-token-file", value: tokenFile, namesSecretFile: true };
   const flags = makesToken ? [token, ...config.flags] : config.flags;
-  const text = serviceText({ ...config, flags, command: place.command });
+  const { sockets } = config;
+  const write = (path: string, text: string, isSecret = false) =>
+    ({ type: "write", path, text, isSecret }) as const;
+  const unit = (kind: UnitKind) => `${name}.${kind}`;
+  const kinds: readonly UnitKind[] = sockets === null ? ["service"] : ["socket", "service"];
   return [
-    ...(makesToken
-      ? [{ type: "write", path: tokenFile, text: `${place.newToken}\n`, isSecret: true } as const]
-      : []),
-    { type: "write", path: join(units, `${name}.service`), text, isSecret: false },
+    // Of an installation that had sockets.
+    ...(sockets === null && config.program === "server" ? withoutUnit(config, place, "socket") : []),
+    ...(makesToken ? [write(tokenFile, `${place.newToken}\n`, true)] : []),
+    write(join(units, unit("service")), serviceText({ ...config, flags, command: place.command })),
+    ...(sockets === null ? [] : [write(join(units, unit("socket")), socketText(sockets))]),
     systemctl(config, "daemon-reload"),
-    systemctl(config, "enable", `${name}.service`),
-    // One that runs already is to have the new flags.
-    systemctl(config, "restart", `${name}.service`),
+    systemctl(config, "enable", ...kinds.map(unit)),
+    // What runs already is to have the new flags.
+    systemctl(config, "restart", ...kinds.map(unit)),
   ];
 }
 
+type UnitKind = "socket" | "service";
+
 /** Takes back what was installed. What the program has kept, and secrets, stay. */
 export function uninstallSteps(target: InstallTarget, place: Pick<Place, "home">): readonly Step[] {
-  const name = unitName(target.program);
+  // The socket first: what came to it would start the service again.
+  const kinds: readonly UnitKind[] = target.program === "server" ? ["socket", "service"] : ["service"];
+  return [...kinds.flatMap((kind) => withoutUnit(target, place, kind)), systemctl(target, "daemon-reload")];
+}
+
+function withoutUnit(target: InstallTarget, place: Pick<Place, "home">, kind: UnitKind): readonly Step[] {
+  const unit = `${unitName(target.program)}.${kind}`;
   return [
-    { ...systemctl(target, "disable", "--now", `${name}.service`), mayFail: true },
-    { type: "remove", path: join(foldersOf(target, place).units, `${name}.service`) },
-    systemctl(target, "daemon-reload"),
+    { ...systemctl(target, "disable", "--now", unit), mayFail: true },
+    { type: "remove", path: join(foldersOf(target, place).units, unit) },
   ];
 }
 

@@ -3,9 +3,15 @@
  * its own folder, the system and the secrets that it is given, and may call what programs of its kind call. What is missing is
  * missing for a reason: V8 writes the code that it runs, so memory may be both (MemoryDenyWriteExecute).
  */
-import type { InstallConfig, InstalledFlag, InstalledProgram } from "../settings/install.ts";
+import type {
+  InstallConfig,
+  InstalledFlag,
+  InstalledProgram,
+  InstalledSockets,
+  SocketAddress,
+} from "../settings/install.ts";
 
-export type UnitOptions = Pick<InstallConfig, "program" | "isOfUser" | "flags"> & {
+export type UnitOptions = Pick<InstallConfig, "program" | "isOfUser" | "flags" | "sockets"> & {
   /** What runs the program: whole paths. */
   readonly command: readonly string[];
 };
@@ -15,7 +21,7 @@ export function unitName(program: InstalledProgram): string {
   return program === "server" ? "culvert" : "culvert-agent";
 }
 
-export function serviceText({ program, isOfUser, flags, command }: UnitOptions): string {
+export function serviceText({ program, isOfUser, flags, sockets, command }: UnitOptions): string {
   const name = unitName(program);
   const secrets = flags.filter(({ namesSecretFile }) => namesSecretFile);
   const keepsState = program === "agent" && !isOfUser && flags.every((flag) => flag.name !== "state");
@@ -30,6 +36,8 @@ export function serviceText({ program, isOfUser, flags, command }: UnitOptions):
     `Description=Culvert ${program}`,
     "After=network-online.target",
     "Wants=network-online.target",
+    // Without them it would listen by itself, and be in their way.
+    ...(sockets === null ? [] : [`Requires=${name}.socket`]),
     "",
     "[Service]",
     "Type=exec",
@@ -46,13 +54,41 @@ export function serviceText({ program, isOfUser, flags, command }: UnitOptions):
     "TimeoutStopSec=60",
     "LimitNOFILE=65536",
     "UMask=0077",
-    ...(isOfUser ? USER_WALLS : [...WALLS, ...rightsFor(flags)]),
+    ...(isOfUser ? USER_WALLS : [...WALLS, ...(sockets === null ? rightsFor(flags) : NO_RIGHTS)]),
     "",
     "[Install]",
     `WantedBy=${isOfUser ? "default.target" : "multi-user.target"}`,
     "",
   ];
   return lines.join("\n");
+}
+
+/**
+ * A server's ports, held by systemd: what connects while the server is started anew waits, and is not refused. `inheritedListeners`
+ * takes visitors' first, then the operator's.
+ */
+export function socketText({ visitors, operator }: InstalledSockets): string {
+  const lines = [
+    "[Unit]",
+    "Description=Culvert server, its ports",
+    "",
+    "[Socket]",
+    `ListenStream=${addressText(visitors)}`,
+    `ListenStream=${addressText(operator)}`,
+    "Backlog=4096",
+    "NoDelay=yes",
+    // An address may be there later than the socket, which is made as early as can be.
+    "FreeBind=yes",
+    "",
+    "[Install]",
+    "WantedBy=sockets.target",
+    "",
+  ];
+  return lines.join("\n");
+}
+
+function addressText({ address, port }: SocketAddress): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /** What the kernel lets any user do for himself. */
@@ -87,15 +123,17 @@ const WALLS = [
   "RemoveIPC=yes",
 ];
 
-/** Ports below 1024 are the only thing that needs a right. */
+/** Ports below 1024 are the only thing that needs a right, which systemd has. */
 function rightsFor(flags: readonly InstalledFlag[]): string[] {
   const isLow = flags.some(
     ({ name, value }) => /^(admin-)?port$/.test(name) && Number(value) < 1024 && Number(value) > 0,
   );
   return isLow
     ? ["AmbientCapabilities=CAP_NET_BIND_SERVICE", "CapabilityBoundingSet=CAP_NET_BIND_SERVICE"]
-    : ["CapabilityBoundingSet="];
+    : NO_RIGHTS;
 }
+
+const NO_RIGHTS = ["CapabilityBoundingSet="];
 
 /** A service of the machine gets secrets as credentials, which only it can read; `%d` is where they are. */
 function flagText({ name, value, namesSecretFile }: InstalledFlag, isOfUser: boolean): string {

@@ -2,6 +2,7 @@
  * What `culvert install` and `culvert uninstall` are told: which program, for whom, and the flags that it is to have, which are
  * checked as the program itself would.
  */
+import { isIP } from "node:net";
 import { parseArgs } from "node:util";
 import { suggestion } from "../../core/text/nearest.ts";
 import { StartupError } from "../startup-error.ts";
@@ -11,6 +12,7 @@ import {
   ownSettingsOf,
   readAgentConfigs,
   readServeConfig,
+  type ServeConfig,
   settingsOf,
 } from "./settings.ts";
 
@@ -37,6 +39,17 @@ export type InstallConfig = InstallTarget & {
   readonly flags: readonly InstalledFlag[];
   /** Whether a server is told what registers agents; else a token is made for it. */
   readonly hasAccessToken: boolean;
+  /** Where systemd listens in the server's place: for visitors, and for the operator. Null where it cannot, and for an agent. */
+  readonly sockets: InstalledSockets | null;
+};
+
+export type InstalledSockets = { readonly visitors: SocketAddress; readonly operator: SocketAddress };
+
+export type SocketAddress = {
+  /** An IP address. */
+  readonly address: string;
+  /** From 1 on. */
+  readonly port: number;
 };
 
 /** Throws `StartupError`. `words` begin with the program; behind `--` are the flags of `culvert serve` or `culvert agent`. */
@@ -47,12 +60,21 @@ export function readInstallConfig(words: readonly string[]): InstallConfig {
   const command = target.program === "server" ? "serve" : "agent";
   const [exposed] = exposedSecrets(command, given, {});
   if (exposed !== undefined) throw new StartupError(exposed);
-  // Variables of this shell are none of the service.
-  if (command === "serve") readServeConfig(given, {});
-  else readAgentConfigs(given, {});
   const flags = flagsOf(command, given);
   const hasAccessToken = flags.some(({ name }) => name.startsWith("access-token"));
-  return { ...target, flags, hasAccessToken };
+  const installed = { ...target, flags, hasAccessToken };
+  // Variables of this shell are none of the service.
+  if (command === "serve") return { ...installed, sockets: socketsOf(readServeConfig(given, {})) };
+  readAgentConfigs(given, {});
+  return { ...installed, sockets: null };
+}
+
+/** systemd takes no name of a host, and would tell nobody which free port it had found. */
+function socketsOf({ bind, port, adminBind, adminPort }: ServeConfig): InstalledSockets | null {
+  const isFixed = isIP(bind) !== 0 && isIP(adminBind) !== 0 && port > 0 && adminPort > 0;
+  return isFixed
+    ? { visitors: { address: bind, port }, operator: { address: adminBind, port: adminPort } }
+    : null;
 }
 
 /** Throws `StartupError`. */

@@ -70,6 +70,18 @@ describe("services of the machine", () => {
     }
   });
 
+  test("take what comes while a server is started anew: it waits, and is not refused", () => {
+    inside("systemctl kill --signal=SIGKILL culvert");
+    // RestartSec is five seconds, in which there is no server. What connects starts one, and waits for it.
+    inside(`exec 3<>/dev/tcp/127.0.0.1/8000 &&
+      printf "GET /health HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n" >&3 && grep -q healthy <&3`);
+    inside("culvert install server -- --path-routing on --port 8002 --admin-port 8003");
+    until("culvert health --admin-port 8003 2>/dev/null");
+    expect(() => inside("exec 3<>/dev/tcp/127.0.0.1/8000")).toThrow("refused");
+    inside("culvert install server -- --path-routing on");
+    until("culvert health 2>/dev/null");
+  });
+
   test("are there again after a crash, and gone after an uninstall, which leaves what they kept", () => {
     const before = inside("systemctl show --property=MainPID --value culvert");
     inside("systemctl kill --signal=SIGKILL culvert");
@@ -77,7 +89,9 @@ describe("services of the machine", () => {
     expect(inside("systemctl show --property=MainPID --value culvert")).not.toBe(before);
     inside("culvert uninstall agent && culvert uninstall server");
     expect(
-      inside("systemctl list-units --all --plain --no-legend culvert.service culvert-agent.service"),
+      inside(
+        "systemctl list-units --all --plain --no-legend culvert.service culvert.socket culvert-agent.service",
+      ),
     ).toBe("");
     inside("test -s /etc/culvert/access-token && test -s /var/lib/culvert/culvert.db");
   });

@@ -14,6 +14,7 @@ function machine(systemctl: string | null) {
   if (systemctl !== null) writeFileSync(join(bin, "systemctl"), systemctl, { mode: 0o755 });
   return {
     unit: join(home, ".config/systemd/user/culvert.service"),
+    socket: join(home, ".config/systemd/user/culvert.socket"),
     token: join(home, ".config/culvert/access-token"),
     calls: () => readFileSync(calls, "utf8").trim().split("\n"),
     async culvert(...words: readonly string[]) {
@@ -31,14 +32,15 @@ test("writes a unit and a token, starts it, and takes back what is no secret", a
   const { code, output } = await here.culvert("install", "server", "--user", "--", "--port=8123");
   expect(code, output).toBe(0);
   expect(readFileSync(here.unit, "utf8")).toContain("--port=8123");
+  expect(readFileSync(here.socket, "utf8")).toContain("\nListenStream=0.0.0.0:8123\n");
   const token = readFileSync(here.token, "utf8");
   expect(token).toMatch(/^[0-9a-f]{64}\n$/);
   expect(statSync(here.token).mode & 0o777).toBe(0o600);
   expect(output).not.toContain(token.trim());
   expect(here.calls()).toEqual([
     "--user daemon-reload",
-    "--user enable culvert.service",
-    "--user restart culvert.service",
+    "--user enable culvert.socket culvert.service",
+    "--user restart culvert.socket culvert.service",
   ]);
   // Once more with other flags: homes keep their access token.
   await here.culvert("install", "server", "--user", "--", "--port=8124");
@@ -46,9 +48,24 @@ test("writes a unit and a token, starts it, and takes back what is no secret", a
   expect(readFileSync(here.token, "utf8")).toBe(token);
   const undone = await here.culvert("uninstall", "server", "--user");
   expect(undone.code).toBe(0);
-  expect(existsSync(here.unit)).toBe(false);
+  expect(existsSync(here.unit) || existsSync(here.socket)).toBe(false);
   expect(readFileSync(here.token, "utf8")).toBe(token);
   expect(undone.output).toContain(".config/culvert stays");
+});
+
+test("takes the ports from systemd again where the server is to find one by itself", async () => {
+  const here = machine(NOTES);
+  await here.culvert("install", "server", "--user");
+  expect(existsSync(here.socket)).toBe(true);
+  await here.culvert("install", "server", "--user", "--", "--port=0");
+  expect(existsSync(here.socket)).toBe(false);
+  expect(readFileSync(here.unit, "utf8")).not.toContain("culvert.socket");
+  expect(here.calls().slice(3)).toEqual([
+    "--user disable --now culvert.socket",
+    "--user daemon-reload",
+    "--user enable culvert.service",
+    "--user restart culvert.service",
+  ]);
 });
 
 test("says in a dry run what it would do, and does nothing", async () => {
@@ -56,8 +73,9 @@ test("says in a dry run what it would do, and does nothing", async () => {
   const { code, output } = await here.culvert("install", "server", "--user", "--dry-run");
   expect(code).toBe(0);
   expect(output).toContain(`would write ${here.unit}\n    [Unit]\n`);
-  expect(output).toContain("would run systemctl --user enable culvert.service");
-  expect(existsSync(here.unit)).toBe(false);
+  expect(output).toContain(`would write ${here.socket}\n    [Unit]\n`);
+  expect(output).toContain("would run systemctl --user enable culvert.socket culvert.service");
+  expect(existsSync(here.unit) || existsSync(here.socket)).toBe(false);
   expect(existsSync(here.token)).toBe(false);
   expect(here.calls()).toEqual([""]);
 });

@@ -1,14 +1,22 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { serviceText, type UnitOptions } from "../../../adapters/install/unit.ts";
+import { serviceText, socketText, type UnitOptions } from "../../../adapters/install/unit.ts";
 import { readInstallConfig } from "../../../adapters/settings/install.ts";
+import { temporaryFolder } from "../../helpers/tunnel.ts";
 
 const UNITS = join(import.meta.dirname, "../../../deploy/systemd");
 const COMMAND = ["/usr/local/bin/culvert"];
 
+const SOCKETS = {
+  visitors: { address: "0.0.0.0", port: 8000 },
+  operator: { address: "127.0.0.1", port: 8001 },
+};
+
 const server: UnitOptions = {
   program: "server",
   isOfUser: false,
+  sockets: SOCKETS,
   command: COMMAND,
   flags: [{ name: "access-token-file", value: "/etc/culvert/access-token", namesSecretFile: true }],
 };
@@ -23,13 +31,31 @@ describe("a unit", () => {
     await expect(serviceText(server)).toMatchFileSnapshot(join(UNITS, "culvert.service"));
   });
 
+  test("of a server's ports is the one in deploy/systemd", async () => {
+    await expect(socketText(SOCKETS)).toMatchFileSnapshot(join(UNITS, "culvert.socket"));
+  });
+
+  test("of ports at addresses of IPv6 has them in brackets", () => {
+    expect(socketText({ ...SOCKETS, visitors: { address: "::", port: 443 } })).toContain(
+      "\nListenStream=[::]:443\nListenStream=127.0.0.1:8001\n",
+    );
+  });
+
+  test("of a server waits for its ports where systemd has them, and takes no right to low ones", () => {
+    const flags = [{ name: "port", value: "443", namesSecretFile: false }];
+    expect(linesOf({ flags })).toEqual(
+      expect.arrayContaining(["Requires=culvert.socket", "CapabilityBoundingSet="]),
+    );
+    expect(linesOf({ flags, sockets: null }).join("\n")).not.toContain("culvert.socket");
+  });
+
   test("of an agent is the one in deploy/systemd", async () => {
     const flags = [
       { name: "server", value: "https://tunnel.example.net", namesSecretFile: false },
       { name: "to", value: "http://127.0.0.1:3000", namesSecretFile: false },
       ...server.flags,
     ];
-    const text = serviceText({ ...server, program: "agent", flags });
+    const text = serviceText({ ...server, program: "agent", sockets: null, flags });
     await expect(text).toMatchFileSnapshot(join(UNITS, "culvert-agent.service"));
   });
 
@@ -56,8 +82,9 @@ describe("a unit", () => {
     ["443", "CapabilityBoundingSet=CAP_NET_BIND_SERVICE"],
     ["8000", "CapabilityBoundingSet="],
     ["0", "CapabilityBoundingSet="],
-  ])("on port %s has %s", (value, line) => {
-    expect(linesOf({ flags: [{ name: "port", value, namesSecretFile: false }] })).toContain(line);
+  ])("that listens by itself on port %s has %s", (value, line) => {
+    const flags = [{ name: "port", value, namesSecretFile: false }];
+    expect(linesOf({ flags, sockets: null })).toContain(line);
   });
 
   test.each([
@@ -82,6 +109,24 @@ describe("the command line of an installation", () => {
       "--prot is unknown; did you mean --port?",
     );
   });
+
+  test("has systemd listen where the server would, whichever way that was said", () => {
+    const sockets = (...flags: readonly string[]) => readInstallConfig(["server", "--", ...flags]).sockets;
+    expect(sockets()).toEqual(SOCKETS);
+    const file = join(temporaryFolder(), "server.yaml");
+    writeFileSync(file, "port: 443\nadmin-bind: ::1\n");
+    expect(sockets("--config", file, "--bind=::")).toEqual({
+      visitors: { address: "::", port: 443 },
+      operator: { address: "::1", port: 8001 },
+    });
+  });
+
+  test.each(["--port=0", "--admin-port=0", "--bind=localhost", "--admin-bind=localhost"])(
+    "leaves the ports to the server with %s, which systemd has no word for",
+    (flag) => {
+      expect(readInstallConfig(["server", "--", flag]).sockets).toBeNull();
+    },
+  );
 
   test("keeps the flags in their order, repeated ones too", () => {
     const { flags } = readInstallConfig([...agent, "--limit", "exchangesMax=5", "--limit=drainMs=6000"]);
