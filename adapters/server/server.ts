@@ -6,7 +6,7 @@ import { unreachable } from "../../core/assert.ts";
 import type { ServerEffect } from "../../core/effects.ts";
 import type { ServerEvent } from "../../core/events.ts";
 import { ID_BASE_BYTES, idBaseFrom } from "../../core/ids.ts";
-import type { ServerSettings as CoreSettings } from "../../core/server/config.ts";
+import { type ServerSettings as CoreSettings, SERVER_SETTINGS } from "../../core/server/config.ts";
 import {
   createServer,
   type ServerState,
@@ -14,6 +14,7 @@ import {
   serverSnapshot,
   stepServer,
 } from "../../core/server.ts";
+import { picked } from "../../core/settings/changes.ts";
 import { monotonicEpochMs, monotonicNowMs } from "../clock.ts";
 import { Driver } from "../driver.ts";
 import { causeOf } from "../error-cause.ts";
@@ -64,7 +65,7 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     node: `${hostname().slice(0, 40)}-${randomBytes(8).toString("hex")}`,
     idBase: idBaseFrom(randomBytes(ID_BASE_BYTES)),
     accessToken: config.accessToken,
-    ...coreSettings(config),
+    ...picked(config, SERVER_SETTINGS),
     build: VERSION,
     sha256: (text) => hash("sha256", text),
     sign: createSignature(config.accessToken),
@@ -204,37 +205,14 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
         dispatch({ type: "drain_requested" });
         return ended.promise;
       },
-      change: (settings) => dispatch({ type: "settings_changed", settings: coreSettings(settings) }),
+      change: (settings) => {
+        dispatch({ type: "settings_changed", settings: picked(settings, SERVER_SETTINGS) });
+      },
     };
   } catch (error) {
     await close();
     throw error;
   }
-}
-
-/** Of the settings, those that the machine knows. */
-function coreSettings({
-  corsOrigins,
-  domain,
-  hostnames,
-  pathRouting,
-  queryTokens,
-  registerAgain,
-  trustedProxies,
-  docsUrl,
-  limits,
-}: CoreSettings): CoreSettings {
-  return {
-    corsOrigins,
-    domain,
-    hostnames,
-    pathRouting,
-    queryTokens,
-    registerAgain,
-    trustedProxies,
-    docsUrl,
-    limits,
-  };
 }
 
 const MYSQL_MESSAGES: { readonly [Type in MysqlReport["type"]]: string } = {

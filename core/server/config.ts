@@ -2,18 +2,19 @@ import type { ServerLimits } from "../limits.ts";
 import type { RegisterAgain } from "../registry/credentials.ts";
 
 /** What a person set of it, and may set anew while it runs. */
-export type ServerSettings = Pick<
-  ServerConfig,
-  | "corsOrigins"
-  | "domain"
-  | "hostnames"
-  | "pathRouting"
-  | "queryTokens"
-  | "registerAgain"
-  | "trustedProxies"
-  | "docsUrl"
-  | "limits"
->;
+export const SERVER_SETTINGS = [
+  "corsOrigins",
+  "domain",
+  "hostnames",
+  "pathRouting",
+  "queryTokens",
+  "registerAgain",
+  "trustedProxies",
+  "docsUrl",
+  "limits",
+] as const satisfies readonly (keyof ServerConfig)[];
+
+export type ServerSettings = Pick<ServerConfig, (typeof SERVER_SETTINGS)[number]>;
 
 /** What a server is made with. */
 export type ServerConfig = {

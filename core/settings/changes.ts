@@ -34,3 +34,11 @@ export function liveLimits<Limits extends Readonly<Record<string, number>>>(
 function limitName(name: string): string {
   return `limits.${name}`;
 }
+
+/** The members of these names alone. */
+export function picked<Whole, Name extends keyof Whole>(
+  whole: Whole,
+  names: readonly Name[],
+): Pick<Whole, Name> {
+  return Object.fromEntries(names.map((name) => [name, whole[name]])) as Pick<Whole, Name>;
+}

@@ -5,7 +5,7 @@
 import type { ServerEffect } from "../../effects.ts";
 import { LIVE_SERVER_LIMITS } from "../../limits.ts";
 import type { Outbox } from "../../outbox.ts";
-import { changedNames, liveLimits } from "../../settings/changes.ts";
+import { changedNames, liveLimits, picked } from "../../settings/changes.ts";
 import type { ServerSettings } from "../config.ts";
 import { parseProxies } from "../routing/proxies.ts";
 import type { ServerState } from "../state/server.ts";
@@ -31,19 +31,9 @@ export function onSettingsChanged(
   const changed = changedNames(config, settings, LIVE);
   const waiting = changedNames(config, settings, AT_START);
   const limits = liveLimits(config.limits, settings.limits, LIVE_SERVER_LIMITS);
-  const { corsOrigins, hostnames, queryTokens, registerAgain, trustedProxies, docsUrl } = settings;
-  state.config = {
-    ...config,
-    corsOrigins,
-    hostnames,
-    queryTokens,
-    registerAgain,
-    trustedProxies,
-    docsUrl,
-    limits: limits.limits,
-  };
+  state.config = { ...config, ...picked(settings, LIVE), limits: limits.limits };
   if (changed.includes("trustedProxies")) {
-    state.trustedProxies = parseProxies(trustedProxies);
+    state.trustedProxies = parseProxies(settings.trustedProxies);
     // Another proxy may have brought the latest visitor, and another address is his.
     state.latestAddress = { peer: "", address: "" };
     out.push({ type: "proxies_trust", proxies: state.trustedProxies });

@@ -1,32 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { parseIpBlock } from "../../../../core/http/ip.ts";
 import type { ServerReport } from "../../../../core/report.ts";
-import type { ServerSettings } from "../../../../core/server/config.ts";
+import { SERVER_SETTINGS, type ServerSettings } from "../../../../core/server/config.ts";
+import { picked } from "../../../../core/settings/changes.ts";
 import { TestServer } from "../../../helpers/test-server.ts";
 
 function change(server: TestServer, settings: Partial<ServerSettings>): ServerReport | undefined {
-  const {
-    corsOrigins,
-    domain,
-    hostnames,
-    pathRouting,
-    queryTokens,
-    registerAgain,
-    trustedProxies,
-    docsUrl,
-    limits,
-  } = server.state.config;
-  const before = {
-    corsOrigins,
-    domain,
-    hostnames,
-    pathRouting,
-    queryTokens,
-    registerAgain,
-    trustedProxies,
-    docsUrl,
-    limits,
-  };
+  const before = picked(server.state.config, SERVER_SETTINGS);
   server.dispatch({ type: "settings_changed", settings: { ...before, ...settings } });
   return server.reports.at(-1);
 }
