@@ -6,7 +6,7 @@ import { suggestion } from "../core/text/nearest.ts";
 import { defaultAgentFile } from "./agent/agent.ts";
 import { startHomes } from "./agent/homes.ts";
 import { createVisitorToken, listVisitorTokens, revokeVisitorToken } from "./agent/visitor-tokens.ts";
-import { waysText } from "./agent/ways-text.ts";
+import { tokenCommand, waysText } from "./agent/ways-text.ts";
 import { findingsOf } from "./check/check.ts";
 import { findingText } from "./check/findings.ts";
 import { completionOf } from "./completion/completion.ts";
@@ -265,10 +265,11 @@ function asOne(homes: ReturnType<typeof readAgentConfigs>) {
   return { logLevel, logFormat, homes };
 }
 
-/** Null where nothing is to be kept. */
-function withStateFile(config: RunAgentConfig): RunAgentConfig {
+/** Where it was told of no state file, the commands beside it find its own as it does. Null where nothing is to be kept. */
+function withStateFile(config: RunAgentConfig) {
   const { clientId, clientToken, stateFile } = config;
-  return { ...config, stateFile: clientToken === null ? (stateFile ?? ownAgentFile(clientId)) : null };
+  const kept = clientToken === null ? (stateFile ?? ownAgentFile(clientId)) : null;
+  return { ...config, stateFile: kept, tokenCommand: tokenCommand(config) };
 }
 
 /** One line, however many of them there are. */

@@ -7,17 +7,17 @@ import { settingName } from "../settings/settings.ts";
 import { StartupError } from "../startup-error.ts";
 import { type AgentSettings, type RunningAgent, startAgent } from "./agent.ts";
 
-export type RunningHomes = Pick<RunningAgent, "ended" | "stop"> & {
+export type RunningHomes<Config extends AgentSettings> = Pick<RunningAgent, "ended" | "stop"> & {
   /** Takes over what was read again of the homes that are there; which those are, only a restart changes. */
-  change(configs: readonly AgentSettings[]): void;
+  change(configs: readonly Config[]): void;
 };
 
-type Home = {
+type Home<Config extends AgentSettings> = {
   readonly running: RunningAgent;
   readonly logger: Logger;
   readonly first: AgentSettings;
   /** As it was read last. */
-  config: AgentSettings;
+  config: Config;
 };
 
 /** What an agent is built upon, and who it is. */
@@ -40,18 +40,18 @@ const RESTART = "settings that only a restart takes over";
  * `onReachable` is told where a home is found, as by `startAgent`. It has ended when the last home has: well where it was told to
  * stop before, else as the first of them did that had to give up. Throws `StartupError` as `startAgent` does, and then none has been started.
  */
-export function startHomes(
-  configs: readonly AgentSettings[],
+export function startHomes<Config extends AgentSettings>(
+  configs: readonly Config[],
   logger: Logger,
-  onReachable: (config: AgentSettings, clientId: string, ways: Ways | null) => void,
-): RunningHomes {
+  onReachable: (config: Config, clientId: string, ways: Ways | null) => void,
+): RunningHomes<Config> {
   const isAlone = configs.length === 1;
-  const homes: Home[] = [];
+  const homes: Home<Config>[] = [];
   try {
     for (const config of configs) {
       const ofHome = isAlone ? logger : logger.child({ home: config.clientId });
       const running = startAgent(config, ofHome, (ways) => onReachable(home.config, running.clientId, ways));
-      const home: Home = { running, logger: ofHome, first: config, config };
+      const home: Home<Config> = { running, logger: ofHome, first: config, config };
       homes.push(home);
     }
   } catch (error) {
@@ -65,7 +65,7 @@ export function startHomes(
     return ended;
   };
   const failures: StartupError[] = [];
-  const untilEnd = async ({ running: { clientId, ended: end } }: Home): Promise<void> => {
+  const untilEnd = async ({ running: { clientId, ended: end } }: Home<Config>): Promise<void> => {
     try {
       await end;
     } catch (error) {
@@ -79,7 +79,7 @@ export function startHomes(
     const [first] = failures;
     if (first !== undefined && (isAlone || !isStopping)) throw first;
   });
-  const change = (configs: readonly AgentSettings[]): void => {
+  const change = (configs: readonly Config[]): void => {
     for (const home of homes) {
       const config = isAlone ? configs[0] : configs.find(({ clientId }) => clientId === home.config.clientId);
       home.logger.level = logger.level;

@@ -10,12 +10,14 @@ export type WaysTextOptions = {
   readonly access: string;
   /** Null where the server does not tell. */
   readonly ways: Ways | null;
+  /** What makes a token for a visitor, from `tokenCommand`. */
+  readonly tokenCommand: string;
   /** Whether a person reads it who may have a telephone in the hand. */
   readonly isTerminal: boolean;
 };
 
 export function waysText(options: WaysTextOptions): string {
-  const { clientId, access, ways, isTerminal } = options;
+  const { clientId, access, ways, tokenCommand, isTerminal } = options;
   const links = linksOf(options);
   const [link] = links;
   const lines = [`connected as ${clientId}`];
@@ -23,7 +25,7 @@ export function waysText(options: WaysTextOptions): string {
     lines.push(...links.map((each, index) => `${index === 0 ? "open" : "or"} ${each}`));
     if (access === "token") {
       lines.push(
-        "and sign in with a token; this makes one: culvert token create --name NAME",
+        `and sign in with a token; this makes one: ${tokenCommand}`,
         'a program sends it as "Authorization: Bearer TOKEN"; --access public lets everybody in',
       );
     } else if (access !== "public") lines.push("with the user name and password of --access");
@@ -32,7 +34,7 @@ export function waysText(options: WaysTextOptions): string {
   }
   lines.push(
     `visitors reach it at ${queryLink(options)}`,
-    'with "Authorization: Bearer TOKEN", where TOKEN is one of: culvert token create --name NAME',
+    `with "Authorization: Bearer TOKEN", where TOKEN is one of: ${tokenCommand}`,
   );
   if (ways !== null) {
     lines.push("for a link that a browser opens, start the server with --domain, or with --path-routing on");
@@ -53,4 +55,25 @@ function linksOf({ server, ways }: WaysTextOptions): string[] {
 
 function queryLink({ server, clientId }: WaysTextOptions): string {
   return `${server.href.replace(/\/$/, "")}/?clientId=${encodeURIComponent(clientId)}`;
+}
+
+export type TokenPlace = {
+  /** The configuration file, the client id and the state file that the agent was told of; null where it was not. */
+  readonly config: string | null;
+  readonly clientId: string | null;
+  readonly stateFile: string | null;
+};
+
+/** The line to be typed for a visitor's token, which finds what the agent has. */
+export function tokenCommand({ config, clientId, stateFile }: TokenPlace): string {
+  // The file says where the state is.
+  const places = { config, "client-id": clientId, state: config === null ? stateFile : null };
+  const flags = Object.entries(places).map(([flag, value]) =>
+    value === null ? "" : ` --${flag} ${shellWord(value)}`,
+  );
+  return `culvert token create --name NAME${flags.join("")}`;
+}
+
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

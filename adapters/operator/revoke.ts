@@ -1,8 +1,7 @@
 /** `culvert revoke`: deletes tokens in the database. The servers find out by themselves, with their next renewal of leases. */
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import type { HeldToken, RegistryOperation, RegistryOutcome, TokenKind } from "../../core/registry.ts";
-import { openRegistry, type Registry } from "../registry/registry.ts";
+import { openServersRegistry, type Registry } from "../registry/registry.ts";
 import type { RevokeConfig } from "../settings/revoke.ts";
 import { StartupError } from "../startup-error.ts";
 
@@ -10,13 +9,7 @@ const KINDS: readonly TokenKind[] = ["client_access", "visitor", "signature", "m
 
 /** Gives the number of tokens that are gone, at least one. Rejects with `StartupError` where nothing was revoked. */
 export async function revoke({ database, clientId, token }: RevokeConfig): Promise<number> {
-  // It would be made, and have nothing to revoke.
-  if (database.type === "sqlite" && !existsSync(database.path)) {
-    throw new StartupError(
-      "there is no such database: name the server's own with --database or DATABASE_URL",
-    );
-  }
-  const registry = await openRegistry(database, () => {});
+  const registry = await openServersRegistry(database);
   try {
     const operations: readonly RegistryOperation[] =
       token === null

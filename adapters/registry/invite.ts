@@ -3,11 +3,11 @@ import { createHash, randomUUID } from "node:crypto";
 import type { RegistryOutcome } from "../../core/registry.ts";
 import type { InviteConfig } from "../settings/credentials.ts";
 import { StartupError } from "../startup-error.ts";
-import { openRegistry } from "./registry.ts";
+import { openServersRegistry } from "./registry.ts";
 
 /** Stores the invite in the server's database, and gives its text. Rejects with `StartupError`. */
 export async function createInvite({ clientId, lifetimeSeconds, database }: InviteConfig): Promise<string> {
-  const registry = await openRegistry(database, () => {});
+  const registry = await openServersRegistry(database);
   const invite = randomUUID();
   const tokenHash = createHash("sha256").update(invite).digest("hex");
   const lifetimeMs = lifetimeSeconds * 1000;

@@ -1,5 +1,7 @@
 /** Opens the registry that the settings name. */
+import { existsSync } from "node:fs";
 import type { MysqlSettings, SqliteSettings } from "../settings/settings.ts";
+import { StartupError } from "../startup-error.ts";
 import type { MysqlReport } from "./mysql.ts";
 import type { Registry } from "./port.ts";
 import { openSqliteRegistry } from "./sqlite.ts";
@@ -18,4 +20,14 @@ export async function openRegistry(
   // Loaded by those who use it: it is as large as all the rest.
   const { openMysqlRegistry } = await import("./mysql.ts");
   return openMysqlRegistry(settings, report);
+}
+
+/** For what is done beside a server: a database that was made for it in another place would be nobody's. Rejects as `openRegistry`. */
+export async function openServersRegistry(settings: SqliteSettings | MysqlSettings): Promise<Registry> {
+  if (settings.type === "sqlite" && !existsSync(settings.path)) {
+    throw new StartupError(
+      "there is no such database: name the server's own with --database or DATABASE_URL, or its file with --config",
+    );
+  }
+  return openRegistry(settings, () => {});
 }

@@ -1,7 +1,7 @@
 /** The command line as a person or a supervisor meets it: real processes, their output and how they end. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -347,12 +347,21 @@ describe("culvert invite", () => {
     const url = await server.printed(/listening on (.*)/);
     const config = join(folder, "server.yaml");
     writeFileSync(config, "database: sqlite:culvert.db\ndomain: tunnel.example.org\n");
+    const elsewhere = join(folder, "other.db");
+    const lost = start(["invite", "--client-id", "home", `--database=sqlite:${elsewhere}`]);
+    expect(await lost.ended).toBe(1);
+    expect(lost.stderr).toContain("there is no such database: name the server's own");
+    expect(existsSync(elsewhere)).toBe(false);
     const command = start(["invite", "--client-id", "home", "--config", config]);
     expect(await command.ended).toBe(0);
     const file = join(folder, "invite");
     writeFileSync(file, command.stdout, { mode: 0o600 });
     const running = agent(url, { CULVERT_INVITE_FILE: file });
     await running.printed(/^connected as home$/m);
+    // The command that the agent names for a visitor's token, as it stands there.
+    const [, line = ""] = / culvert (token create .*)$/m.exec(running.stdout) ?? [];
+    expect(line).toContain("--client-id home --state ");
+    expect(await start(line.split(" ")).ended).toBe(0);
     expect(running.stdout + running.stderr).not.toContain(command.stdout.trim());
   });
 });

@@ -53,8 +53,11 @@ describe("services of the machine", () => {
   test("bring a request to a home, from behind the walls of their units", () => {
     inside("culvert install server -- --path-routing on");
     until("culvert health 2>/dev/null");
+    inside(
+      "umask 077 && culvert invite --client-id home --database sqlite:/var/lib/culvert/culvert.db > /etc/culvert/invite",
+    );
     inside(`culvert install agent -- --server http://127.0.0.1:8000 --to http://127.0.0.1:8001 --client-id home \
-      --access public --access-token-file /etc/culvert/access-token`);
+      --access public --invite-file /etc/culvert/invite`);
     // What is at home is the operator's listener: the only service here. Bash has a client of its own for that.
     const visit = `exec 3<>/dev/tcp/127.0.0.1/8000 &&
       printf "GET /t/home/health HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n" >&3 && grep -q healthy <&3`;

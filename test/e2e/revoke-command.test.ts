@@ -89,7 +89,7 @@ describe("culvert revoke", () => {
       [[], "--client-id is required: whose tokens are to be revoked"],
       [
         ["--client-id=home"],
-        "there is no such database: name the server's own with --database or DATABASE_URL",
+        "there is no such database: name the server's own with --database or DATABASE_URL, or its file with --config",
       ],
       [["--client-id=nobody", `--database=${database}`], "the client id has no tokens"],
       [[...place, `--token-file=${fileWith("another")}`], "the client id has no such token"],

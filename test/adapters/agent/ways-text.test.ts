@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { waysText } from "../../../adapters/agent/ways-text.ts";
+import { tokenCommand, waysText } from "../../../adapters/agent/ways-text.ts";
 
 const options = {
   server: new URL("https://tunnel.example.net:8443/base"),
   clientId: "home",
   access: "public",
   ways: { host: "home.example.net", path: "/t/home/" },
+  tokenCommand: "culvert token create --name NAME",
   isTerminal: false,
 };
 const neither = { host: null, path: null };
@@ -37,6 +38,20 @@ describe("what an agent prints of its home", () => {
       "and sign in with a token; this makes one: culvert token create --name NAME",
       'a program sends it as "Authorization: Bearer TOKEN"; --access public lets everybody in',
     ]);
+  });
+
+  test.each([
+    [{}, ""],
+    [{ clientId: "my-home" }, " --client-id my-home"],
+    [{ clientId: "it's mine" }, " --client-id 'it'\\''s mine'"],
+    [{ stateFile: "/var/lib/agent.json" }, " --state /var/lib/agent.json"],
+    [
+      { config: "agent.yaml", clientId: "music", stateFile: "/x.json" },
+      " --config agent.yaml --client-id music",
+    ],
+  ])("names a command for it that finds the agent's own settings: %j", (place, flags) => {
+    const nothing = { config: null, clientId: null, stateFile: null };
+    expect(tokenCommand({ ...nothing, ...place })).toBe(`culvert token create --name NAME${flags}`);
   });
 
   test("has a QR code for a person at a terminal, of what a browser opens alone", () => {
