@@ -63,6 +63,8 @@ export type AgentReport =
     }
   /** The server told where the home is found, which is new; null where it does not tell. */
   | { readonly type: "reachable"; readonly ways: Ways | null }
+  /** The server does not find the home by the name that was asked for: its operator did not give it, or it knows of no such asking. */
+  | { readonly type: "hostname_refused"; readonly hostname: string; readonly clientId: string }
   /** The server leaves, with so many exchanges on its link: another link is looked for. */
   | { readonly type: "moving"; readonly exchanges: number }
   | { readonly type: "disconnected"; readonly code: number; readonly cause: string }

@@ -71,6 +71,7 @@ export function startAgent(
       // Who was given a client token is not to become somebody else by a registration.
       accessToken: config.clientToken === null ? config.accessToken : null,
       invite: config.clientToken === null ? config.invite : null,
+      hostname: config.hostname,
       ...coreSettings(config),
       seed: randomBytes(4).readUInt32LE(),
     }),

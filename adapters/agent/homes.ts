@@ -24,6 +24,7 @@ type Home<Config extends AgentSettings> = {
 const AT_START = [
   "server",
   "clientId",
+  "hostname",
   "clientToken",
   "accessToken",
   "invite",

@@ -96,6 +96,8 @@ export function agentLine(report: AgentReport): Line {
       return { kind, level: "info", message: "connected" };
     case "reachable":
       return { kind, level: "debug", message: "visitors find the home", fields: report.ways ?? {} };
+    case "hostname_refused":
+      return { kind, level: "warn", message: "the name is not this home's", fields: hostnameFields(report) };
     case "disconnected":
       return { kind, level: "warn", message: "disconnected" };
     case "retrying":
@@ -111,6 +113,11 @@ export function agentLine(report: AgentReport): Line {
     case "draining":
       return { kind, level: "info", message: "draining" };
   }
+}
+
+function hostnameFields({ hostname, clientId }: Extract<AgentReport, { readonly type: "hostname_refused" }>) {
+  const next = `the server's operator gives it with --hostname ${hostname}=${clientId}; MoosicBox's servers and older ones have no such names`;
+  return { hostname, next };
 }
 
 function retryFields({

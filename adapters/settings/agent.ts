@@ -6,6 +6,7 @@ import { type ConnectionConfig, connectionSettings, connectionShape } from "./co
 import { docsUrl, docsUrlSetting } from "./docs-url.ts";
 import { limitSetting, limitsSchema } from "./limits.ts";
 import { type LogConfig, logSettings, logShape } from "./log.ts";
+import { hostname } from "./network.ts";
 import {
   access,
   headers,
@@ -19,7 +20,10 @@ import {
 import { configSetting, placedPath, type Setting } from "./reading/setting.ts";
 import { always, clientId, ON_OFF, onOff, serverUrl, token } from "./schemas.ts";
 
-export type RunAgentConfig = Pick<AgentConfig, "protocol" | "access" | "hostHeader" | "headers" | "docsUrl"> &
+export type RunAgentConfig = Pick<
+  AgentConfig,
+  "protocol" | "access" | "hostname" | "hostHeader" | "headers" | "docsUrl"
+> &
   ConnectionConfig &
   LogConfig & {
     /** Null: there is none. */
@@ -57,6 +61,7 @@ export const agentSchema = z.object({
   clientToken: token,
   accessToken: token,
   invite: token,
+  hostname,
   stateFile: z.string().nullable().default(null),
   protocol,
   access,
@@ -113,6 +118,12 @@ export const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]:
     placeholder: "TOKEN",
     help: "registers this client id once, in place of the access token",
     isSecret: always,
+  },
+  hostname: {
+    flag: "hostname",
+    variable: "CULVERT_HOME_HOSTNAME",
+    placeholder: "NAME",
+    help: "the name that visitors find this home by, of those that the server's --hostname gives it (default: the first of them, or CLIENT-ID.DOMAIN)",
   },
   stateFile: {
     flag: "state",

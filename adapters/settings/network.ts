@@ -74,6 +74,16 @@ export const domain = z
   .nullable()
   .default(null);
 
+/** Of one home. */
+export const hostname = z
+  .string()
+  .refine(
+    (text) => text.length <= NAME_LENGTH_MAX && isName(text),
+    "must be a DNS name in lower case, such as photos.example.org",
+  )
+  .nullable()
+  .default(null);
+
 /** Texts `NAME=CLIENT-ID`. A name leads to one home; a home may have several. */
 export const hostnames = z.array(z.string()).transform((texts, context): Record<string, string> => {
   const names: Record<string, string> = {};

@@ -31,6 +31,8 @@ export type AgentConfig = {
   readonly protocol: "auto" | "native" | "moosicbox";
   /** Who may visit, as `Culvert-Access` says it: `token`, `public`, or `basic USER:HASH`. */
   readonly access: string;
+  /** The name by which visitors are to find the home, in lower case; null for whichever the server gives it. */
+  readonly hostname: string | null;
   /** At least one. The longest prefix that a request's path begins with, on a segment's border, has it. */
   readonly origins: readonly OriginRoute[];
   /**

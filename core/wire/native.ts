@@ -5,7 +5,7 @@
 import { assert } from "../assert.ts";
 import { parseJson } from "./json.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
-import { decodeWays, type Ways } from "./ways.ts";
+import { decodeWays, isHost, type Ways } from "./ways.ts";
 
 /** The subprotocol's name in the handshake. */
 export const NATIVE_PROTOCOL = "culvert.1";
@@ -41,6 +41,8 @@ export type Hello = {
   readonly windowBytes: number;
   /** Of the session to go on with, 32 hex digits. */
   readonly ticket: string | null;
+  /** The name by which the home is to be found, one of those that the server's operator gave it; null for any. */
+  readonly host: string | null;
 };
 
 /** The server's first frame. */
@@ -63,7 +65,8 @@ export function frameKind(bytes: Uint8Array): number {
 
 export function encodeHello(hello: Hello): Uint8Array {
   assert(isWindow(hello.windowBytes), "a window is not a whole number from 1");
-  return jsonFrame(FRAME.hello, { window: hello.windowBytes, ticket: hello.ticket });
+  const { windowBytes, ticket, host } = hello;
+  return jsonFrame(FRAME.hello, { window: windowBytes, ticket, ...(host === null ? {} : { host }) });
 }
 
 /** Null for anything but a well-formed hello. */
@@ -72,8 +75,10 @@ export function decodeHello(bytes: Uint8Array): Hello | null {
   if (json === null) return null;
   const windowBytes = json.window;
   const ticket = json.ticket;
+  const host = json.host ?? null;
   if (!isWindow(windowBytes) || (ticket !== null && !isTicket(ticket))) return null;
-  return { windowBytes, ticket };
+  if (host !== null && !isHost(host)) return null;
+  return { windowBytes, ticket, host };
 }
 
 export function encodeWelcome(welcome: Welcome): Uint8Array {

@@ -14,7 +14,7 @@ export type Ways = {
 export function decodeWays(value: unknown): Ways | null {
   if (typeof value !== "object" || value === null || !("host" in value) || !("path" in value)) return null;
   const { host, path } = value;
-  if (host !== null && (typeof host !== "string" || !HOST.test(host))) return null;
+  if (host !== null && !isHost(host)) return null;
   if (path !== null && (typeof path !== "string" || !PATH.test(path))) return null;
   return { host, path };
 }
@@ -22,6 +22,11 @@ export function decodeWays(value: unknown): Ways | null {
 export function areSameWays(one: Ways | null, other: Ways | null): boolean {
   if (one === null || other === null) return one === other;
   return one.host === other.host && one.path === other.path;
+}
+
+/** Whether it can be said to be the name of a home. */
+export function isHost(value: unknown): value is string {
+  return typeof value === "string" && HOST.test(value);
 }
 
 const HOST = /^[0-9a-z._-]{1,253}$/;

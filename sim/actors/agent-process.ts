@@ -10,7 +10,7 @@ import type { CallId, SocketId } from "../../core/ids.ts";
 import type { AgentLimits } from "../../core/limits.ts";
 import { clientLimitsOf } from "../../core/origins/state.ts";
 import { agentReportMarks } from "../record/marks.ts";
-import { accessOf, saltedAnew } from "../scenario/request.ts";
+import { accessOf, askedNameOf, saltedAnew } from "../scenario/request.ts";
 import { type HomeSpec, isNative } from "../scenario/scenario.ts";
 import { latin1Text } from "../tools/text.ts";
 import { Process } from "../world/process.ts";
@@ -100,6 +100,7 @@ export class AgentProcess {
       clientToken: disk.clientToken,
       accessToken: settings.accessToken,
       invite: null,
+      hostname: askedNameOf(settings.spec),
       ...this.#read,
       seed: world.random(`jitter:${name}`).next(),
     });

@@ -22,6 +22,7 @@ const AGENT_REPORTS = [
   "registered",
   "connected",
   "reachable",
+  "hostname_refused",
   "disconnected",
   "retrying",
   "exchange_failed",

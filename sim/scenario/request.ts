@@ -18,6 +18,11 @@ export const OWN_DOMAIN = "own.example";
 export function ownNameOf({ clientId, isNamed }: HomeSpec): string | null {
   return isNamed === true ? `${clientId}.${OWN_DOMAIN}` : null;
 }
+
+/** The name that its agent asks for: its own, or in vain the one of somebody else; null where it asks for none. */
+export function askedNameOf(home: HomeSpec): string | null {
+  return ownNameOf(home) ?? (home.hostHeader === "visitor" ? `another.${OWN_DOMAIN}` : null);
+}
 /** The operator's token. */
 export const ACCESS_TOKEN = tokenNamed("access");
 const WRONG_TOKEN = tokenNamed("wrong");

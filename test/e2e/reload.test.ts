@@ -80,13 +80,22 @@ describe("a server with a configuration file", () => {
       response.end(`${request.headers["x-forwarded-host"]}`),
     );
     const clientToken = await registerAt(server.url, "home");
-    await startAgent(server, origin.url, { clientId: "home", protocol: "native" });
+    const flags = ["--hostname=photos.example.org"];
+    const own = { protocol: "native", flags, stateFile: join(temporaryFolder(), "agent.json") } as const;
+    const { log, running } = await startAgent(server, origin.url, own);
+    const { next } = await log.line("the name is not this home's", { hostname: "photos.example.org" });
+    expect(next).toContain("--hostname photos.example.org=home");
     const headers = { host: "photos.example.org", authorization: `Bearer ${clientToken}` };
     const visit = () => ask(`${server.url}/health`, { headers });
     expect((await visit()).body.toString()).toContain("healthy");
     write("cors-origin: https://a.example.org", "hostname: {photos.example.org: home}");
     await reload(server, '"changed":["hostname"]');
     expect((await visit()).body.toString()).toBe("photos.example.org");
+    // The next welcome tells the agent, whose operator sees no warning from then on.
+    await running.stop();
+    const { log: later } = await startAgent(server, origin.url, { ...own, accessToken: null });
+    await later.line("visitors find the home", { host: "photos.example.org" });
+    expect(later.text).not.toContain("not this home's");
   });
 
   test("keeps all settings as they are where one of them cannot be used", async () => {

@@ -175,7 +175,7 @@ class FrameAgent {
       watch.changed();
     });
     await once(socket, "open");
-    socket.send(encodeHello({ windowBytes: 65_536, ticket }));
+    socket.send(encodeHello({ windowBytes: 65_536, ticket, host: null }));
     const welcome = decodeWelcome(await watch.until(() => frames.shift()));
     if (welcome === null) throw new Error("the server's first frame is no welcome");
     return new FrameAgent({ socket, frames, watch, welcome });

@@ -108,7 +108,7 @@ export class NativeAgent {
   }
 
   hello(ticket = this.ticket): void {
-    this.socket?.sendBytes(encodeHello({ windowBytes: this.#windowBytes, ticket }));
+    this.socket?.sendBytes(encodeHello({ windowBytes: this.#windowBytes, ticket, host: null }));
     this.run();
   }
 

@@ -49,6 +49,7 @@ export class TestAgent {
       clientToken,
       accessToken: ACCESS_TOKEN,
       invite: null,
+      hostname: null,
       protocol: "moosicbox",
       access: "token",
       origins: [{ prefix: "/", authority: "origin.test" }],

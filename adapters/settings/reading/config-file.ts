@@ -92,6 +92,7 @@ export const OF_ALL_HOMES: readonly string[] = ["log-level", "log-format"];
 /** What two homes cannot share. */
 export const OF_ONE_HOME: readonly string[] = [
   "client-id",
+  "hostname",
   "client-token",
   "client-token-file",
   "invite",

@@ -273,7 +273,7 @@ function handshakeOf(
 function greet(state: AgentState, socket: SocketId, out: Outbox<AgentEffect>): void {
   const { windowBytes, helloMs } = state.config.limits;
   const ticket = state.session?.ticket ?? null;
-  const header = encodeHello({ windowBytes, ticket });
+  const header = encodeHello({ windowBytes, ticket, host: state.config.hostname });
   enter(state, { phase: "greeting", socket, ticket, helloUnsentBytes: header.length }, helloMs);
   out.push({ type: "socket_send_packet", socket, header, body: [] });
 }

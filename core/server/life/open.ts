@@ -142,7 +142,7 @@ export function onHello(state: ServerState, tunnel: Tunnel, hello: Hello, out: O
   if (other !== undefined) closeSocket(state, other, "superseded", out);
   if (former !== undefined && !resumed && state.sessions.has(clientId)) giveUpSession(state, former, out);
   const session = resumed ? former : beginSession(state, tunnel, hello.windowBytes);
-  sendWelcome(state, tunnel, session, resumed ? hash : null, out);
+  sendWelcome(state, tunnel, session, hello, resumed ? hash : null, out);
   attach(state, session, tunnel, resumed);
   if (resumed) {
     const exchanges = session.exchanges.size;

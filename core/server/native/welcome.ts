@@ -2,7 +2,7 @@
 import { assert } from "../../assert.ts";
 import type { ServerEffect } from "../../effects.ts";
 import type { Outbox } from "../../outbox.ts";
-import { encodeWelcome } from "../../wire/native.ts";
+import { encodeWelcome, type Hello } from "../../wire/native.ts";
 import { waysOf } from "../routing/place.ts";
 import type { ServerState } from "../state/server.ts";
 import type { Tunnel, TunnelSession } from "../state/tunnels.ts";
@@ -12,6 +12,7 @@ export function sendWelcome(
   state: ServerState,
   tunnel: Tunnel,
   session: TunnelSession,
+  hello: Hello,
   shownHash: string | null,
   out: Outbox<ServerEffect>,
 ): void {
@@ -21,7 +22,7 @@ export function sendWelcome(
   session.previousTicketHash = shownHash;
   session.ticketHash = state.config.sha256(ticket);
   const resumed = shownHash !== null;
-  const ways = waysOf(tunnel.clientId, state.config);
+  const ways = waysOf(tunnel.clientId, state.config, hello.host);
   const { graceMs, exchangeIdleMs } = state.config.limits;
   const header = encodeWelcome({ ticket, resumed, graceMs, idleMs: exchangeIdleMs, moves: true, ways });
   tunnel.unsentBytes += header.length;

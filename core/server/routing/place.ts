@@ -55,12 +55,17 @@ export function homeNamed(
   return domain === null ? null : homeOfHost(host, domain);
 }
 
-/** Where visitors find a home with a browser: by a name of its own rather than by one of the server's. */
+/**
+ * Where visitors find a home with a browser: by a name of its own rather than by one of the server's, and of several by the one that
+ * it asks for.
+ */
 export function waysOf(
   clientId: string,
   { domain, hostnames, pathRouting }: Pick<ServerConfig, "domain" | "hostnames" | "pathRouting">,
+  asked: string | null,
 ): Ways {
-  const own = Object.keys(hostnames).find((name) => hostnames[name] === clientId);
+  const names = Object.keys(hostnames).filter((name) => hostnames[name] === clientId);
+  const own = names.find((name) => name === asked) ?? names[0];
   return {
     host: own ?? (domain === null ? null : hostOfHome(clientId, domain)),
     // Browsers take such segments away, however they are written.

@@ -268,6 +268,7 @@ describe("the settings of agent", () => {
       clientToken: null,
       accessToken: null,
       invite: null,
+      hostname: null,
       stateFile: null,
       protocol: "auto",
       access: "token",

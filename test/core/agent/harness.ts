@@ -23,6 +23,7 @@ export const config: AgentConfig = {
   clientToken: "client-token",
   accessToken: "access-token",
   invite: null,
+  hostname: null,
   protocol: "moosicbox",
   access: "token",
   origins: [{ prefix: "/", authority: "origin.test" }],

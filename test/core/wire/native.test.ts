@@ -124,13 +124,11 @@ describe("heads of culvert.1", () => {
 
 describe("hello and welcome", () => {
   it("come back as they were written", () => {
-    const hello = { windowBytes: 262_144, ticket: null };
+    const hello = { windowBytes: 262_144, ticket: null, host: null };
     expect(frameKind(encodeHello(hello))).toBe(FRAME.hello);
     expect(decodeHello(encodeHello(hello))).toEqual(hello);
-    expect(decodeHello(encodeHello({ windowBytes: 1, ticket: TICKET }))).toEqual({
-      windowBytes: 1,
-      ticket: TICKET,
-    });
+    const asking = { windowBytes: 1, ticket: TICKET, host: "photos.example.org" };
+    expect(decodeHello(encodeHello(asking))).toEqual(asking);
     const welcome = { ticket: TICKET, resumed: true, graceMs: 30_000, idleMs: 300_000 };
     expect(frameKind(encodeWelcome(welcome))).toBe(FRAME.welcome);
     expect(decodeWelcome(encodeWelcome(welcome))).toEqual(welcome);
@@ -165,6 +163,8 @@ describe("hello and welcome", () => {
     ["a window beyond 48 bits", '{"window":281474976710656,"ticket":null}'],
     ["no ticket", '{"window":1}'],
     ["a short ticket", '{"window":1,"ticket":"00"}'],
+    ["a host that is no name", '{"window":1,"ticket":null,"host":"http://x/"}'],
+    ["a host that is no text", '{"window":1,"ticket":null,"host":7}'],
     ["a ticket with other characters", `{"window":1,"ticket":"${"G".repeat(32)}"}`],
   ])("T06 refuse a hello with %s", (_, json) => {
     expect(decodeHello(hello(json))).toBeNull();

@@ -21,6 +21,27 @@ it("the ways into the home are told at first and when they change, not at each r
   expect(told(server.agent)).toEqual([one, other, null, one]);
 });
 
+it("a name that was asked for and is not told is told of once, and again when the server has changed its mind", () => {
+  const server = new NativeServer({ hostname: "photos.example.org" });
+  const refusals = () =>
+    server.agent.effects.filter((each) => each.type === "report" && each.report.type === "hostname_refused");
+  const ways = (host: string | null) => ({ host, path: "/t/home/" });
+  for (const [host, count] of [
+    ["photos.example.org", 0],
+    ["home.tunnel.test", 1],
+    ["home.tunnel.test", 1],
+    ["photos.example.org", 1],
+    [null, 2],
+  ] as const) {
+    server.greet();
+    expect(server.hello?.host).toBe("photos.example.org");
+    server.welcome(false, ways(host));
+    expect(refusals()).toHaveLength(count);
+    expect(server.agent.phase).toBe("connected");
+    server.cut();
+  }
+});
+
 it("a server of MoosicBox's protocol tells none", () => {
   const harness = new Harness();
   harness.connect();

@@ -120,7 +120,7 @@ describe("hello and welcome", () => {
   it("begin the session: only then is the agent connected", () => {
     const server = new NativeServer();
     server.greet();
-    expect(server.hello).toEqual({ windowBytes: agentLimits.windowBytes, ticket: null });
+    expect(server.hello).toEqual({ windowBytes: agentLimits.windowBytes, ticket: null, host: null });
     expect(server.agent.phase).toBe("greeting");
     server.welcome(false);
     expect(server.agent.phase).toBe("connected");

@@ -16,7 +16,7 @@ const clientIds = fc
 it("the ways that a home is told lead to it, as a browser writes them, and are fit to be told", () => {
   fc.assert(
     fc.property(clientIds, (clientId) => {
-      const ways = waysOf(clientId, both);
+      const ways = waysOf(clientId, both, null);
       expect(decodeWays(ways)).toEqual(ways);
       const { host, path } = ways;
       for (const link of [host === null ? null : `https://${host}/`, path && `https://tunnel.test${path}`]) {
@@ -35,11 +35,11 @@ it("the ways that a home is told lead to it, as a browser writes them, and are f
 });
 
 it("a home has the ways that the server has, by host where its client id can be a label", () => {
-  expect(waysOf("home", both)).toEqual({ host: "home.tunnel.test", path: "/t/home/" });
-  expect(waysOf("Home", both)).toEqual({ host: null, path: "/t/Home/" });
-  expect(waysOf("www", both).host).toBeNull();
-  expect(waysOf("..", both).path).toBeNull();
-  expect(waysOf("home", { domain: null, hostnames: {}, pathRouting: false })).toEqual({
+  expect(waysOf("home", both, null)).toEqual({ host: "home.tunnel.test", path: "/t/home/" });
+  expect(waysOf("Home", both, null)).toEqual({ host: null, path: "/t/Home/" });
+  expect(waysOf("www", both, null).host).toBeNull();
+  expect(waysOf("..", both, null).path).toBeNull();
+  expect(waysOf("home", { domain: null, hostnames: {}, pathRouting: false }, null)).toEqual({
     host: null,
     path: null,
   });
@@ -79,7 +79,17 @@ describe("a name of a home's own", () => {
   });
 
   it("is what the home is told, rather than the one below the domain", () => {
-    expect(waysOf("Photos & more", named).host).toBe("photos.example.org");
-    expect(waysOf("home", named).host).toBe("home.tunnel.test");
+    expect(waysOf("Photos & more", named, null).host).toBe("photos.example.org");
+    expect(waysOf("home", named, null).host).toBe("home.tunnel.test");
+  });
+
+  it("is of several the one that the home asks for, and of none but its own", () => {
+    const several = { ...named, hostnames: { ...named.hostnames, "p.example.org": "Photos & more" } };
+    const told = (asked: string | null) => waysOf("Photos & more", several, asked).host;
+    expect(told("p.example.org")).toBe("p.example.org");
+    expect(told("photos.example.org")).toBe("photos.example.org");
+    for (const none of [null, "other.example.org", "constructor", "home.tunnel.test"])
+      expect(told(none)).toBe("photos.example.org");
+    expect(waysOf("home", several, "p.example.org").host).toBe("home.tunnel.test");
   });
 });
