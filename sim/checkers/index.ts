@@ -43,6 +43,7 @@ import { liveThings } from "./live-things.ts";
 import { lookedAt } from "./looked-at.ts";
 import { messageLimit } from "./message-limit.ts";
 import { modeKept } from "./mode-kept.ts";
+import { nameTold } from "./name-told.ts";
 import { nativeFlow } from "./native-flow.ts";
 import { neighbours } from "./neighbours.ts";
 import { noSecrets } from "./no-secrets.ts";
@@ -151,6 +152,7 @@ export const properties: readonly Property[] = [
   oneOwner,
   refusedRightly,
   settingsTaken,
+  nameTold,
   withinLimits,
   roomTaken,
   noSecrets,

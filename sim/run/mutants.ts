@@ -282,6 +282,12 @@ export const MUTANTS: readonly Mutant[] = [
     "an unsafe request is made once, and not lost",
     ["young_enough"],
   ),
+  mutant(
+    "PB70",
+    "a home is told whatever name it asks for, though that leads elsewhere",
+    "a name leads to the home that was given it",
+    ["name_told"],
+  ),
 ];
 
 function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {
