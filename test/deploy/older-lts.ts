@@ -1,10 +1,15 @@
-/** `npm run test:older-lts`: the tests of each adapter, where Node is met, on the older of its two LTS lines. */
+/**
+ * `npm run test:older-lts`, on the older of Node's two LTS lines: the tests of each adapter, where Node is met, those of the core, and
+ * the golden seeds, whose every step is the same on both.
+ */
 import { spawnSync } from "node:child_process";
 import { nodeOf, OLDER_LTS } from "../../deploy/nodes.ts";
 
+const PARTS = ["test/adapters/", "test/core/", "test/sim/run/golden.test.ts"];
+
 const { status } = spawnSync(
   nodeOf(OLDER_LTS),
-  ["node_modules/vitest/vitest.mjs", "run", "test/adapters/", ...process.argv.slice(2)],
+  ["node_modules/vitest/vitest.mjs", "run", ...PARTS, ...process.argv.slice(2)],
   { stdio: "inherit" },
 );
 process.exitCode = status ?? 1;
