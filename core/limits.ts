@@ -296,7 +296,8 @@ export const agentLimits = {
   retrySupersededMs: 30 * SECOND,
   /** A connection that lived this long was a success: the next loss retries at once. */
   retryResetMs: 5 * SECOND,
-  drainMs: 30 * SECOND,
+  /** As the server's: Docker kills after ten seconds. */
+  drainMs: 8 * SECOND,
 };
 
 const AGENT_PERIODS = [

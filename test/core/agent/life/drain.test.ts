@@ -53,6 +53,15 @@ describe("a drain", () => {
     expect(effects.at(-1)?.type).toBe("socket_close");
   });
 
+  it("has said good-bye by default when Docker kills, ten seconds after it asked", () => {
+    const harness = new Harness();
+    harness.connect();
+    harness.request(1);
+    drain(harness);
+    harness.advanceAlive(9_000);
+    expect(only(harness.effects, "socket_close").code).toBe(1000);
+  });
+
   it("does not wait without end for a server that never closes", () => {
     const harness = new Harness();
     const socket = harness.connect();
@@ -87,7 +96,7 @@ describe("a drain", () => {
   });
 
   it("ends when the server falls silent meanwhile", () => {
-    const harness = new Harness();
+    const harness = new Harness({ limits: { ...agentLimits, drainMs: 30_000 } });
     harness.connect();
     harness.request(1);
     drain(harness);
