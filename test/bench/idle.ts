@@ -4,8 +4,8 @@ import { startChild } from "../demo/child.ts";
 import type { Cleanup } from "../demo/cleanup.ts";
 import { startServer } from "../demo/culvert.ts";
 import type { IdleAnswer, IdleOrder } from "./idle-agents.ts";
-import type { MemoryAnswer } from "./memory-probe.ts";
 import type { Plan } from "./plan.ts";
+import type { ProbeAnswer, ProbeOrder } from "./server-probe.ts";
 
 export type IdleResult = {
   /** Resident bytes of the server at each count of tunnels. */
@@ -44,7 +44,7 @@ export async function measureIdle(
 
   const server = await startServer({
     database,
-    nodeFlags: ["--expose-gc", "--import", "./test/bench/memory-probe.ts"],
+    nodeFlags: ["--expose-gc", "--import", "./test/bench/server-probe.ts"],
     channel: true,
   });
   cleanup.add(() => server.child.stop());
@@ -54,7 +54,9 @@ export async function measureIdle(
   for (const count of [WARM_UP_TUNNELS, plan.idleTunnels / 2, plan.idleTunnels / 2]) {
     progress(`idle: ${count} more tunnels`);
     const answer = await order({ type: "open", url: server.url, count });
-    const { rss, heapUsed } = (await server.child.ask({})) as MemoryAnswer;
+    const { rss, heapUsed } = (await server.child.ask({
+      type: "measure",
+    } satisfies ProbeOrder)) as ProbeAnswer;
     fault ??= answer.fault;
     points.push({ tunnels: answer.open, rss, heapUsed });
   }

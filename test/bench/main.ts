@@ -14,6 +14,7 @@ import { measureHostile } from "./hostile.ts";
 import { measureIdle } from "./idle.ts";
 import { measureNeighbours } from "./neighbours.ts";
 import { DISTANCE_MS, isLoadSection, type LoadSection, type Plan, planOf, SECTIONS } from "./plan.ts";
+import { measureReturn } from "./returning.ts";
 import { runRounds, type Starting } from "./rounds.ts";
 import { faultsOf, renderSummary, type Summary } from "./summary.ts";
 import { measureWan } from "./wan.ts";
@@ -98,6 +99,7 @@ async function run({ plan, chosen }: Options): Promise<Summary> {
     ? await measureHostile(plan, join(folder, "hostile"), cleanup, progress)
     : null;
   const idle = plan.sections.includes("idle") ? await measureIdle(plan, folder, cleanup, progress) : null;
+  const crowd = plan.sections.includes("crowd") ? await measureReturn(plan, folder, cleanup, progress) : null;
   return {
     lines: [...near.lines, ...far.lines],
     memories: [...near.memories, ...far.memories],
@@ -106,6 +108,7 @@ async function run({ plan, chosen }: Options): Promise<Summary> {
     neighbours,
     hostile,
     idle,
+    crowd,
   };
 }
 

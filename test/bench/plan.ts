@@ -6,7 +6,7 @@ import type { PacedLoad } from "./paced-load.ts";
 /**
  * `small` requests and `bulk` downloads by themselves; requests `beside` a download; downloads beside one that makes a
  * `stall`; a download over a `distance`; requests beside a download over a home's line (`wan`); a download over a distance and an upload beside idle `neighbours`; requests beside `hostile` strangers; what an
- * `idle` tunnel costs.
+ * `idle` tunnel costs; a `crowd` of agents whose server is killed.
  */
 export const SECTIONS = [
   "small",
@@ -18,15 +18,19 @@ export const SECTIONS = [
   "neighbours",
   "hostile",
   "idle",
+  "crowd",
 ] as const;
 
 export type Section = (typeof SECTIONS)[number];
 
 /** A section that all contenders go through in turns. */
-export type LoadSection = Exclude<Section, "wan" | "neighbours" | "hostile" | "idle">;
+export type LoadSection = Exclude<Section, (typeof OWN_SECTIONS)[number]>;
+
+/** Those that one program goes through by itself. */
+const OWN_SECTIONS = ["wan", "neighbours", "hostile", "idle", "crowd"] as const;
 
 export function isLoadSection(section: Section): section is LoadSection {
-  return section !== "wan" && section !== "neighbours" && section !== "hostile" && section !== "idle";
+  return !OWN_SECTIONS.some((own) => own === section);
 }
 
 export type Plan = {
@@ -38,6 +42,8 @@ export type Plan = {
   readonly strangers: number;
   /** Idle tunnels whose memory is measured. */
   readonly idleTunnels: number;
+  /** Agents whose server is killed. */
+  readonly crowdAgents: number;
 };
 
 /** One kind of load: a line of the table for each contender. */
@@ -73,6 +79,7 @@ export function planOf(options: { readonly quick: boolean; readonly only: Sectio
     downloadBytes: options.quick ? 64 * MIB : 256 * MIB,
     strangers: 200,
     idleTunnels: options.quick ? 200 : 800,
+    crowdAgents: options.quick ? 2_000 : 8_000,
   };
 }
 

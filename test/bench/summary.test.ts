@@ -93,6 +93,7 @@ describe("the summary", () => {
       neighbours: null,
       hostile: null,
       idle: null,
+      crowd: null,
     });
     expect(rowOf(text, "culvert")).toEqual([
       "16",
@@ -116,6 +117,7 @@ describe("the summary", () => {
       neighbours: null,
       hostile: null,
       idle: null,
+      crowd: null,
     };
     const text = renderSummary(summary);
     expect(rowOf(text, "culvert")).toEqual([
@@ -141,6 +143,7 @@ describe("the summary", () => {
       neighbours: null,
       hostile: null,
       idle: null,
+      crowd: null,
     });
     expect(rowOf(text, "culvert")).toEqual(["16", "culvert", "300", "4.00", "-", "-"]);
   });
@@ -156,6 +159,7 @@ describe("the summary", () => {
       neighbours: null,
       hostile: null,
       idle,
+      crowd: null,
     });
     expect(text).toContain("one tunnel: 12.0 KiB resident, 4.0 KiB of it heap");
     const failed: Summary = {
@@ -166,9 +170,42 @@ describe("the summary", () => {
       neighbours: null,
       hostile: null,
       idle: { ...idle, fault: "closed" },
+      crowd: null,
     };
     expect(renderSummary(failed)).toContain("failed: closed");
     expect(faultsOf(failed)).toEqual(["idle tunnels: closed"]);
+  });
+
+  it("tells how long a crowd of agents took to come, or why it did not", () => {
+    const come = {
+      when: "after kill -9",
+      agents: 2_000,
+      p50Ms: 900.4,
+      p99Ms: 1_500,
+      lastMs: 1_600,
+      absentMs: 500,
+      givenUp: 1,
+      sentAway: 2,
+      otherTries: 3,
+      loopMs: 90,
+      bytesPerTunnel: 20_480,
+      fault: null,
+    };
+    const summary: Summary = {
+      lines: [],
+      memories: [],
+      missing: [],
+      wan: null,
+      neighbours: null,
+      hostile: null,
+      idle: null,
+      crowd: [come, { ...come, when: "once more", fault: "one was lost" }],
+    };
+    const text = renderSummary(summary);
+    const numbers = ["2000", "500", "900", "1500", "1600", "1", "2", "3", "90", "20.0"];
+    expect(rowOf(text, "after kill -9")).toEqual(["after kill -9", ...numbers]);
+    expect(rowOf(text, "once more")).toEqual(["once more", "failed"]);
+    expect(faultsOf(summary)).toEqual(["a crowd of agents, once more: one was lost"]);
   });
 
   it("tells how much longer small requests take beside a download, and what the download got", () => {
@@ -183,6 +220,7 @@ describe("the summary", () => {
       neighbours: null,
       hostile: null,
       idle: null,
+      crowd: null,
     };
     const cells = renderSummary(summary).split("\n").at(-1)?.trim().split(/ {2,}/);
     expect(cells).toEqual(["culvert", "99", "8000", "6000", "2.00", "5.00", "2.50"]);
@@ -204,6 +242,7 @@ describe("the summary", () => {
       neighbours: null,
       hostile: null,
       idle: null,
+      crowd: null,
     };
     const cells = renderSummary(summary).split("\n").at(-1)?.trim().split(/ {2,}/);
     expect(cells).toEqual(["culvert", "200", "98", "0.50", "the connection was closed"]);
@@ -221,13 +260,14 @@ describe("the summary", () => {
       neighbours: null,
       hostile: null,
       idle: null,
+      crowd: null,
     });
     expect(rowOf(text, "agent")).toEqual(["culvert", "agent", "1", "5"]);
     expect(text).toMatch(/Not measured\n\nssh -R: sshd not installed$/);
   });
 
   function rowOf(text: string, name: string): string[] {
-    const row = text.split("\n").find((candidate) => candidate.includes(` ${name} `)) ?? "";
+    const row = text.split("\n").find((candidate) => ` ${candidate}`.includes(` ${name} `)) ?? "";
     return row.trim().split(/ {2,}/);
   }
 });

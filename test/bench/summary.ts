@@ -11,6 +11,7 @@ import {
   NEIGHBOUR_BYTES_PER_SECOND,
   SECTIONS,
 } from "./plan.ts";
+import type { ReturnLine } from "./returning.ts";
 import type { Line, Memory } from "./rounds.ts";
 import { WAN_CONNECTIONS, type WanResult } from "./wan.ts";
 
@@ -23,9 +24,11 @@ export type Summary = {
   readonly neighbours: readonly NeighbourLine[] | null;
   readonly hostile: readonly HostileLine[] | null;
   readonly idle: IdleResult | null;
+  readonly crowd: readonly ReturnLine[] | null;
 };
 
-export function renderSummary({ lines, memories, missing, wan, neighbours, hostile, idle }: Summary): string {
+export function renderSummary(summary: Summary): string {
+  const { lines, memories, missing, wan, neighbours, hostile, idle, crowd } = summary;
   const parts: string[] = [];
   for (const [section, { title, table }] of Object.entries(TABLES)) {
     const own = lines.filter((line) => line.section === section);
@@ -51,6 +54,9 @@ export function renderSummary({ lines, memories, missing, wan, neighbours, hosti
     parts.push(titled("Small requests of a visitor with a token, beside strangers", hostileTable(hostile)));
   }
   if (idle !== null) parts.push(titled("Idle tunnels, memory of the server", idleText(idle)));
+  if (crowd !== null) {
+    parts.push(titled("Idle agents that all come at once: milliseconds to a tunnel", returnTable(crowd)));
+  }
   if (missing.length > 0) parts.push(titled("Not measured", missing.join("\n")));
   return parts.join("\n\n");
 }
@@ -59,7 +65,7 @@ export function renderSummary({ lines, memories, missing, wan, neighbours, hosti
  * What went wrong, one sentence each; empty when every number counts. What a contender does to the neighbour of a load is
  * a result and stands in the table.
  */
-export function faultsOf({ lines, wan, neighbours, hostile, idle }: Summary): string[] {
+export function faultsOf({ lines, wan, neighbours, hostile, idle, crowd }: Summary): string[] {
   const faults = lines
     .filter((line) => line.fault !== null)
     .map((line) => `${line.contender}, ${line.section}, ${line.connections} at once: ${line.fault}`);
@@ -72,7 +78,11 @@ export function faultsOf({ lines, wan, neighbours, hostile, idle }: Summary): st
   for (const { strangers, fault } of hostile ?? []) {
     if (fault !== null) faults.push(`beside strangers, ${strangers}: ${fault}`);
   }
-  return idle?.fault ? [...faults, `idle tunnels: ${idle.fault}`] : faults;
+  if (idle !== null && idle.fault !== null) faults.push(`idle tunnels: ${idle.fault}`);
+  for (const { when, fault } of crowd ?? []) {
+    if (fault !== null) faults.push(`a crowd of agents, ${when}: ${fault}`);
+  }
+  return faults;
 }
 
 type Table = { readonly title: string; readonly table: (lines: readonly Line[]) => string };
@@ -289,6 +299,32 @@ function hostileTable(lines: readonly HostileLine[]): string {
           (line.serverBytes / 2 ** 20).toFixed(0),
         ]),
   ]);
+  return renderTable(columns, rows);
+}
+
+/** `absent`: how long of it there was no server. `loop`: the longest that the server's stood. */
+function returnTable(lines: readonly ReturnLine[]): string {
+  const columns = [
+    { title: "they come" },
+    ...[
+      "agents",
+      "absent",
+      "p50",
+      "p99",
+      "last",
+      "given up",
+      "sent away",
+      "other tries",
+      "loop",
+      "KiB each",
+    ].map(number),
+  ];
+  const rows = lines.map((line) => {
+    if (line.fault !== null) return [line.when, "failed"];
+    const { agents, absentMs, p50Ms, p99Ms, lastMs, givenUp, sentAway, otherTries, loopMs } = line;
+    const whole = [agents, absentMs, p50Ms, p99Ms, lastMs, givenUp, sentAway, otherTries, loopMs];
+    return [line.when, ...whole.map((value) => value.toFixed(0)), (line.bytesPerTunnel / 1024).toFixed(1)];
+  });
   return renderTable(columns, rows);
 }
 

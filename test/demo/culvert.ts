@@ -24,15 +24,21 @@ export type ServerOptions = Pick<ChildOptions, "nodeFlags" | "channel"> & {
   readonly database?: string;
   /** The address to listen on; 127.0.0.1 by default. */
   readonly bind?: string;
+  /** Where visitors and agents come; any free port by default. */
+  readonly port?: number;
   /** Where the operator's listener is; any free port by default. */
   readonly adminPort?: number;
+  /** Further flags of its command line. */
+  readonly args?: readonly string[];
 };
 
-/** A server on free ports. */
+/** A server on free ports, but for those that are named. */
 export async function startServer({
   database,
   bind = "127.0.0.1",
+  port = 0,
   adminPort = 0,
+  args = [],
   ...childOptions
 }: ServerOptions = {}): Promise<Server> {
   const accessToken = randomUUID();
@@ -40,8 +46,8 @@ export async function startServer({
     name: "server",
     file: COMMAND,
     args: [
-      ...["serve", "--port", "0", "--bind", bind, "--admin-port", String(adminPort)],
-      ...["--database", database ?? "sqlite::memory:"],
+      ...["serve", "--port", String(port), "--bind", bind, "--admin-port", String(adminPort)],
+      ...["--database", database ?? "sqlite::memory:", ...args],
     ],
     ...childOptions,
     environment: { TUNNEL_ACCESS_TOKEN: accessToken },
