@@ -294,7 +294,7 @@ export const agentLimits = {
   retryDownMs: 30 * SECOND,
   /** After `superseded`: somebody else runs with the same client id, so hurry only hurts both. */
   retrySupersededMs: 30 * SECOND,
-  /** A connection that lived this long was a success: the next loss retries at once. */
+  /** A connection that lived this long was a success: the next loss retries soon. */
   retryResetMs: 5 * SECOND,
   /** As the server's: Docker kills after ten seconds. */
   drainMs: 8 * SECOND,

@@ -67,6 +67,7 @@ export const agentDeadlines: Property = {
         }
         hear(waits, event, nowMs);
         let silentAborted = 0;
+        let gaveTunnelUp = false;
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
           if (effect === undefined) continue;
@@ -87,12 +88,15 @@ export const agentDeadlines: Property = {
           }
           const origin = effect.type === "origin_abort" ? waits.origins.get(effect.exchange) : undefined;
           if (origin?.upgraded === true && origin.unflushedBytes === 0) silentAborted++;
+          // That of a server that leaves, perhaps, with a newer one beside it.
+          gaveTunnelUp ||= effect.type === "socket_terminate";
           note(waits, effect, nowMs);
         }
         if (event.type !== "tick") return;
         judged();
         // All end with a tunnel that is given up, and with a drain.
-        if (silentAborted > 0 && waits.socket !== null && waits.drainAskedMs === null) {
+        const isEnding = gaveTunnelUp || waits.socket === null || waits.drainAskedMs !== null;
+        if (silentAborted > 0 && !isEnding) {
           violate(
             "safety",
             `${name} gives ${silentAborted} WebSockets up although nothing waits for their origins`,

@@ -1,5 +1,5 @@
 /**
- * An agent is back in its bound: it tries again at once after it lost a tunnel that had lasted, and never later than the
+ * An agent is back in its bound: it tries again within a moment after it lost a tunnel that had lasted, and never later than the
  * limit for what it met; an attempt that gets no answer is given up in time. Nor does it hammer: it waits a little after
  * two failures in a row, and longer where another agent took over. Where its server says that it leaves, or has left then, tries
  * are short for a while.
@@ -15,8 +15,10 @@ const SUPERSEDED = 4001;
 const PROTOCOL_ERROR = 1002;
 /** A tunnel that went on with a session is a success after this. */
 const RESUMED_RESET_MS = 500;
-/** No wait but the first is shorter. */
-const WAIT_MS_MIN = 200;
+/** The first wait is no longer, */
+const RETURN_MS_MAX = 200;
+/** and no other is shorter. */
+const WAIT_MS_MIN = 100;
 /** While a server is replaced. */
 const MOVES_MS = 15_000;
 const MOVE_WAIT_MS_MIN = 50;
@@ -242,7 +244,7 @@ function lose(way: Way, code: number, nowMs: number, limits: AgentLimits): void 
   } else fail(way, nowMs, limits.retryMs);
 }
 
-/** The next attempt comes at once after the first failure, and then after a wait of at most that long. */
+/** The next attempt comes within a moment after the first failure, and then after a wait of at most that long. */
 function fail(way: Way, nowMs: number, waitMsMax: number): void {
   if (nowMs < way.movesUntilMs) {
     way.dueMs = nowMs + MOVE_WAIT_MS_MAX;
@@ -250,7 +252,7 @@ function fail(way: Way, nowMs: number, waitMsMax: number): void {
     way.failures++;
     return;
   }
-  way.dueMs = nowMs + (way.failures === 0 ? 0 : waitMsMax);
+  way.dueMs = nowMs + (way.failures === 0 ? RETURN_MS_MAX : waitMsMax);
   way.notBeforeMs = nowMs + (way.failures === 0 ? 0 : WAIT_MS_MIN);
   way.failures++;
 }

@@ -8,8 +8,14 @@ import { closeOlderLinks } from "./older-links.ts";
 import { failureText, type Hint, levelOf, NO_HINT, type Trouble } from "./trouble.ts";
 import { loseRunning } from "./tunnel.ts";
 
-/** The first wait that is not zero; it doubles from here. A server that restarts is back after a few of these. */
-const RETRY_FIRST_MS = 500;
+/**
+ * Most losses are a moment's, so the first try comes soon; but all agents of a server that was killed lose it in one instant,
+ * and would all be at its successor's door in another.
+ */
+export const RETURN_MS = 200;
+
+/** The wait after that; it doubles from here. A server that is started again at once is back after two or three of these. */
+const RETRY_FIRST_MS = 250;
 
 /**
  * While a server is replaced the next one is there already, or in a moment, and tries are short. They grow, lest all agents of a
@@ -19,8 +25,8 @@ const RETRY_FIRST_MS = 500;
 export const MOVE_FIRST_MS = 100;
 const MOVE_LONGEST_MS = 500;
 /**
- * Begins anew later: at once after the first failure, since most losses are a moment's; then after waits that double up
- * to what the server's state calls for. One that answers is up and soon well again, one that is silent may be gone long.
+ * Begins anew later: within a moment after the first failure, then after waits that double up to what the server's state
+ * calls for. One that answers is up and soon well again, one that is silent may be gone long.
  */
 export function retry(
   state: AgentState,
@@ -37,7 +43,9 @@ export function retry(
   const longestMs = server === "answers" ? retryMs : retryDownMs;
   const doublings = Math.min(state.failures - 1, 30);
   const inMs =
-    state.failures === 0 ? 0 : jittered(state, Math.min(longestMs, RETRY_FIRST_MS * 2 ** doublings));
+    state.failures === 0
+      ? below(state.jitter, RETURN_MS + 1)
+      : jittered(state, Math.min(longestMs, RETRY_FIRST_MS * 2 ** doublings));
   wait(state, inMs, cause, out, hint);
 }
 

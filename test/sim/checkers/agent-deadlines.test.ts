@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { AgentEffect } from "../../../core/effects.ts";
 import { agentLimits } from "../../../core/limits.ts";
 import { agentDeadlines } from "../../../sim/checkers/agent-deadlines.ts";
-import { asked, type Case, connected, exchange, headed, judge, socket } from "./agent-steps.ts";
+import { asked, type Case, connected, exchange, headed, judge, second, socket } from "./agent-steps.ts";
 import { type AgentStep, tick } from "./steps.ts";
 
 const { silenceMs, pingMs, originIdleMs } = agentLimits;
@@ -46,6 +46,20 @@ describe("agent_deadlines", () => {
         ...upgraded,
         heard(10 * originIdleMs),
         [10 * originIdleMs + 1, tick, { type: "origin_abort", exchange }],
+      ],
+    ],
+    [
+      "a silent WebSocket is given up with the older tunnel that has it",
+      0,
+      [
+        ...upgraded,
+        heard(10 * originIdleMs),
+        [
+          10 * originIdleMs + 1,
+          tick,
+          { type: "socket_terminate", socket: second },
+          { type: "origin_abort", exchange },
+        ],
       ],
     ],
     [

@@ -14,7 +14,8 @@ describe("returns_in_time", () => {
   const lasting = retryResetMs + 1;
   test.each<Case>([
     ["at once after a tunnel that lasted", 0, [...connected, [lasting, lost()], [lasting, tick, again]]],
-    ["late after a tunnel that lasted", 1, [...connected, [lasting, lost()], [lasting + 1, tick]]],
+    ["a moment later", 0, [...connected, [lasting, lost()], [lasting + 199, tick]]],
+    ["late after a tunnel that lasted", 1, [...connected, [lasting, lost()], [lasting + 200, tick]]],
     [
       "after a wait when it fails again",
       0,
@@ -53,6 +54,7 @@ describe("returns_in_time", () => {
       [
         [0, tick, { type: "api_call", call, target: "/", token: "" }],
         [60_000, tick],
+        [60_200, tick],
       ],
     ],
     [

@@ -129,7 +129,7 @@ it("a cause is told at first and whenever it has come twice as often, each for i
   harness.connect();
   harness.advance(agentLimits.retryResetMs);
   harness.lose();
-  harness.advance(0);
+  harness.advanceToDeadline();
   expect(levels("refused", 3)).toBe("wwd");
 });
 
