@@ -95,7 +95,7 @@ export type AgentSession = {
   readonly wire: Session;
   /** Opens the door to it once more. A secret. */
   ticket: string;
-  /** For this long the server keeps it without a tunnel, and so does the agent. */
+  /** For this long the server keeps it without a tunnel, and the agent a little longer. */
   graceMs: number;
   /** How long an origin may say nothing; null where the server leaves that to the agent. */
   idleMs: number | null;

@@ -35,6 +35,8 @@ type Going = {
 
 const PROTOCOL_ERROR = 1002;
 /** A timer may be late. */
+/** The server may notice so much later that a tunnel is lost, and counts from then. */
+const NOTICED_LATER_MS = 15_000;
 const LATE_MS = 500;
 
 export const agentOrders: Property = {
@@ -48,7 +50,7 @@ export const agentOrders: Property = {
     let awayMs = 0;
     return {
       begun: ({ scenario, serverLimits, agentLimits }) => {
-        awayMs = serverLimits.graceMs + agentLimits.helloMs + LATE_MS;
+        awayMs = serverLimits.graceMs + NOTICED_LATER_MS + agentLimits.helloMs + LATE_MS;
         for (const home of scenario.homes) packetBytesMax.set(home.clientId, home.packetBytes);
       },
       agentStep: (process, event, effects, count) => {

@@ -146,13 +146,13 @@ describe("an agent that is not back in time", () => {
     expect(outcome(await refused)).toEqual([502, "agent_lost"]);
     const [code, reason] = await closed;
     expect({ code, reason: String(reason) }).toEqual({ code: 1012, reason: "agent_lost" });
-    await leftByAgent;
-    await atRest(home);
     const status = await home.server.status();
     expect(status).toMatchObject({ tunnels: 0, sessions: 0 });
     expect(status.outcomes).toMatchObject({ agent_lost: 5 });
 
-    // It comes back as somebody new, and serves.
+    // It comes back, is told that it is somebody new, and serves.
+    await leftByAgent;
+    await atRest(home);
     expect((await home.ask("/next")).body.toString()).toBe("served");
     expect(home.origin.requests).toHaveLength(6);
     await atRest(home);

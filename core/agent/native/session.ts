@@ -4,7 +4,8 @@
  *   begin -> attached <-> detached -> end
  *
  * While detached, origins go on: what they give is queued, and they are paused when that is enough. The server holds its
- * end for the grace time of its welcome, so after that nobody waits for the answers any more and all is given up. A session
+ * end for the grace time of its welcome, counted from when it notices the loss: whether that is over is for it to say, as long
+ * as it may have noticed later. After that nobody waits for the answers any more and all is given up. A session
  * that ends takes its exchanges along; the origins are told, the server cannot be.
  */
 import { assert } from "../../assert.ts";
@@ -19,6 +20,9 @@ import { createSession } from "../../session/state.ts";
 import { arm, createTimer, disarm } from "../../timers.ts";
 import type { Welcome } from "../../wire/native.ts";
 import type { AgentSession, AgentState, NativeCarried, NativeTunnel } from "../state.ts";
+
+/** A server notices the loss later by all its patience with a silent socket, 10 s and a ping's time where nothing else was set. */
+export const NOTICED_LATER_MS = 15_000;
 
 /** The session of a welcome: the one that there was, which only a server has that has it still, else a new one. */
 export function welcomeSession(state: AgentState, welcome: Welcome, socket: SocketId): AgentSession {
@@ -44,7 +48,7 @@ export function welcomeSession(state: AgentState, welcome: Welcome, socket: Sock
 export function detach(state: AgentState, session: AgentSession): void {
   detachSession(session.wire);
   disarm(state.timers, session.pumpTimer);
-  arm(state.timers, session.graceTimer, state.nowMs + session.graceMs);
+  arm(state.timers, session.graceTimer, state.nowMs + session.graceMs + NOTICED_LATER_MS);
 }
 
 /** The session is over, with the exchanges that it had; the ticket is forgotten. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { NOTICED_LATER_MS } from "../../../../core/agent/native/session.ts";
 import { agentDeadlineMs } from "../../../../core/agent.ts";
 import type { SocketId } from "../../../../core/ids.ts";
 import { agentLimits } from "../../../../core/limits.ts";
@@ -227,11 +228,24 @@ describe("the loss of a native tunnel", () => {
     expect(server.bodyOf(stream)).toHaveLength(chunks * chunk.length);
   });
 
-  it("T03 that lasts beyond the grace time ends all exchanges, and the ticket is forgotten", () => {
+  it("T03 that lasts a little longer than the grace time is for the server to judge, which may have noticed it later", () => {
+    const server = connected();
+    const { stream, exchange } = server.begin();
+    server.cut();
+    server.agent.advance(GRACE_MS + agentLimits.silenceMs);
+    server.connect(true);
+    expect(server.hello?.ticket).toBe(server.ticket(1));
+    server.agent.head(exchange);
+    server.agent.end(exchange);
+    server.settle();
+    expect(server.answerOf(stream).ended).toBe(true);
+  });
+
+  it("T03 that lasts far beyond the grace time ends all exchanges, and the ticket is forgotten", () => {
     const server = connected();
     const { exchange } = server.begin();
     server.cut();
-    const effects = server.agent.advance(GRACE_MS);
+    const effects = server.agent.advance(GRACE_MS + NOTICED_LATER_MS);
     expect(all(effects, "origin_abort")).toEqual([{ type: "origin_abort", exchange }]);
     expect(server.agent.state.counters.exchangesLost).toBe(1);
     server.connect();
@@ -285,7 +299,7 @@ describe("the loss of a native tunnel", () => {
     const server = connected();
     const { exchange } = server.begin();
     server.cut();
-    server.agent.advance(GRACE_MS - 1);
+    server.agent.advance(GRACE_MS + NOTICED_LATER_MS - 1);
     server.greet();
     server.agent.advance(2);
     server.welcome(true);
@@ -299,7 +313,7 @@ describe("the loss of a native tunnel", () => {
     const server = connected();
     server.begin();
     server.cut();
-    server.agent.advance(GRACE_MS - 1);
+    server.agent.advance(GRACE_MS + NOTICED_LATER_MS - 1);
     server.greet();
     const effects = server.agent.advance(agentLimits.helloMs);
     expect(all(effects, "origin_abort")).toHaveLength(1);
