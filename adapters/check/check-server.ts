@@ -1,5 +1,6 @@
 /** What would become of `culvert serve` with these settings. Nothing is changed: no schema, no file, no listener that stays. */
 import { accessSync, constants, existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, resolve } from "node:path";
 import { causeOf, codeOf } from "../error-cause.ts";
@@ -11,6 +12,7 @@ export async function checkServer(config: ServeConfig): Promise<readonly Finding
   return [
     await listen("visitors and agents", config.bind, config.port),
     await listen("the operator", config.adminBind, config.adminPort),
+    ...acceptQueue(await readSomaxconn()),
     await database(config),
     ...ways(config),
     ...credentials(config),
@@ -33,6 +35,27 @@ async function listen(whom: string, bind: string, port: number): Promise<Finding
   }
   await new Promise((done) => server.close(done));
   return ok(`listens for ${whom} at ${port === 0 ? `${place}, which is any free port` : place}`);
+}
+
+/** `somaxconn`: how many connections the system lets wait to be accepted; null where it does not tell. */
+export function acceptQueue(somaxconn: number | null): readonly Finding[] {
+  if (somaxconn === null || somaxconn >= MANY) return [];
+  return [
+    note(
+      `only ${somaxconn} connections can wait to be accepted: where more agents than that may come at once, set sysctl net.core.somaxconn=${MANY}`,
+    ),
+  ];
+}
+
+/** What Linux has had as its default since 5.4. */
+const MANY = 4_096;
+
+async function readSomaxconn(): Promise<number | null> {
+  try {
+    return Number(await readFile("/proc/sys/net/core/somaxconn", "latin1"));
+  } catch {
+    return null;
+  }
 }
 
 async function database({ database: settings }: ServeConfig): Promise<Finding> {

@@ -41,12 +41,20 @@ export function inheritedListeners(env: NodeJS.ProcessEnv, pid: number): Inherit
 
 const ADMIN = "admin";
 
+/**
+ * Connections that wait to be accepted: as many as the system allows, `net.core.somaxconn` on Linux. Where thousands of agents
+ * lose one server, they come to the next within moments. Node's 511 would hold for an inherited socket as well.
+ */
+const BACKLOG = 65_535;
+
 /** Resolves to where it listens. Rejects with Node's error where that cannot be had. */
 export function listenAt(server: Server, listening: Listening): Promise<AddressInfo> {
   const { bind: host, port, reusePort = false, fd = null } = listening;
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(fd === null ? { host, port, reusePort } : { fd }, () => {
+    const where = fd === null ? { host, port, reusePort } : { fd };
+    // Of an inherited socket Node takes it in this place alone.
+    server.listen(where, BACKLOG, () => {
       server.off("error", reject);
       const address = server.address();
       if (address === null || typeof address === "string") reject(new Error("not a TCP listener"));

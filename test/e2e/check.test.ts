@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { acceptQueue } from "../../adapters/check/check-server.ts";
 import { portOf, startOrigin } from "../helpers/origin.ts";
 import { startProgram } from "../helpers/program.ts";
 import { ACCESS_TOKEN, startServer, startTunnel, temporaryFolder } from "../helpers/tunnel.ts";
@@ -37,6 +38,14 @@ async function takenPort(): Promise<number> {
 }
 
 describe("of a server", () => {
+  test("tells of a short queue for connections that wait", () => {
+    expect(acceptQueue(128)).toMatchObject([
+      { kind: "note", text: expect.stringContaining("128 connections") },
+    ]);
+    expect(acceptQueue(4_096)).toEqual([]);
+    expect(acceptQueue(null)).toEqual([]);
+  });
+
   test("says what it would do, and changes nothing", async () => {
     const file = config(
       "bind: 127.0.0.1",
