@@ -80,7 +80,7 @@ function dispatch(state: AgentState, event: AgentEvent, out: Outbox<AgentEffect>
       onSocketOpened(state, event.socket, event.protocol, out);
       break;
     case "socket_refused":
-      onSocketRefused(state, event.socket, event.status, event.body, out);
+      onSocketRefused(state, event, out);
       break;
     case "socket_failed":
       onSocketFailed(state, event.socket, event.fault, out);
@@ -119,7 +119,7 @@ function dispatch(state: AgentState, event: AgentEvent, out: Outbox<AgentEffect>
       onOriginFailed(state, event.exchange, event.fault, out);
       break;
     case "api_answered":
-      onApiAnswered(state, event.call, event.status, event.body, out);
+      onApiAnswered(state, event, out);
       break;
     case "api_failed":
       onApiFailed(state, event.call, event.fault, out);

@@ -161,18 +161,25 @@ export type AgentEvent =
   | SocketEvent
   /**
    * The server answered the handshake with a status other than 101. Followed by `socket_closed`. `body` is cut at the
-   * adapter's limit.
+   * adapter's limit. `retryAfter` is the answer's Retry-After as received (RFC 9110 section 10.2.3).
    */
   | {
       readonly type: "socket_refused";
       readonly socket: SocketId;
       readonly status: number;
       readonly body: string;
+      readonly retryAfter?: string | undefined;
     }
   /** The handshake got no answer. Followed by `socket_closed`. */
   | { readonly type: "socket_failed"; readonly socket: SocketId; readonly fault: ConnectFault }
-  /** The server answered an `api_call`. `body` is cut at the adapter's limit. */
-  | { readonly type: "api_answered"; readonly call: CallId; readonly status: number; readonly body: string }
+  /** The server answered an `api_call`. As of a handshake. */
+  | {
+      readonly type: "api_answered";
+      readonly call: CallId;
+      readonly status: number;
+      readonly body: string;
+      readonly retryAfter?: string | undefined;
+    }
   /** An `api_call` got no answer. */
   | { readonly type: "api_failed"; readonly call: CallId; readonly fault: ConnectFault }
   /** An interim response (RFC 9110 section 15.2), 100 included. */

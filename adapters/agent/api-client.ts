@@ -59,9 +59,9 @@ export class ApiClient {
     }
     this.#running.set(request, opening);
     request.on("response", (response) => {
-      readAnswer(response, (body) =>
-        settle({ type: "api_answered", call, status: response.statusCode ?? 0, body }),
-      );
+      const { statusCode: status = 0, headers } = response;
+      const retryAfter = headers["retry-after"];
+      readAnswer(response, (body) => settle({ type: "api_answered", call, status, body, retryAfter }));
     });
     request.on("timeout", () => {
       fail({ kind: "silent", detail: `${this.#endpoint.authority} is silent` });

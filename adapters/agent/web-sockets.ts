@@ -169,7 +169,9 @@ export class AgentSockets {
       if (connection.refuse === null) return;
       connection.refuse = null;
       clearTimeout(timer);
-      this.#options.dispatch({ type: "socket_refused", socket, status: response.statusCode ?? 0, body });
+      const { statusCode: status = 0, headers } = response;
+      const retryAfter = headers["retry-after"];
+      this.#options.dispatch({ type: "socket_refused", socket, status, body, retryAfter });
       webSocket.terminate();
     };
     const timer = setTimeout(refuse, REFUSAL_TIMEOUT_MS);

@@ -12,6 +12,7 @@ import { clientLimitsOf } from "../../core/origins/state.ts";
 import { agentReportMarks } from "../record/marks.ts";
 import { accessOf, askedNameOf, saltedAnew } from "../scenario/request.ts";
 import { type HomeSpec, isNative } from "../scenario/scenario.ts";
+import { headerOf } from "../tools/headers.ts";
 import { latin1Text } from "../tools/text.ts";
 import { Process } from "../world/process.ts";
 import type { World } from "../world/world.ts";
@@ -213,7 +214,8 @@ export class AgentProcess {
       host: this.process,
       handler: {
         opened: (protocol) => dispatch({ type: "socket_opened", socket, protocol }),
-        refused: (status, body) => dispatch({ type: "socket_refused", socket, status, body }),
+        refused: (status, body, retryAfter) =>
+          dispatch({ type: "socket_refused", socket, status, body, ...(retryAfter && { retryAfter }) }),
         text: (text) => dispatch({ type: "socket_text", socket, text }),
         bytes: (bytes) => dispatch({ type: "socket_bytes", socket, bytes }),
         heard: () => dispatch({ type: "socket_heard", socket }),
@@ -232,6 +234,7 @@ export class AgentProcess {
     const portal = this.#dialler.path.portal();
     let status = 0;
     let body = "";
+    let retryAfter: string | undefined;
     const request = {
       method: "POST",
       target,
@@ -240,14 +243,16 @@ export class AgentProcess {
     };
     new ClientConnection(this.#dialler).ask(request, {
       interim: () => {},
-      head: (answered) => {
+      head: (answered, headers) => {
         status = answered;
+        retryAfter = headerOf(headers, "retry-after");
       },
       body: (bytes) => {
         body += latin1Text(bytes);
       },
       ended: (how) => {
-        if (how === "complete") report({ type: "api_answered", call, ...(portal ?? { status, body }) });
+        if (how === "complete")
+          report({ type: "api_answered", call, ...(portal ?? { status, body, retryAfter }) });
         else if (how === "refused")
           report({ type: "api_failed", call, fault: { kind: "refused", detail: "" } });
         else report({ type: "api_failed", call, fault: { kind: "cut", detail: "" } });

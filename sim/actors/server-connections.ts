@@ -7,6 +7,7 @@ import { NONCE_BYTES, type ServerEvent } from "../../core/events.ts";
 import type { ExchangeId, SocketId } from "../../core/ids.ts";
 import type { LinkEnd, LinkHandler } from "../network/link.ts";
 import { PEERS } from "../scenario/forwarding.ts";
+import { headerOf } from "../tools/headers.ts";
 import type { Random } from "../tools/random.ts";
 import { latin1Text } from "../tools/text.ts";
 import type { World } from "../world/world.ts";
@@ -104,7 +105,9 @@ export class ServerConnections {
         this.#edge.forward(effect.socket);
         break;
       case "upgrade_refuse":
-        this.#sockets.get(effect.socket)?.refuse(effect.status, latin1Text(effect.body));
+        this.#sockets
+          .get(effect.socket)
+          ?.refuse(effect.status, latin1Text(effect.body), headerOf(effect.headers, "retry-after"));
         this.#edge.refuse(effect);
         break;
       case "socket_send_text":

@@ -1,7 +1,7 @@
 /**
  * An agent is back in its bound: it tries again within a moment after it lost a tunnel that had lasted, and never later than the
  * limit for what it met; an attempt that gets no answer is given up in time. Nor does it hammer: it waits a little after
- * two failures in a row, and longer where another agent took over. Where its server says that it leaves, or has left then, tries
+ * two failures in a row, longer where another agent took over, and for as long as a server asks that does not leave. Where its server says that it leaves, or has left then, tries
  * are short for a while.
  */
 import type { AgentEffect } from "../../core/effects.ts";
@@ -147,6 +147,7 @@ function hear(way: Way, event: AgentEvent, nowMs: number, limits: AgentLimits): 
       if (event.socket !== way.socket) break;
       way.socket = null;
       fail(way, nowMs, limits.retryMs);
+      heed(way, event, nowMs, limits);
       break;
     case "socket_closed":
       if (event.socket === way.socket) lose(way, event.code, nowMs, limits);
@@ -158,10 +159,26 @@ function hear(way: Way, event: AgentEvent, nowMs: number, limits: AgentLimits): 
       if (event.call !== way.call) break;
       way.call = null;
       if (event.type === "api_answered" && hasToken(event.body)) way.dueMs = nowMs;
-      else fail(way, nowMs, limits.retryDownMs);
+      else {
+        fail(way, nowMs, limits.retryDownMs);
+        if (event.type === "api_answered") heed(way, event, nowMs, limits);
+      }
       break;
     default:
   }
+}
+
+/** The answer may ask for a longer wait, which is followed up to a limit, and by no two agents in the same instant. */
+function heed(
+  way: Way,
+  { body, retryAfter }: { readonly body: string; readonly retryAfter?: string | undefined },
+  nowMs: number,
+  { retryDownMs }: AgentLimits,
+): void {
+  if (retryAfter === undefined || body.includes('"code":"draining"')) return;
+  const askedMs = Math.min(1_000 * Number(retryAfter), retryDownMs);
+  way.notBeforeMs = Math.max(way.notBeforeMs, nowMs + askedMs);
+  way.dueMs = Math.max(way.dueMs, nowMs + Math.floor(1.5 * askedMs));
 }
 
 function moveOn(way: Way, socket: number, nowMs: number): void {

@@ -5,6 +5,7 @@
  * last, and gives up a closing handshake that the peer does not finish.
  */
 import type { QueueOrder } from "../scenario/scenario.ts";
+import { latin1Bytes, latin1Text } from "../tools/text.ts";
 import { bytesFrame, controlFrame, joined, type SocketFrame, textFrame } from "../wire/frame.ts";
 import type { Host } from "../world/host.ts";
 import type { Agenda, World } from "../world/world.ts";
@@ -16,7 +17,7 @@ export type LinkHandler = {
   /** At the client's end with the subprotocol that the server chose. */
   readonly opened: (protocol: string | null) => void;
   /** The server answered the handshake with another status; `closed` follows. */
-  readonly refused: (status: number, body: string) => void;
+  readonly refused: (status: number, body: string, retryAfter?: string) => void;
   readonly text: (text: string) => void;
   readonly bytes: (bytes: Uint8Array) => void;
   readonly heard: () => void;
@@ -78,9 +79,9 @@ export class LinkEnd {
   }
 
   /** Server's end only: answers the handshake with a plain response. */
-  refuse(status: number, body = ""): void {
+  refuse(status: number, body = "", retryAfter = ""): void {
     if (this.state !== "connecting") return;
-    this.#transmit(controlFrame("refused", status, body));
+    this.#transmit({ ...controlFrame("refused", status, body), bytes: latin1Bytes(retryAfter) });
     this.#finish(ABNORMAL, "");
   }
 
@@ -129,7 +130,7 @@ export class LinkEnd {
         this.#handler.opened(frame.text === "" ? null : frame.text);
         break;
       case "refused":
-        this.#handler.refused(frame.code, frame.text);
+        this.#handler.refused(frame.code, frame.text, latin1Text(frame.bytes));
         this.#finish(ABNORMAL, "");
         break;
       case "text":

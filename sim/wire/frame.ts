@@ -8,7 +8,7 @@ export type SocketFrame = {
     | "ping"
     | "pong"
     | "close"
-    /** The handshake was completed, or was answered with another status (in `code`). */
+    /** The handshake was completed, or was answered with another status (in `code`) and Retry-After (in `bytes`). */
     | "accepted"
     | "refused"
     /** The connection ended without a closing handshake. */

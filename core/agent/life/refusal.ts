@@ -36,13 +36,25 @@ function secretsOf({
 
 /** Whether a Culvert server says that the token is not good: MoosicBox's own, and whoever stands in the way, say it otherwise. */
 export function isOwnRefusal(body: string): boolean {
-  const problem = parseJson(body);
-  return (
-    typeof problem === "object" && problem !== null && "code" in problem && problem.code === UNAUTHORIZED
-  );
+  return hasCode(body, "unauthorized");
 }
 
-const UNAUTHORIZED: FailureCode = "unauthorized";
+/**
+ * For how long a server, or who stands before it, wants to be left alone, in milliseconds; 0 where it does not say so in seconds
+ * (RFC 9110 section 10.2.3): a date would take a clock that agrees with its own. One that leaves speaks for itself alone, and
+ * another one may be there any moment.
+ */
+export function waitAsked(body: string, retryAfter: string | undefined): number {
+  if (retryAfter === undefined || !SECONDS.test(retryAfter) || hasCode(body, "draining")) return 0;
+  return Number(retryAfter) * 1_000;
+}
+
+const SECONDS = /^\d{1,9}$/;
+
+function hasCode(body: string, code: FailureCode): boolean {
+  const problem = parseJson(body);
+  return typeof problem === "object" && problem !== null && "code" in problem && problem.code === code;
+}
 
 /** Whether the server refused every version that it was offered: asking again does not help, another version may. */
 export function isVersionRefusal(status: number, reason: string | null): boolean {

@@ -35,18 +35,21 @@ export function retry(
   out: Outbox<AgentEffect>,
   hint: Hint = NO_HINT,
 ): void {
+  const { retryMs, retryDownMs } = state.config.limits;
+  // Who asks for more would have the home away for longer than a server that says nothing.
+  const afterMs = Math.min(hint.afterMs, retryDownMs);
+  const askedMs = afterMs === 0 ? 0 : afterMs + below(state.jitter, Math.floor(afterMs / 2) + 1);
   if (state.nowMs < state.movesUntilMs) {
-    wait(state, movingMs(state), cause, out, { ...hint, isTold: true });
+    wait(state, Math.max(movingMs(state), askedMs), cause, out, { ...hint, isTold: true });
     return;
   }
-  const { retryMs, retryDownMs } = state.config.limits;
   const longestMs = server === "answers" ? retryMs : retryDownMs;
   const doublings = Math.min(state.failures - 1, 30);
   const inMs =
     state.failures === 0
       ? below(state.jitter, RETURN_MS + 1)
       : jittered(state, Math.min(longestMs, RETRY_FIRST_MS * 2 ** doublings));
-  wait(state, inMs, cause, out, hint);
+  wait(state, Math.max(inMs, askedMs), cause, out, hint);
 }
 
 /** Each wait is half as long again as the one before it. */

@@ -1,24 +1,23 @@
 /** What the server says of the agent's tokens: its answers to the calls for them, and to a handshake that shows one. */
 import type { AgentEffect } from "../../effects.ts";
-import type { ConnectFault } from "../../events.ts";
+import type { AgentEvent, ConnectFault } from "../../events.ts";
 import { failureOf } from "../../failure.ts";
 import { validHeader } from "../../http/headers.ts";
-import type { CallId, SocketId } from "../../ids.ts";
+import type { CallId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import { parseJson } from "../../wire/json.ts";
 import type { AgentState } from "../state.ts";
 import { begin, REGISTER_SETTINGS } from "./life.ts";
-import { isOwnRefusal, isVersionRefusal, refusalReason } from "./refusal.ts";
+import { isOwnRefusal, isVersionRefusal, refusalReason, waitAsked } from "./refusal.ts";
 import { failToConnect, retry, stop } from "./retry.ts";
-import { answerTrouble, PLAIN, troubleOf } from "./trouble.ts";
+import { answerTrouble, PLAIN, type Trouble, troubleOf } from "./trouble.ts";
 
 export function onApiAnswered(
   state: AgentState,
-  call: CallId,
-  status: number,
-  body: string,
+  answer: Extract<AgentEvent, { readonly type: "api_answered" }>,
   out: Outbox<AgentEffect>,
 ): void {
+  const { call, status, body } = answer;
   const phase = phaseOfCall(state, call);
   if (phase === null) return;
   if (status === 401) {
@@ -32,7 +31,7 @@ export function onApiAnswered(
   }
   const token = status === 200 ? readToken(body) : null;
   if (token === null) {
-    onApiRefused(state, status, body, out);
+    onApiRefused(state, answer, out);
     return;
   }
   if (phase === "registering") {
@@ -57,19 +56,29 @@ export function onApiFailed(
 }
 
 /** Whoever answers a call for a token without one. */
-function onApiRefused(state: AgentState, status: number, body: string, out: Outbox<AgentEffect>): void {
+function onApiRefused(state: AgentState, answer: Answer, out: Outbox<AgentEffect>): void {
+  const { status, body } = answer;
   const reason = refusalReason(state, body);
   const cause = `the server answered ${status}${reason === null ? "" : `: ${reason}`}`;
-  failToConnect(state, answerTrouble(status, body, reason) ?? { ...PLAIN, cause, server: "answers" }, out);
+  failToConnect(state, refusalTrouble(answer, reason, cause), out);
+}
+
+type Answer = Pick<
+  Extract<AgentEvent, { readonly type: "socket_refused" }>,
+  "status" | "body" | "retryAfter"
+>;
+
+function refusalTrouble({ status, body, retryAfter }: Answer, reason: string | null, cause: string): Trouble {
+  const trouble = answerTrouble(status, body, reason) ?? { ...PLAIN, cause, server: "answers" };
+  return { ...trouble, afterMs: waitAsked(body, retryAfter) };
 }
 
 export function onSocketRefused(
   state: AgentState,
-  socket: SocketId,
-  status: number,
-  body: string,
+  answer: Extract<AgentEvent, { readonly type: "socket_refused" }>,
   out: Outbox<AgentEffect>,
 ): void {
+  const { socket, status, body } = answer;
   const { life } = state;
   if (life.phase !== "connecting" || life.socket !== socket) return;
   const reason = refusalReason(state, body);
@@ -88,7 +97,7 @@ export function onSocketRefused(
     }
     state.showsSignature = !showedSignature && mayShowSignature(state);
   }
-  failToConnect(state, answerTrouble(status, body, reason) ?? { ...PLAIN, cause, server: "answers" }, out);
+  failToConnect(state, refusalTrouble(answer, reason, cause), out);
 }
 
 /** Who opens the home to others would find it closed: a signature cannot say who may visit. */

@@ -13,6 +13,8 @@ export type Hint = {
   readonly detail: string | null;
   /** Whether another report has told of it. */
   readonly isTold: boolean;
+  /** For so long the server wants to be left alone; 0 where it has not said so. */
+  readonly afterMs: number;
 };
 
 export type Trouble = Hint & {
@@ -23,7 +25,7 @@ export type Trouble = Hint & {
   readonly isLasting: boolean;
 };
 
-export const NO_HINT: Hint = { next: null, detail: null, isTold: false };
+export const NO_HINT: Hint = { next: null, detail: null, isTold: false, afterMs: 0 };
 
 /** What waiting heals, of which there is nothing more to say. */
 export const PLAIN = { ...NO_HINT, isLasting: false };
@@ -141,7 +143,7 @@ const FAULTS: { readonly [Kind in ConnectFaultKind]: Row } = {
 
 export function troubleOf({ kind, detail }: ConnectFault): Trouble {
   const { cause, next, isLasting = false } = FAULTS[kind];
-  return { cause, next, detail: detail === "" ? null : detail, isTold: false, server: "silent", isLasting };
+  return { ...NO_HINT, cause, next, detail: detail === "" ? null : detail, server: "silent", isLasting };
 }
 
 /**

@@ -35,6 +35,15 @@ test("posts to the configured server with the token, and hands over status and b
   expect(seen?.headers.host).toBe(host);
 });
 
+test("hands over for how long the server wants to be left alone", async () => {
+  const host = await listen(
+    http.createServer((_request, response) => response.writeHead(503, { "retry-after": "2" }).end()),
+    cleanups,
+  );
+  const event = await call(new URL(`http://${host}/`));
+  expect(event).toMatchObject({ type: "api_answered", status: 503, retryAfter: "2" });
+});
+
 test("takes a redirect for the answer, so that the token stays with the server", async () => {
   let elsewhere = 0;
   const other = await listen(

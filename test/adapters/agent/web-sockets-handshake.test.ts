@@ -56,6 +56,18 @@ describe("the handshake", () => {
     ]);
   });
 
+  test("that is refused for a while tells for how long", async () => {
+    const server = net.createServer((socket) => {
+      socket.once("data", () =>
+        socket.end("HTTP/1.1 503 Busy\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n"),
+      );
+    });
+    const run = start(new URL(`http://${await listen(server, cleanups)}/`));
+    run.connect();
+    await run.closed();
+    expect(run.log.events[0]).toMatchObject({ type: "socket_refused", status: 503, retryAfter: "2" });
+  });
+
   test.each(["by time", "by order"])("that is refused with a body without end is over %s", async (how) => {
     const server = net.createServer((socket) => {
       socket.once("data", () => socket.write("HTTP/1.1 503 No\r\nContent-Length: 99\r\n\r\nwait"));

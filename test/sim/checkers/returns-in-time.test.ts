@@ -1,13 +1,16 @@
 import { describe, expect, test } from "vitest";
 import type { AgentEffect } from "../../../core/effects.ts";
+import type { AgentEvent } from "../../../core/events.ts";
 import type { CallId, SocketId } from "../../../core/ids.ts";
 import { agentLimits } from "../../../core/limits.ts";
 import { returnsInTime } from "../../../sim/checkers/returns-in-time.ts";
-import { type Case, connect, connected, judge, lost, second } from "./agent-steps.ts";
+import { type Case, connect, connected, judge, lost, second, socket } from "./agent-steps.ts";
 import { tick } from "./steps.ts";
 
 const call = 1 as CallId;
 const { retryMs, retryResetMs } = agentLimits;
+
+const busy: AgentEvent = { type: "socket_refused", socket, status: 503, body: "", retryAfter: "2" };
 
 describe("returns_in_time", () => {
   const again: AgentEffect = { ...connect, socket: second };
@@ -55,6 +58,33 @@ describe("returns_in_time", () => {
         [0, tick, { type: "api_call", call, target: "/", token: "" }],
         [60_000, tick],
         [60_200, tick],
+      ],
+    ],
+    [
+      "before its server wants it",
+      1,
+      [
+        [0, tick, connect],
+        [1, busy],
+        [2_000, tick, again],
+      ],
+    ],
+    [
+      "when its server wants it",
+      0,
+      [
+        [0, tick, connect],
+        [1, busy],
+        [2_001, tick, again],
+      ],
+    ],
+    [
+      "long after its server wants it",
+      1,
+      [
+        [0, tick, connect],
+        [1, busy],
+        [3_001, tick],
       ],
     ],
     [

@@ -251,6 +251,32 @@ describe("the backoff", () => {
     }
   });
 
+  it.each([
+    ["as long as the server asks for", "2", "", 2_000, 3_000],
+    ["a moment where it asks for a date", "Fri, 31 Dec 1999 23:59:59 GMT", "", 0, RETURN_MS],
+    ["a moment where it asks for nonsense", "2, 3", "", 0, RETURN_MS],
+    ["a moment where it leaves, and another one may be there", "5", '{"code":"draining"}', 0, RETURN_MS],
+    ["no longer than for a silent one", "86400", "", agentLimits.retryDownMs, 1.5 * agentLimits.retryDownMs],
+  ])("waits %s, each agent for another while", (_name, retryAfter, body, leastMs, mostMs) => {
+    const waits = Array.from({ length: 50 }, (_, seed) => {
+      const harness = new Harness({ seed });
+      harness.step({ type: "tick" });
+      harness.step({ type: "socket_refused", socket: harness.socket, status: 503, body, retryAfter });
+      return waitMs(harness);
+    });
+    expect(Math.min(...waits)).toBeGreaterThanOrEqual(leastMs);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(mostMs);
+    expect(new Set(waits).size).toBeGreaterThan(20);
+  });
+
+  it("waits as long as the server asks for that answers a call for a token", () => {
+    const harness = new Harness({ clientToken: null });
+    harness.step({ type: "tick" });
+    const { call } = harness;
+    harness.step({ type: "api_answered", call, status: 503, body: "", retryAfter: "7" });
+    expect(waitMs(harness)).toBeGreaterThanOrEqual(7_000);
+  });
+
   it("PB15 is reset by a connection that lasted, so the next loss retries soon", () => {
     const harness = new Harness();
     for (let outage = 0; outage < 5; outage++) {
@@ -258,7 +284,7 @@ describe("the backoff", () => {
       harness.advance(agentLimits.retryResetMs);
       harness.lose();
       expect(waitMs(harness)).toBeLessThanOrEqual(RETURN_MS);
-      for (let attempt = 0; attempt < 6; attempt++) failHandshake(harness);
+      for (let attempt = 0; attempt < 7; attempt++) failHandshake(harness);
       expect(waitMs(harness)).toBeGreaterThan(agentLimits.retryMs);
     }
   });
