@@ -56,6 +56,7 @@ export const FAILURES = {
   limit_address: failure(429, 1013, "This address has as many requests in flight as it may.", 1),
   limit_exchanges: failure(503, 1013, "The server has too many requests in flight.", 1),
   limit_tunnel_exchanges: failure(429, 1013, "The home has too many requests in flight.", 1),
+  limit_handshakes: failure(503, 1013, "More agents come at once than the server can answer in time.", 2),
   limit_tunnels: failure(503, 1013, "The server holds as many tunnels as it takes.", 30),
   limit_visitor_sockets: failure(503, 1013, "The server holds as many visitor sockets as it takes.", 30),
   limit_registry_calls: failure(503, 1013, "Too many calls to the database are waiting.", 1),

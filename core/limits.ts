@@ -4,41 +4,11 @@
  */
 import { assert } from "./assert.ts";
 import { assertEdgeLimits, edgeLimits } from "./edge/limits.ts";
+import { assertSessionLimits, sessionLimits } from "./session/limits.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const SECOND = 1000;
-
-/** Of the native protocol, the same at both ends (`wire/native.md`, Flow control). */
-const sessionLimits = {
-  /** Credit of an exchange at its start, per direction. */
-  windowBytes: 512 * KIB,
-  /** Credit that a measured bandwidth-delay product may grow to. */
-  windowBytesMax: 16 * MIB,
-  /** What the exchanges of a tunnel may let flow or hold together, per direction, each beyond `windowBytesMin`. */
-  tunnelWindowBytes: 32 * MIB,
-  /** What every exchange may have, a thousand that nobody reads among them: 16 MiB. */
-  windowBytesMin: 16 * KIB,
-  /**
-   * Who has taken so much of a body reads it. It is more than the kernel takes for a near visitor who reads nothing, up to
-   * 4 MiB on Linux.
-   */
-  readerBytes: 5 * MIB,
-  /** Ordered to be sent on a socket and not yet flushed: enough to keep a link busy, little enough to stay overtakable. */
-  socketBytesMax: 256 * KIB,
-  /** Body bytes in one frame. */
-  frameBytesMax: 64 * KIB,
-  /** Above this much queued for one exchange its source is paused. */
-  queueBytesMax: 128 * KIB,
-  /** Queued for all exchanges of a tunnel: the nearer to it, the less for each. */
-  tunnelQueueBytes: 8 * MIB,
-  /** A lone acknowledgement waits this long for others. */
-  ackDelayMs: 25,
-  /** The other side's first frame after the handshake. */
-  helloMs: 10 * SECOND,
-  /** Interim responses of one exchange that are passed on; more are dropped. */
-  interimsMax: 16,
-};
 
 export const serverLimits = {
   ...sessionLimits,
@@ -158,6 +128,18 @@ export const serverLimits = {
   silenceMs: 10 * SECOND,
   /** A tick later than this says that the process was stalled, so that silence proves nothing. */
   stallMs: 1 * SECOND,
+  /**
+   * Handshakes that wait for the registry to be asked about them. A small machine answers thousands in a second; who has been
+   * here a moment ago has room beside strangers.
+   */
+  handshakesMax: 5_000,
+  handshakesStrangersMax: 4_000,
+  /** The registry is asked about so many at a time: visitors' calls have room beside them. */
+  handshakesRunningMax: 256,
+  /** Begun in one turn of the loop: everybody else waits for a few milliseconds. */
+  handshakesPerTick: 16,
+  /** Where the first in line has waited for so long, who comes is sent away: agents give up after 10 seconds. */
+  handshakeLineMs: 3 * SECOND,
   /** A handshake from the accepted upgrade to the open socket. */
   handshakeMs: 10 * SECOND,
   /**
@@ -217,17 +199,6 @@ export const LIVE_SERVER_LIMITS: ReadonlySet<string> = new Set<keyof typeof serv
 
 export type ServerLimits = { readonly [Name in keyof typeof serverLimits]: number };
 
-export type SessionLimits = { readonly [Name in keyof typeof sessionLimits]: number };
-
-function assertSessionLimits(limits: SessionLimits): void {
-  assert(
-    limits.frameBytesMax >= 1 && limits.windowBytesMin >= 1,
-    "a frame or a window has no room for a byte",
-  );
-  assert(limits.windowBytesMin <= limits.windowBytes, "windowBytesMin is above windowBytes");
-  assert(limits.windowBytes <= limits.windowBytesMax, "windowBytes is above windowBytesMax");
-}
-
 export function assertServerLimits(limits: ServerLimits): void {
   assertSessionLimits(limits);
   for (const [name, value] of Object.entries(limits)) {
@@ -240,6 +211,10 @@ export function assertServerLimits(limits: ServerLimits): void {
   assert(
     limits.probeMs >= 1 * SECOND && limits.probeMs <= 32_767 * SECOND,
     "probeMs is not from 1 second to 32,767, which is what Linux takes",
+  );
+  assert(
+    limits.handshakesRunningMax >= 1 && limits.handshakesPerTick >= 1,
+    "handshakesRunningMax or handshakesPerTick is 0: nobody would ever be let in",
   );
   assert(limits.passwordsRunningMax >= 1, "passwordsRunningMax is 0: no password would ever be checked");
   assert(limits.heldBytesSoft <= limits.heldBytesHard, "heldBytesSoft is above heldBytesHard");

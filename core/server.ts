@@ -9,14 +9,21 @@
  */
 import { assert, unreachable } from "./assert.ts";
 import type { ServerEffect } from "./effects.ts";
-import type { ServerEvent } from "./events.ts";
+import type { ServerEvent, UpgradeRequested } from "./events.ts";
 import { IdTable } from "./id-table.ts";
 import type { CallId } from "./ids.ts";
 import { assertServerLimits } from "./limits.ts";
+import { Lineup } from "./lineup.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RegistryOutcome } from "./registry.ts";
 import type { ServerConfig } from "./server/config.ts";
-import { onGraceTimer, onHeartbeatTimer, onHelloTimer, onSocketClosed } from "./server/life/close.ts";
+import {
+  dismissSocket,
+  onGraceTimer,
+  onHeartbeatTimer,
+  onHelloTimer,
+  onSocketClosed,
+} from "./server/life/close.ts";
 import { advanceDrain, onDrainRequested, onDrainTimer } from "./server/life/drain.ts";
 import { onSocketFlushed, onSocketFrame, pumpSessions } from "./server/life/frames.ts";
 import { onRowClaimed, onSocketChecked, onSocketOpened } from "./server/life/open.ts";
@@ -28,7 +35,8 @@ import { onLeasesRenewed, onLeaseTimer, onSweepTimer } from "./server/owner/leas
 import { sessionOf, touch } from "./server/owner/sessions.ts";
 import { type CallResult, onCallTimer, onRegistryAnswer } from "./server/registry/calls.ts";
 import { parseProxies } from "./server/routing/proxies.ts";
-import { onUpgradeRequested } from "./server/sockets/handshake.ts";
+import { onTurn, onUpgradeRequested } from "./server/sockets/handshake.ts";
+import { lineDeadlineMs } from "./server/sockets/line.ts";
 import { socketOf } from "./server/sockets/socket.ts";
 import type { CallPurpose, ServerState } from "./server/state/server.ts";
 import type { TimerOwner } from "./server/state/timers.ts";
@@ -63,6 +71,13 @@ export function createServer(config: ServerConfig): ServerState {
     timers,
     exchanges: new IdTable(),
     sockets: new Map(),
+    handshakes: {
+      line: new Lineup(({ place }) => place),
+      strangers: 0,
+      running: 0,
+      begun: 0,
+      ofAgents: new Map(),
+    },
     homes: new Map(),
     sessions: new Map(),
     touched: [],
@@ -117,7 +132,7 @@ export function createServer(config: ServerConfig): ServerState {
 
 /** When the next `tick` is due, in the milliseconds of `nowMs`; Infinity when nothing is armed. */
 export function serverDeadlineMs(state: ServerState): number {
-  return nextDeadlineMs(state.timers);
+  return Math.min(nextDeadlineMs(state.timers), lineDeadlineMs(state));
 }
 
 /**
@@ -137,6 +152,7 @@ export function stepServer(
   switch (event.type) {
     case "tick":
       fireDue(state.timers, state.nowMs, (owner) => onTimer(state, owner, out));
+      onTurn(state, out);
       break;
     case "exchange_opened":
       admitExchange(state, createExchange(state, event), out);
@@ -157,7 +173,7 @@ export function stepServer(
       closeExchange(state, exchangeOf(state, event.exchange), event.complete, out);
       break;
     case "upgrade_requested":
-      onUpgradeRequested(state, event, out);
+      takeHandshake(state, event, out);
       break;
     case "socket_opened":
       onSocketOpened(state, socketOf(state, event.socket), event.nonce, out);
@@ -196,6 +212,11 @@ export function stepServer(
   }
   if (state.drainPhase !== "none") advanceDrain(state, out);
   if (state.touched.length > 0) pumpSessions(state, out);
+}
+
+function takeHandshake(state: ServerState, event: UpgradeRequested, out: Outbox<ServerEffect>): void {
+  const older = onUpgradeRequested(state, event, out);
+  if (older !== null) dismissSocket(state, older, "superseded", out);
 }
 
 function onTimer(state: ServerState, owner: TimerOwner, out: Outbox<ServerEffect>): void {

@@ -51,10 +51,30 @@ export function checkServer(state: ServerState): void {
     "more homes are remembered than may be",
   );
   checkPasswords(state);
+  checkHandshakes(state);
   assert(
     state.calls.size <= state.config.limits.registryCallsMax + DUTY_CALLS_MAX,
     "more calls are under way than may be",
   );
+}
+
+function checkHandshakes({ handshakes, sockets, config }: ServerState): void {
+  let coming = 0;
+  let strangers = 0;
+  for (const socket of sockets.values()) {
+    const { handshake, phase } = socket;
+    const isComing = phase === "authorizing" || phase === "claiming";
+    assert(isComing === (handshake !== null), "a socket comes in exactly until it is let in or sent away");
+    if (handshake === null) continue;
+    coming++;
+    if (!handshake.place.stands) continue;
+    assert(phase === "authorizing", "a socket stands in line that the registry has answered for");
+    if (handshake.stranger !== null) strangers++;
+  }
+  assert(coming === handshakes.line.size + handshakes.running, "the count of handshakes is not their number");
+  assert(strangers === handshakes.strangers, "the count of strangers in line is not their number");
+  assert(handshakes.ofAgents.size <= coming, "a handshake is remembered that is over");
+  assert(handshakes.running <= config.limits.handshakesRunningMax, "more handshakes run than may");
 }
 
 function checkPasswords({ passwords, passwordsRunning, exchanges, config }: ServerState): void {

@@ -12,10 +12,10 @@ import type { SocketEffect } from "../effects.ts";
 import type { HeaderList } from "../http/headers.ts";
 import { IdTable } from "../id-table.ts";
 import type { SocketId } from "../ids.ts";
-import type { SessionLimits } from "../limits.ts";
 import { createQueue, type Queue } from "../queue.ts";
 import { PIECE_BODY_BYTES_MAX } from "../wire/native.ts";
 import type { NativeRequestHead, NativeResponseHead } from "../wire/native-head.ts";
+import type { SessionLimits } from "./limits.ts";
 
 export type SendPacket = Extract<SocketEffect, { type: "socket_send_packet" }>;
 

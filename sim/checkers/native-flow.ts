@@ -7,7 +7,8 @@
  */
 import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
 import type { AgentEvent, ServerEvent } from "../../core/events.ts";
-import type { AgentLimits, ServerLimits, SessionLimits } from "../../core/limits.ts";
+import type { AgentLimits, ServerLimits } from "../../core/limits.ts";
+import type { SessionLimits } from "../../core/session/limits.ts";
 import { socketNamedIn } from "../ledger/socket.ts";
 import type { Property, Violate } from "../record/checker.ts";
 import { creditOf, KIND, type NativeFrame, readGreeting, readNativeFrame } from "../wire/native.ts";

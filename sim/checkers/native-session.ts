@@ -1,5 +1,5 @@
 /** What is known of a native session at one of its ends, by what that end sends and hears: how far each exchange is. */
-import type { SessionLimits } from "../../core/limits.ts";
+import type { SessionLimits } from "../../core/session/limits.ts";
 import { KIND, type NativeFrame, readEntries } from "../wire/native.ts";
 import { Windows } from "./native-windows.ts";
 

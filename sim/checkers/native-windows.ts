@@ -3,7 +3,7 @@
  * at least as large. None grows beyond its limit. What an exchange begins with does not depend on others that are idle:
  * beside any number of them it is what it would be alone.
  */
-import type { SessionLimits } from "../../core/limits.ts";
+import type { SessionLimits } from "../../core/session/limits.ts";
 
 type Window = {
   /** At least. */

@@ -1,5 +1,6 @@
 /**
- * Nobody is turned away without a cause: a tunnel is superseded only by one that is newer by the registry's clock, a token
+ * Nobody is turned away without a cause: a tunnel is superseded only by one that is newer by the registry's clock, or, while it
+ * comes in, by the next handshake of its own agent; it is told to come later where it would wait for too long; a token
  * refused only on the registry's word, a limit named only when it is reached.
  */
 import type { ServerEffect } from "../../core/effects.ts";
@@ -40,7 +41,8 @@ export const refusedRightly: Property = {
           judged();
           const isRight =
             refusal.cause === "superseded"
-              ? isSuperseded(claims.get(socket.clientId), String(server.ledger.idBase + socket.id))
+              ? isNextOf(socket, event) ||
+                isSuperseded(claims.get(socket.clientId), String(server.ledger.idBase + socket.id))
               : isCause(refusal.cause, server, event, socket, { ...setting, readers });
           if (isRight) continue;
           violate(
@@ -69,6 +71,13 @@ function isSuperseded(fences: ReadonlyMap<string, number> | undefined, tunnel: s
   return [...(fences ?? [])].some(([other, fence]) => other !== tunnel && fence > own);
 }
 
+/** Whether the same agent, by what it shows, comes once more, while it is not told yet what became of it. */
+function isNextOf({ id, phase, target, headers }: LedgerSocket, event: ServerEvent): boolean {
+  if (event.type !== "upgrade_requested" || event.socket === id || phase === "open") return false;
+  const shown = headerOf(headers, "authorization");
+  return event.target === target && headerOf(event.headers, "authorization") === shown;
+}
+
 /** What an effect tells a socket that is turned away; null where it does something else. */
 function refusalOf(
   effect: ServerEffect | undefined,
@@ -81,7 +90,7 @@ function refusalOf(
 
 function isCause(
   cause: string,
-  { name, ledger }: SteppedServer,
+  { name, nowMs, ledger }: SteppedServer,
   event: ServerEvent,
   socket: LedgerSocket,
   { readers, serverLimits: limits }: Setting & { readonly readers: Readers },
@@ -99,8 +108,14 @@ function isCause(
       return ledger.tunnels > limits.tunnelsMax;
     case "limit_visitor_sockets":
       return ledger.sockets.size - ledger.tunnels > limits.visitorSocketsMax;
+    case "limit_handshakes":
+      if (event.type === "tick") return nowMs - socket.requestedMs >= 2 * limits.handshakeLineMs;
+      return event.type === "upgrade_requested";
+    case "limit_registry_calls":
+      // Nobody outside can count them.
+      return event.type === "upgrade_requested" || event.type === "tick";
     default:
-      // A handshake that cannot be understood, and calls to the registry that nobody outside can count.
+      // A handshake that cannot be understood.
       return event.type === "upgrade_requested";
   }
 }

@@ -2,13 +2,8 @@
  * Limits and deadlines for one run. Deadlines are drawn short, so that a minute of virtual time meets them all; sizes
  * small, so that a few hundred kilobytes do. A calm run gets no limit that its ordinary work would reach.
  */
-import {
-  type AgentLimits,
-  agentLimits,
-  type ServerLimits,
-  type SessionLimits,
-  serverLimits,
-} from "../../core/limits.ts";
+import { type AgentLimits, agentLimits, type ServerLimits, serverLimits } from "../../core/limits.ts";
+import type { SessionLimits } from "../../core/session/limits.ts";
 import type { Random } from "../tools/random.ts";
 
 const KIB = 1024;
@@ -104,8 +99,30 @@ function drawTight(random: Random): Partial<ServerLimits> {
     heldBytesTotal,
     responseBufferBytesMax: random.chance(1, 2) ? heldBytesTotal : random.skewed(1_024, heldBytesTotal),
     registryCallsMax: random.skewed(6, 64),
+    ...drawLine(random.stream("line")),
     ...drawSending(random),
     visitorSendBytesMax: random.skewed(512, 64 * KIB),
+  };
+}
+
+/** A few handshakes are more than come in at a time. */
+function drawLine(
+  random: Random,
+): Pick<
+  ServerLimits,
+  | "handshakesMax"
+  | "handshakesStrangersMax"
+  | "handshakesRunningMax"
+  | "handshakesPerTick"
+  | "handshakeLineMs"
+> {
+  const handshakesMax = random.skewed(1, 16);
+  return {
+    handshakesMax,
+    handshakesStrangersMax: random.between(1, handshakesMax),
+    handshakesRunningMax: random.between(1, 4),
+    handshakesPerTick: random.between(1, 4),
+    handshakeLineMs: random.between(100, 3_000),
   };
 }
 

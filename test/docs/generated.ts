@@ -104,8 +104,8 @@ function unitOf(name: string): string {
 /** The comment that stands over each limit of a command in the core, where it has one: the reason at length. */
 function notesOfLimits(command: "serve" | "agent"): ReadonlyMap<string, string> {
   const [servers = "", agents = ""] = readDocument("core/limits.ts").split("export const agentLimits");
-  const [both = ""] = servers.split("export const serverLimits");
-  const source = command === "serve" ? servers + readDocument("core/edge/limits.ts") : both + agents;
+  const both = readDocument("core/session/limits.ts");
+  const source = both + (command === "serve" ? servers + readDocument("core/edge/limits.ts") : agents);
   const notes = new Map<string, string>();
   for (const [, comment = "", name = ""] of source.matchAll(COMMENTED)) {
     notes.set(

@@ -209,9 +209,9 @@ export class TestServer {
     return socket;
   }
 
-  /** A Culvert agent with a good token; `reacts` false leaves its handshake to the test. */
-  tunnel(clientId = "home", reacts = true, headers: HeaderList = []): TestSocket {
-    const token = tokenOf(CLIENT_TOKEN, clientId);
+  /** A Culvert agent with a good token, one of the home's; `reacts` false leaves its handshake to the test. */
+  tunnel(clientId = "home", reacts = true, headers: HeaderList = [], which = ""): TestSocket {
+    const token = tokenOf(CLIENT_TOKEN, clientId) + which;
     this.grant("client_access", token, clientId);
     const shown = ["authorization", `Bearer ${token}`, ...headers];
     return this.upgrade(`/ws?clientId=${encodeURIComponent(clientId)}&sender=true`, shown, reacts);

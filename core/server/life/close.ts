@@ -46,7 +46,7 @@ export function dismissSocket(
   switch (socket.phase) {
     case "authorizing":
     case "claiming":
-      refuseSocket(socket, code, undefined, out);
+      refuseSocket(state, socket, code, undefined, out);
       // Its row may be there, or still come; what comes too late lapses with its lease.
       if (socket.kind === "tunnel" && socket.claimed) deleteRow(state, socket, out);
       return;

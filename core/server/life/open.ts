@@ -42,12 +42,12 @@ export function onSocketChecked(
   if (!result.valid || isShutOut(socket, result)) {
     distrust(state, key);
     countGuess(state, socket.address);
-    return refuseSocket(socket, "unauthorized", undefined, out);
+    return refuseSocket(state, socket, "unauthorized", undefined, out);
   }
   assert(socket.token !== null, "a socket was let in that showed nothing");
   trust(state, key, socket.token);
   const refusal = admitSocket(state, socket);
-  if (refusal !== null) return refuseSocket(socket, refusal, undefined, out);
+  if (refusal !== null) return refuseSocket(state, socket, refusal, undefined, out);
   if (socket.kind === "visitor") return acceptSocket(state, socket, out);
   socket.fence = result.fence;
   enterSocketPhase(socket, "claiming");
@@ -70,7 +70,7 @@ export function onRowClaimed(
   const superseded = result.type === "connection_upserted" && !result.current;
   if (tunnel.phase === "claiming") {
     if (result.type === "failed") acceptToClose(state, tunnel, result.cause, out);
-    else if (superseded) refuseSocket(tunnel, "superseded", undefined, out);
+    else if (superseded) refuseSocket(state, tunnel, "superseded", undefined, out);
     else acceptSocket(state, tunnel, out);
   } else if (superseded && state.drainPhase === "none") {
     // A live tunnel's row was written again, and somebody newer owns it: on another node, perhaps.

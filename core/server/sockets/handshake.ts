@@ -2,6 +2,7 @@
 import { assert } from "../../assert.ts";
 import type { ServerEffect } from "../../effects.ts";
 import type { UpgradeRequested } from "../../events.ts";
+import type { FailureCode } from "../../failure.ts";
 import { corsHeaders } from "../../http/cors.ts";
 import { headerValue } from "../../http/headers.ts";
 import { IdTable } from "../../id-table.ts";
@@ -15,20 +16,61 @@ import { isTrusted, trustKey } from "../registry/trust.ts";
 import { type SocketRoute, socketRouteOf } from "../routing/socket-route.ts";
 import type { ServerState } from "../state/server.ts";
 import type { Socket, SocketPhase, Tunnel, VisitorSocket } from "../state/tunnels.ts";
+import { hasRoomInLine, joinLine, lateInLine, leaveLine, nextInLine, type Question } from "./line.ts";
 import { refuseSocket } from "./socket.ts";
 
 const UNKNOWN_VERSION = `The native protocol is spoken as ${NATIVE_PROTOCOL} here, and no other version of it.`;
 
+/** Gives the older handshake of the same agent, which it has given up: nobody is there whom its end would be told. */
 export function onUpgradeRequested(
   state: ServerState,
   event: UpgradeRequested,
   out: Outbox<ServerEffect>,
-): void {
+): Socket | null {
+  const question = questionOf(state, event, out);
+  if (question === null) return null;
+  const { socket, ...asked } = question;
+  if (!hasRoomInLine(state, asked.stranger)) {
+    refuseSocket(state, socket, "limit_handshakes", undefined, out);
+    return null;
+  }
+  const older = socket.kind === "tunnel" ? state.handshakes.ofAgents.get(asked.key) : undefined;
+  joinLine(state, socket, asked);
+  askNext(state, out);
+  return older?.socket ?? null;
+}
+
+/** A turn of the loop is over: the next ones are asked about, and who has stood in line for too long is sent away. */
+export function onTurn(state: ServerState, out: Outbox<ServerEffect>): void {
+  state.handshakes.begun = 0;
+  for (let late = lateInLine(state); late !== null; late = lateInLine(state)) {
+    refuseSocket(state, late.socket, "limit_handshakes", undefined, out);
+  }
+  askNext(state, out);
+}
+
+function askNext(state: ServerState, out: Outbox<ServerEffect>): void {
+  for (let next = nextInLine(state); next !== null; next = nextInLine(state)) {
+    const { socket, operation, key, stranger } = next;
+    leaveLine(state, next);
+    const purpose = { type: "authorize_socket", socket: socket.id, key } as const;
+    const { registryTunnelMs } = state.config.limits;
+    const asked = callRegistry(state, operation, purpose, registryTunnelMs, out, stranger);
+    if (!asked) refuseSocket(state, socket, "limit_registry_calls", undefined, out);
+  }
+}
+
+/** What is to be asked about the socket; null where it is another's, or was sent away at first sight. */
+function questionOf(
+  state: ServerState,
+  event: UpgradeRequested,
+  out: Outbox<ServerEffect>,
+): (Question & { readonly socket: Socket }) | null {
   assert(!state.sockets.has(event.socket), "a socket was opened twice");
   const route = socketRouteOf(event.target, event.headers, state.config);
   if (route.type === "forward") {
     out.push({ type: "upgrade_forward", socket: event.socket });
-    return;
+    return null;
   }
   const clientId = route.type === "failure" ? "" : route.clientId;
   const socket =
@@ -38,16 +80,20 @@ export function onUpgradeRequested(
   state.sockets.set(socket.id, socket);
   const { limits } = state.config;
   const origin = headerValue(event.headers, "origin");
-  if (!takesSocket(state, socket)) return refuseSocket(socket, "draining", undefined, out);
-  if (route.type === "failure") return refuseSocket(socket, route.code, route.detail, out);
+  const refuse = (code: FailureCode, detail?: string): null => {
+    refuseSocket(state, socket, code, detail, out);
+    return null;
+  };
+  if (!takesSocket(state, socket)) return refuse("draining");
+  if (route.type === "failure") return refuse(route.code, route.detail);
   // A page of an origin that may not read responses may not hold a socket either: browsers send no preflight for one.
   if (origin !== undefined && corsHeaders(origin, state.config.corsOrigins).length === 0) {
-    return refuseSocket(socket, "unauthorized", undefined, out);
+    return refuse("unauthorized");
   }
-  if (route.token === null) return refuseSocket(socket, "unauthorized", undefined, out);
+  if (route.token === null) return refuse("unauthorized");
   if (route.type === "tunnel" && socket.kind === "tunnel" && socket.native === null) {
     const unknown = route.protocols.some((each) => each.startsWith("culvert."));
-    if (unknown) return refuseSocket(socket, "bad_request", UNKNOWN_VERSION, out);
+    if (unknown) return refuse("bad_request", UNKNOWN_VERSION);
   }
   const tokenHash = state.config.sha256(route.token);
   socket.token = { kind: kindShown(route), tokenHash, clientId };
@@ -55,18 +101,9 @@ export function onUpgradeRequested(
   const { address } = socket;
   // What was accepted lately is nobody's guess.
   const isStranger = !isTrusted(state, key, limits.tokenTrustMs) && address !== "";
-  if (isStranger && !mayGuess(state, address)) return refuseSocket(socket, "limit_guesses", undefined, out);
-  if (isStranger && !hasRoomAtDoor(state, address))
-    return refuseSocket(socket, "limit_address", undefined, out);
-  const asked = callRegistry(
-    state,
-    questionAt(route, tokenHash),
-    { type: "authorize_socket", socket: socket.id, key },
-    limits.registryTunnelMs,
-    out,
-    isStranger ? address : null,
-  );
-  if (!asked) refuseSocket(socket, "limit_registry_calls", undefined, out);
+  if (isStranger && !mayGuess(state, address)) return refuse("limit_guesses");
+  if (isStranger && !hasRoomAtDoor(state, address)) return refuse("limit_address");
+  return { socket, operation: questionAt(route, tokenHash), key, stranger: isStranger ? address : null };
 }
 
 /** A server that leaves takes no agent, who would only have to move, and visitors for as long as it takes their requests. */
@@ -131,6 +168,7 @@ function socketBase(state: ServerState, event: UpgradeRequested, clientId: strin
     clientId,
     address: strangerOf(state, peer, headers),
     admitted: false,
+    handshake: null,
     heartbeat: createTimer({ kind: "heartbeat", socket: id } as const),
     phase: "authorizing" as SocketPhase,
     refusal: null,

@@ -3,7 +3,7 @@
  *
  *   authorizing --> (a tunnel: claiming) --> accepting --> live --> closing --> gone
  *
- * authorizing: the registry is asked about its token. claiming: the row of its client id is being written. accepting: the
+ * authorizing: the registry is asked about its token, as soon as it is its turn (`line.ts`). claiming: the row of its client id is being written. accepting: the
  * handshake was ordered to complete. live: it is. closing: a close was ordered; whatever still comes is ignored.
  * Gone: `socket_closed`, which comes in any phase and is always the last event.
  *
@@ -20,6 +20,7 @@ import { arm, disarm } from "../../timers.ts";
 import { NATIVE_PROTOCOL } from "../../wire/native.ts";
 import type { ServerState } from "../state/server.ts";
 import type { Socket, SocketPhase } from "../state/tunnels.ts";
+import { endHandshake } from "./line.ts";
 
 const TRANSITIONS: Readonly<Record<SocketPhase, readonly SocketPhase[]>> = {
   authorizing: ["claiming", "accepting", "closing"],
@@ -43,6 +44,7 @@ export function socketOf(state: ServerState, id: SocketId): Socket {
 
 export function acceptSocket(state: ServerState, socket: Socket, out: Outbox<ServerEffect>): void {
   enterSocketPhase(socket, "accepting");
+  endHandshake(state, socket);
   arm(state.timers, socket.heartbeat, state.nowMs + state.config.limits.handshakeMs);
   const isNative = socket.kind === "tunnel" && socket.native !== null;
   out.push({
@@ -64,12 +66,14 @@ export function acceptToClose(
 }
 
 export function refuseSocket(
+  state: ServerState,
   socket: Socket,
   code: FailureCode,
   detail: string | undefined,
   out: Outbox<ServerEffect>,
 ): void {
   enterSocketPhase(socket, "closing");
+  endHandshake(state, socket);
   const problem = problemResponse(code, {
     requestId: null,
     html: false,
@@ -104,6 +108,7 @@ export function openSocket(state: ServerState, socket: Socket): void {
 /** From here on the socket is nobody's tunnel and nobody's visitor; only its last event is still to come. */
 export function endSocket(state: ServerState, socket: Socket): void {
   enterSocketPhase(socket, "closing");
+  endHandshake(state, socket);
   disarm(state.timers, socket.heartbeat);
 }
 
@@ -116,6 +121,7 @@ export function sendClose(socket: Socket, code: FailureCode, out: Outbox<ServerE
 
 /** The connection is gone. */
 export function removeSocket(state: ServerState, socket: Socket): void {
+  assert(socket.handshake === null, "a socket is gone and still comes in");
   disarm(state.timers, socket.heartbeat);
   state.sockets.delete(socket.id);
   if (!socket.admitted) return;

@@ -3,6 +3,7 @@ import type { ExchangeOutcome } from "../../failure.ts";
 import type { IpBlock } from "../../http/ip.ts";
 import type { IdTable } from "../../id-table.ts";
 import type { CallId, CertificateId, CheckId, ExchangeId, SocketId } from "../../ids.ts";
+import type { Lineup } from "../../lineup.ts";
 import type { HeldToken, RegistryOperation, TokenHash } from "../../registry.ts";
 import type { Tally } from "../../tally.ts";
 import type { Timer, Timers } from "../../timers.ts";
@@ -11,7 +12,7 @@ import type { Access } from "../routing/access.ts";
 import type { TokenDoor } from "../routing/shape.ts";
 import type { Exchange } from "./exchange.ts";
 import type { TimerOwner } from "./timers.ts";
-import type { Socket, TunnelSession } from "./tunnels.ts";
+import type { Handshake, Socket, TunnelSession } from "./tunnels.ts";
 
 /** A client id with somebody there: a live tunnel, waiting requests, or visitor sockets. */
 export type Home = {
@@ -24,6 +25,20 @@ export type Home = {
   /** Requests that wait for a tunnel, oldest first. */
   readonly waiting: Set<ExchangeId>;
   readonly visitors: Set<SocketId>;
+};
+
+/** Sockets on their way in. `sockets/line.ts` has the rules. */
+export type Handshakes = {
+  /** Those that wait, first come first. */
+  readonly line: Lineup<Handshake>;
+  /** How many of them are strangers'. */
+  strangers: number;
+  /** How many the registry is asked about, */
+  running: number;
+  /** and how many of them it has been in this turn of the loop. */
+  begun: number;
+  /** Of tunnels, waiting and running: the latest that shows that token for that client id, by its trust. */
+  readonly ofAgents: Map<string, Handshake>;
 };
 
 /** A home that was there a moment ago. */
@@ -141,6 +156,7 @@ export type ServerState = {
   readonly timers: Timers<TimerOwner>;
   readonly exchanges: IdTable<ExchangeId, Exchange>;
   readonly sockets: Map<SocketId, Socket>;
+  readonly handshakes: Handshakes;
   readonly homes: Map<string, Home>;
   /** By client id. */
   readonly sessions: Map<string, TunnelSession>;

@@ -2,7 +2,8 @@
 import type { FailureCode } from "../../failure.ts";
 import type { IdTable } from "../../id-table.ts";
 import type { ExchangeId, SocketId } from "../../ids.ts";
-import type { HeldToken } from "../../registry.ts";
+import type { Place } from "../../lineup.ts";
+import type { HeldToken, RegistryOperation } from "../../registry.ts";
 import type { Resequencer } from "../../resequencer.ts";
 import type { Session, Stream } from "../../session/state.ts";
 import type { Timer } from "../../timers.ts";
@@ -18,6 +19,8 @@ type SocketBase = {
   readonly address: string;
   /** What it shows to be let in; null before that was looked at. It keeps the socket open as long as it is good. */
   token: HeldToken | null;
+  /** Its way in: from its request until it is let in or sent away. */
+  handshake: Handshake | null;
   /** Whether it counts as a tunnel or visitor socket: from its authorization on. */
   admitted: boolean;
   readonly heartbeat: Timer<TimerOwner>;
@@ -28,6 +31,18 @@ type SocketBase = {
   nextPingMs: number;
   /** Ordered to be sent and not yet flushed. */
   unsentBytes: number;
+};
+
+/** A socket that stands in line, or that the registry is asked about: its token, and then its row. `sockets/line.ts` has the rules. */
+export type Handshake = {
+  readonly socket: Socket;
+  /** The first question, and the trust that a good answer earns. */
+  readonly operation: RegistryOperation;
+  readonly key: string;
+  /** The address of somebody who has shown nothing good lately. */
+  readonly stranger: string | null;
+  readonly sinceMs: number;
+  readonly place: Place<Handshake>;
 };
 
 /** `claiming` is a tunnel's own: its row is being written. */

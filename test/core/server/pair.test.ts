@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { RETURN_MS } from "../../../core/agent/life/retry.ts";
 import { agentLimits, serverLimits } from "../../../core/limits.ts";
 import { smallerFirst } from "../../helpers/fake-wire.ts";
 import { bytesOf, expectBody, Pair } from "../../helpers/pair.ts";
@@ -77,7 +78,7 @@ describe("a server and an agent", () => {
       const pair = new Pair();
       pair.agent.order = smallerFirst;
       pair.agent.cut();
-      pair.run();
+      pair.advance(RETURN_MS);
       const bodies = [bytesOf(3 * MIB + 5), bytesOf(0), bytesOf(65_536), bytesOf(700_001)];
       pair.agent.origin.answer = (request) => ({
         body: bodies[Number(request.target.slice(1, 2))] ?? new Uint8Array(0),

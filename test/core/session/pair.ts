@@ -1,11 +1,12 @@
 /** Two sessions on a fake wire, with the smallest possible server and agent around them, which remember all that came. */
 
 import type { SocketId } from "../../../core/ids.ts";
-import { agentLimits, type SessionLimits } from "../../../core/limits.ts";
+import { agentLimits } from "../../../core/limits.ts";
 import { Outbox } from "../../../core/outbox.ts";
 import { checkSession } from "../../../core/session/check.ts";
 import { consume } from "../../../core/session/credit.ts";
 import { attachSession, detachSession } from "../../../core/session/life.ts";
+import type { SessionLimits } from "../../../core/session/limits.ts";
 import { onSessionFlushed, pump, pumpDueMs } from "../../../core/session/pump.ts";
 import { type Received, receiveFrame } from "../../../core/session/receive.ts";
 import { openStream } from "../../../core/session/send.ts";

@@ -1,11 +1,18 @@
 import { describe, expect, test } from "vitest";
 import type { ServerEffect } from "../../../core/effects.ts";
+import type { SocketId } from "../../../core/ids.ts";
+import { serverLimits } from "../../../core/limits.ts";
 import { refusedRightly } from "../../../sim/checkers/refused-rightly.ts";
 import { type Case, calls, ID_BASE, judge, type ServerStep, tick, tunnel, upgrade } from "./steps.ts";
 import { check, used } from "./tokens.ts";
 
+const next = 2 as SocketId;
+const LATE_MS = 1 + 2 * serverLimits.handshakeLineMs;
+
 describe("refused_rightly", () => {
-  const refused = (cause: "superseded" | "unauthorized" | "draining" | "limit_tunnels"): ServerEffect => ({
+  const refused = (
+    cause: "superseded" | "unauthorized" | "draining" | "limit_tunnels" | "limit_handshakes",
+  ): ServerEffect => ({
     type: "report",
     report: { type: "upgrade_refused", socket: tunnel, cause },
   });
@@ -48,6 +55,18 @@ describe("refused_rightly", () => {
       ],
     ],
     ["told of a drain that nobody asked for", 1, [[1, upgrade(tunnel), refused("draining")]]],
+    [
+      "superseded by its agent's next handshake",
+      0,
+      [...asking, [2, upgrade(next, "&sender=true&signature=s"), refused("superseded")]],
+    ],
+    [
+      "superseded by somebody else's handshake",
+      1,
+      [...asking, [2, upgrade(next, "&sender=true&signature=t"), refused("superseded")]],
+    ],
+    ["told to come later, after a long wait", 0, [...asking, [LATE_MS, tick, refused("limit_handshakes")]]],
+    ["told to come later, after a moment", 1, [...asking, [LATE_MS - 1, tick, refused("limit_handshakes")]]],
     ["told of a limit that is far away", 1, [[1, upgrade(tunnel), refused("limit_tunnels")]]],
   ])("%s: %i violations", (_name, violations, steps) => {
     expect(judge(refusedRightly, steps)).toBe(violations);

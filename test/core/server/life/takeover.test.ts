@@ -103,7 +103,7 @@ describe("the newest tunnel of a client id", () => {
       it(`wins when rows are answered in the order ${answers} and handshakes end in the order ${opens}`, () => {
         const server = new TestServer({ takeoverMs: 0 });
         server.registry.modes.set("upsert_connection", "holds");
-        const tunnels = [0, 1, 2].map(() => server.tunnel("home", false));
+        const tunnels = ["a", "b", "c"].map((each) => server.tunnel("home", false, [], each));
         const upserts = [...server.registry.held];
         for (const index of answers) upserts[index]?.answer();
         server.registry.modes.clear();
@@ -124,11 +124,11 @@ describe("the newest tunnel of a client id", () => {
     }
   }
 
-  it("is told by the fence, not by who asked first", () => {
+  it("is told by the fence, not by who asked first, where they are two agents", () => {
     const server = new TestServer();
     server.registry.modes.set("check_agent", "holds");
-    const first = server.tunnel();
-    const second = server.tunnel();
+    const first = server.tunnel("home", true, [], "a");
+    const second = server.tunnel("home", true, [], "b");
     const [ofFirst, ofSecond] = [...server.registry.held];
     // The registry looks at the second one's token before the first one's: the first is the newer.
     ofSecond?.answer();
@@ -136,6 +136,32 @@ describe("the newest tunnel of a client id", () => {
     server.registry.modes.clear();
     expect(second.closed).toEqual(SUPERSEDED);
     expectOwner(server, first);
+  });
+
+  it("is the one that came last, of the same agent: an older handshake was given up, and is not asked about again", () => {
+    for (const operation of ["check_agent", "upsert_connection"] as const) {
+      const server = new TestServer();
+      server.registry.modes.set(operation, "holds");
+      const first = server.tunnel();
+      const [ofFirst] = [...server.registry.held];
+      const second = server.tunnel();
+      expect(first.refusal).toMatchObject({ status: 409, code: "superseded" });
+      const [, ofSecond] = [...server.registry.held];
+      // It is answered late, as where it was asked again.
+      ofSecond?.answer();
+      ofFirst?.answer();
+      server.registry.modes.clear();
+      expect(second.closed).toBeNull();
+      expectOwner(server, second);
+    }
+  });
+
+  it("lets nobody send an agent's handshake away who does not show its token", () => {
+    const server = new TestServer();
+    server.registry.mode = "holds";
+    const first = server.tunnel("home", false);
+    server.upgrade("/ws?clientId=home&sender=true", ["authorization", "Bearer somebody-elses"], false);
+    expect(first.refusal).toBeNull();
   });
 
   it("gives way to a newer one on another node, at once and at the next renewal", () => {
