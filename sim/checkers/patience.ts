@@ -52,7 +52,9 @@ function exchangePatienceMs({ opened, place }: LedgerExchange, limits: ServerLim
   return askMs + registryCallMs + LATE_MS + homeMs;
 }
 
-/** A tunnel's token is looked up, and then its row is written. */
-function socketPatienceMs({ kind }: LedgerSocket, { registryTunnelMs }: ServerLimits): number {
-  return kind === "tunnel" ? 2 * registryTunnelMs + LATE_MS : registryTunnelMs;
+/** A socket has its time in line before; then a tunnel's token is looked up, and its row written. */
+function socketPatienceMs({ kind }: LedgerSocket, limits: ServerLimits): number {
+  const { registryTunnelMs, handshakeLineMs } = limits;
+  const calls = kind === "tunnel" ? 2 * registryTunnelMs + LATE_MS : registryTunnelMs;
+  return 2 * handshakeLineMs + calls;
 }

@@ -283,6 +283,12 @@ export const MUTANTS: readonly Mutant[] = [
     ["young_enough"],
   ),
   mutant(
+    "PB63",
+    "a server that wants to be left alone for a while is tried at once",
+    "an agent does not hammer",
+    ["returns_in_time"],
+  ),
+  mutant(
     "PB70",
     "a home is told whatever name it asks for, though that leads elsewhere",
     "a name leads to the home that was given it",

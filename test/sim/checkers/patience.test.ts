@@ -3,6 +3,7 @@ import { serverLimits } from "../../../core/limits.ts";
 import { patience } from "../../../sim/checkers/patience.ts";
 import { opened, tick, tunnel, upgrade, violationsOf, visitor } from "./server-steps.ts";
 
+const LINE_MS = 2 * serverLimits.handshakeLineMs;
 const LOOK_MS = serverLimits.registryCallMs + 250;
 
 describe("patience", () => {
@@ -10,8 +11,8 @@ describe("patience", () => {
     // The last look is at when its home was there.
     ["a request", opened("/library"), 3_000 + LOOK_MS],
     ["a request for a token", opened("/auth/signature-token?clientId=a"), 6_250 + LOOK_MS],
-    ["a visitor socket", upgrade(visitor, false), 5_000],
-    ["a tunnel", upgrade(tunnel, true), 10_250],
+    ["a visitor socket", upgrade(visitor, false), LINE_MS + 5_000],
+    ["a tunnel", upgrade(tunnel, true), LINE_MS + 10_250],
   ])("lets %s wait for the registry as long as the limit says", (_, event, patienceMs) => {
     expect(
       violationsOf(patience, [
