@@ -72,11 +72,23 @@ export function onRowClaimed(
     if (result.type === "failed") acceptToClose(state, tunnel, result.cause, out);
     else if (superseded) refuseSocket(state, tunnel, "superseded", undefined, out);
     else acceptSocket(state, tunnel, out);
-  } else if (superseded && state.drainPhase === "none") {
+  } else if (superseded && state.drainPhase === "none" && !isSucceededHere(state, tunnel)) {
     // A live tunnel's row was written again, and somebody newer owns it: on another node, perhaps.
     closeSocket(state, tunnel, "superseded", out);
     promoteStandby(state, tunnel.clientId, out);
   }
+}
+
+/**
+ * Whether the row is that of a newer tunnel of this node that does not serve yet: it takes over as soon as its agent says hello.
+ * One whose agent has given it up never does, and the older one is to be left alone.
+ */
+function isSucceededHere({ sockets }: ServerState, tunnel: Tunnel): boolean {
+  for (const other of sockets.values()) {
+    if (other.kind !== "tunnel" || other.clientId !== tunnel.clientId || other.phase === "closing") continue;
+    if (other.claimed && isNewer(other, tunnel)) return true;
+  }
+  return false;
 }
 
 /** The handshake is complete. */

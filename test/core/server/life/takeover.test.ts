@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { serverLimits } from "../../../../core/limits.ts";
+import { NATIVE_PROTOCOL } from "../../../../core/wire/native.ts";
+import { NativeAgent } from "../../../helpers/native-agent.ts";
 import { TestServer } from "../../../helpers/test-server.ts";
 import type { TestSocket } from "../../../helpers/test-socket.ts";
 
-const { leaseRenewMs, registryCallMs, registryRetryMs } = serverLimits;
+const { helloMs, leaseRenewMs, registryCallMs, registryRetryMs } = serverLimits;
 
 const SUPERSEDED = { code: 4001, reason: "superseded" };
 
@@ -154,6 +156,17 @@ describe("the newest tunnel of a client id", () => {
       expect(second.closed).toBeNull();
       expectOwner(server, second);
     }
+  });
+
+  it("keeps its agent while another one has the row that has not said hello", () => {
+    const server = new TestServer();
+    const agent = new NativeAgent(server);
+    agent.connect();
+    // A handshake that is completed, and whose agent is not there any more.
+    server.idle(leaseRenewMs - helloMs / 2);
+    server.tunnel("home", true, ["sec-websocket-protocol", NATIVE_PROTOCOL]);
+    server.idle(helloMs / 2);
+    expect(agent.socket?.isOpen).toBe(true);
   });
 
   it("lets nobody send an agent's handshake away who does not show its token", () => {
