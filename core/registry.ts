@@ -72,15 +72,43 @@ export type RegistryOperation =
   | { readonly type: "recall_home"; readonly clientId: string }
   /** Deletes the row if it still names this tunnel. */
   | { readonly type: "delete_connection"; readonly clientId: string; readonly tunnel: string }
-  /** Extends the lease of every row of the node and tells which rows those are. */
-  | { readonly type: "renew_leases"; readonly node: string; readonly leaseMs: number }
+  /** Where the home's tunnel is. What has lapsed, its own row or that of its node, is nowhere. */
+  | { readonly type: "find_connection"; readonly clientId: string }
+  /**
+   * Keeps the row of the node, which says where others reach it, and extends the leases of a slice of its connections; tells which
+   * those are. What has lapsed stays so: somebody else may have been told that it is free, and only a fence decides whose it is.
+   */
+  | {
+      readonly type: "renew_leases";
+      readonly node: string;
+      /** Where other nodes reach this one, and where agents do, in at most `URL_LENGTH_MAX` characters of ASCII; null nowhere. */
+      readonly peerUrl: string | null;
+      readonly publicUrl: string | null;
+      readonly leaseMs: number;
+      /** The slice begins behind this client id, in the registry's own order; null is the beginning. */
+      readonly after: string | null;
+      readonly rowsMax: number;
+    }
+  /** Deletes the row of a node that leaves. Its connections, if there are any, are nowhere from then on. */
+  | { readonly type: "delete_node"; readonly node: string }
   /** Deletes tokens and invites that expired `keptMs` ago and before that, and rows whose lease has lapsed. */
   | { readonly type: "sweep"; readonly keptMs: number };
 
 /** What the column `access` has room for. */
 export const ACCESS_LENGTH_MAX = 255;
 
+/** What the columns of a node's URLs have room for. */
+export const URL_LENGTH_MAX = 255;
+
 export type ConnectionRow = { readonly clientId: string; readonly tunnel: string };
+
+/** Where a home is. */
+export type FoundConnection = {
+  readonly node: string;
+  readonly tunnel: string;
+  /** Where that node is reached by others; null where it is not. */
+  readonly peerUrl: string | null;
+};
 
 export type RecalledHome = {
   /** As its newest tunnel said it. */
@@ -121,6 +149,13 @@ export type RegistryOutcome =
   | { readonly type: "connection_deleted" }
   /** Null where no tunnel of that client id ever was, or it was revoked since. */
   | { readonly type: "home_recalled"; readonly home: RecalledHome | null }
-  | { readonly type: "leases_renewed"; readonly rows: readonly ConnectionRow[] }
+  | { readonly type: "connection_found"; readonly connection: FoundConnection | null }
+  /** `next` is the `after` of the next slice; null where this was the last. */
+  | {
+      readonly type: "leases_renewed";
+      readonly rows: readonly ConnectionRow[];
+      readonly next: string | null;
+    }
+  | { readonly type: "node_deleted" }
   | { readonly type: "swept" }
   | { readonly type: "failed"; readonly fault: RegistryFault };

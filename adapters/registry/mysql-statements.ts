@@ -17,11 +17,11 @@ export const ALIVE = "(expires IS NULL OR expires > UTC_TIMESTAMP())";
 /** Without the session's time zone, in which an hour may come twice; a whole number, as no UNIX_TIMESTAMP(NOW(6)) is. */
 export const CLOCK_US = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
 
-const LEASE_ENDS = "UTC_TIMESTAMP(6) + INTERVAL :leaseUs MICROSECOND";
+export const LEASE_ENDS = "UTC_TIMESTAMP(6) + INTERVAL :leaseUs MICROSECOND";
 
 /** What others may have stored is cut one character above what we take: a value of megabytes stays where it is. */
-const CLIENT_ID = "LEFT(client_id, 65) AS clientId";
-const TUNNEL = "LEFT(tunnel_ws_id, 65) AS tunnel";
+export const CLIENT_ID = "LEFT(client_id, 65) AS clientId";
+export const TUNNEL = "LEFT(tunnel_ws_id, 65) AS tunnel";
 
 /** One row, whether the token is there or not. Both tables are read by their primary keys. */
 const check = (table: string) => `
@@ -119,12 +119,6 @@ export const statements = {
       fence = GREATEST(fence, :fence)`,
   deleteConnection: `
     DELETE FROM connections WHERE client_id = _utf8mb4 :clientId AND tunnel_ws_id = _utf8mb4 :tunnel`,
-  renew: `
-    UPDATE connections SET lease_expires = ${LEASE_ENDS}, updated = UTC_TIMESTAMP()
-    WHERE node = _utf8mb4 :node AND leased_tunnel = tunnel_ws_id`,
-  listNode: `
-    SELECT ${CLIENT_ID}, ${TUNNEL} FROM connections
-    WHERE node = _utf8mb4 :node AND leased_tunnel = tunnel_ws_id`,
   /**
    * The same row twice, so that the second one fails and the first one is taken back with it: a real write of which nothing
    * is left, in a statement and a transaction of its own. Its name is new each time, or nodes would wait for one another.

@@ -13,6 +13,7 @@ import { CREDENTIAL_SWEEPS, callOnCredentials } from "./mysql-credentials.ts";
 import { mysqlCodeOf, mysqlProblemOf } from "./mysql-fault.ts";
 import { homeStatements, recalledHome } from "./mysql-homes.ts";
 import { prepareSchema } from "./mysql-migrations.ts";
+import { foundConnection, nodeStatements, renewalValues } from "./mysql-nodes.ts";
 import { MysqlPool, type Reply, type Row, type Values } from "./mysql-pool.ts";
 import { checkTokens, statements, valuesOf } from "./mysql-statements.ts";
 import { isStorable, type Registry, VALUE_CHARACTERS_MAX } from "./port.ts";
@@ -80,7 +81,10 @@ function tlsOptions({ ssl, caFile }: MysqlSettings): { ssl?: SslOptions } {
   }
 }
 
+type RenewLeases = Extract<RegistryOperation, { readonly type: "renew_leases" }>;
 type InsertToken = Extract<RegistryOperation, { readonly type: "insert_token" }>;
+
+const SWEEPS = [homeStatements.lapse, ...statements.sweep, nodeStatements.sweep, ...CREDENTIAL_SWEEPS];
 
 type Answer = (outcome: RegistryOutcome) => void;
 
@@ -166,6 +170,20 @@ function createRegistry(pool: MysqlPool, report: (report: MysqlReport) => void):
     });
   }
 
+  function renew(operation: RenewLeases, answer: Answer): void {
+    const values = renewalValues(operation);
+    run(nodeStatements.keep, values, answer, () =>
+      run(nodeStatements.slice, values, answer, ({ rows }) => {
+        const last = rows.at(-1)?.clientId;
+        const next = rows.length < operation.rowsMax || typeof last !== "string" ? null : last;
+        const renewed = { type: "leases_renewed", rows: connectionsOf(rows), next } as const;
+        if (typeof last !== "string") return answer(renewed);
+        const inSlice = { ...values, last: Buffer.from(last) };
+        run(nodeStatements.renew, inSlice, answer, () => answer(renewed));
+      }),
+    );
+  }
+
   function call(operation: RegistryOperation, answer: Answer): void {
     if (operation.type === "check_tokens") return checkAll(operation.tokens, answer);
     const values = valuesOf(operation);
@@ -207,16 +225,16 @@ function createRegistry(pool: MysqlPool, report: (report: MysqlReport) => void):
         return runAll([homeStatements.leave, statements.deleteConnection], values, answer, () =>
           answer({ type: "connection_deleted" }),
         );
+      case "find_connection":
+        return run(nodeStatements.find, values, answer, ({ rows: [row] }) =>
+          answer({ type: "connection_found", connection: foundConnection(row) }),
+        );
       case "renew_leases":
-        return run(statements.renew, values, answer, () =>
-          run(statements.listNode, values, answer, ({ rows }) =>
-            answer({ type: "leases_renewed", rows: connectionsOf(rows) }),
-          ),
-        );
+        return renew(operation, answer);
+      case "delete_node":
+        return run(nodeStatements.remove, values, answer, () => answer({ type: "node_deleted" }));
       case "sweep":
-        return runAll([homeStatements.lapse, ...statements.sweep, ...CREDENTIAL_SWEEPS], values, answer, () =>
-          answer({ type: "swept" }),
-        );
+        return runAll(SWEEPS, values, answer, () => answer({ type: "swept" }));
       default:
         return callOnCredentials(operation, {
           run: (sql, given, goOn) => run(sql, given, answer, goOn),

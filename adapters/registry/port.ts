@@ -1,5 +1,10 @@
 /** What every implementation of the registry's port has in common. */
-import { ACCESS_LENGTH_MAX, type RegistryOperation, type RegistryOutcome } from "../../core/registry.ts";
+import {
+  ACCESS_LENGTH_MAX,
+  type RegistryOperation,
+  type RegistryOutcome,
+  URL_LENGTH_MAX,
+} from "../../core/registry.ts";
 import type { RegistryProblem } from "./problem.ts";
 
 export type Registry = {
@@ -14,14 +19,19 @@ export type Registry = {
 /** Names and hashes are VARCHAR(64): this many characters of Unicode, not of UTF-16. */
 export const VALUE_CHARACTERS_MAX = 64;
 
+const CHARACTERS_MAX: Readonly<Record<string, number>> = {
+  access: ACCESS_LENGTH_MAX,
+  peerUrl: URL_LENGTH_MAX,
+  publicUrl: URL_LENGTH_MAX,
+};
+
 /**
  * Whether every text of the operation fits its column unchanged. Half a surrogate pair has no UTF-8: a database would store
  * a replacement character, and two different names would become one.
  */
 export function isStorable(operation: RegistryOperation): boolean {
   for (const [key, value] of Object.entries(operation)) {
-    const charactersMax = key === "access" ? ACCESS_LENGTH_MAX : VALUE_CHARACTERS_MAX;
-    if (typeof value === "string" && !fits(value, charactersMax)) return false;
+    if (typeof value === "string" && !fits(value, CHARACTERS_MAX[key] ?? VALUE_CHARACTERS_MAX)) return false;
   }
   return true;
 }

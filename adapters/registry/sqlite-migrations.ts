@@ -6,6 +6,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { StartupError } from "../startup-error.ts";
 import { SQLITE_CREDENTIALS } from "./sqlite-credentials.ts";
 import { SQLITE_HOMES } from "./sqlite-homes.ts";
+import { SQLITE_NODES } from "./sqlite-nodes.ts";
 
 /** "CULV": marks the file as ours, so that the database of another program is never written to. */
 const APPLICATION_ID = 0x43554c56;
@@ -53,6 +54,7 @@ const MIGRATIONS: readonly string[] = [
   "ALTER TABLE connections ADD COLUMN access TEXT NOT NULL DEFAULT 'token'",
   SQLITE_CREDENTIALS,
   SQLITE_HOMES,
+  SQLITE_NODES,
 ];
 
 /** Brings the schema up to date. Throws `StartupError` for a file that is not ours or comes from a newer version. */

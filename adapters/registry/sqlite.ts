@@ -9,7 +9,6 @@
 import { closeSync, openSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type {
-  ConnectionRow,
   HeldToken,
   RegistryFault,
   RegistryOperation,
@@ -21,6 +20,7 @@ import { isStorable, type Registry } from "./port.ts";
 import { createSqliteCredentials } from "./sqlite-credentials.ts";
 import { sqliteHomes } from "./sqlite-homes.ts";
 import { migrate } from "./sqlite-migrations.ts";
+import { sqliteNodes } from "./sqlite-nodes.ts";
 import { createSqliteProbe } from "./sqlite-probe.ts";
 
 /** Waiting blocks the event loop, so a call gives up soon: the core asks again. */
@@ -34,6 +34,7 @@ export function openSqliteRegistry(path: string): Registry {
   const database = openDatabase(path);
   const statements = prepareAll(database);
   const homes = sqliteHomes(database);
+  const nodes = sqliteNodes(database);
   let lastFence = 0;
   const runOnCredentials = createSqliteCredentials(database, fenceOf);
 
@@ -85,14 +86,17 @@ export function openSqliteRegistry(path: string): Registry {
         homes.leave(operation.clientId, operation.tunnel);
         statements.deleteConnection.run(operation.clientId, operation.tunnel);
         return { type: "connection_deleted" };
+      case "find_connection":
+        return { type: "connection_found", connection: nodes.find(operation.clientId) };
       case "renew_leases":
-        return {
-          type: "leases_renewed",
-          rows: connectionRows(statements.renew.all(operation.leaseMs / 1000, operation.node)),
-        };
+        return nodes.renew(operation);
+      case "delete_node":
+        nodes.remove(operation.node);
+        return { type: "node_deleted" };
       case "sweep":
         homes.lapse();
         statements.sweepConnections.run();
+        nodes.sweep();
         statements.sweepInvites.run(operation.keptMs / 1000);
         for (const kind of TOKEN_KINDS) statements.sweep[kind].run(operation.keptMs / 1000);
         return { type: "swept" };
@@ -169,7 +173,6 @@ type Statements = {
   readonly findMagic: StatementSync;
   readonly upsert: StatementSync;
   readonly deleteConnection: StatementSync;
-  readonly renew: StatementSync;
   readonly sweepConnections: StatementSync;
   readonly sweepInvites: StatementSync;
   readonly sweep: OfEachKind;
@@ -238,17 +241,10 @@ function prepareAll(database: DatabaseSync): Statements {
         updated = CURRENT_TIMESTAMP
       WHERE excluded.fence >= connections.fence`),
     deleteConnection: database.prepare("DELETE FROM connections WHERE client_id = ?1 AND tunnel_ws_id = ?2"),
-    renew: database.prepare(`
-      UPDATE connections SET lease_expires = ${inSeconds("?1")}, updated = CURRENT_TIMESTAMP
-      WHERE node = ?2 RETURNING client_id, tunnel_ws_id`),
     sweepConnections: database.prepare("DELETE FROM connections WHERE lease_expires <= datetime('now')"),
     sweepInvites: database.prepare(sweep("culvert_invites")),
     sweep: ofEachKind(sweep),
   };
-}
-
-function connectionRows(rows: readonly Record<string, unknown>[]): ConnectionRow[] {
-  return rows.map((row) => ({ clientId: String(row.client_id), tunnel: String(row.tunnel_ws_id) }));
 }
 
 /** Primary result codes of SQLite (sqlite.org/rescode.html); the low byte of the extended code. */

@@ -20,6 +20,9 @@ export type ServerSettings = Pick<ServerConfig, (typeof SERVER_SETTINGS)[number]
 export type ServerConfig = {
   /** Name of this process in the registry, unique among the nodes that share it, at most 64 characters. */
   readonly node: string;
+  /** Where other nodes reach this one, and where agents do, each at most `URL_LENGTH_MAX` characters of ASCII; null nowhere. */
+  readonly peerUrl: string | null;
+  readonly publicUrl: string | null;
   /** From `idBaseFrom`. */
   readonly idBase: number;
   /** The operator's token, which registers client ids; those that are registered as `registerAgain` says. */

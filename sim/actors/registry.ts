@@ -9,12 +9,14 @@ import {
   type RegistryFault,
   type RegistryOperation,
   type RegistryOutcome,
+  URL_LENGTH_MAX,
 } from "../../core/registry.ts";
 import type { ConnectionEntry, RegistryChange } from "../record/registry-row.ts";
 import type { Random } from "../tools/random.ts";
 import { Clock } from "../world/clock.ts";
 import type { Agenda, World } from "../world/world.ts";
-import { HomeTable } from "./registry-homes.ts";
+import { HomeTable } from "./registry/homes.ts";
+import { NodeTable } from "./registry/nodes.ts";
 import { TokenTables } from "./token-tables.ts";
 
 /** What a fault does to one call. Each `null` or 0 leaves that point alone. */
@@ -64,6 +66,7 @@ export class FakeRegistry {
   /** Credentials; a scenario's are there before the run. */
   readonly tokens: TokenTables;
   readonly homes: HomeTable;
+  readonly nodes: NodeTable;
   /** Each row's value before its last change, for stale reads. */
   readonly #previous = new Map<string, ConnectionEntry | null>();
   readonly #world: World;
@@ -79,6 +82,7 @@ export class FakeRegistry {
     const clocks = { nowUs: () => this.nowUs, worldUs: () => world.nowUs };
     this.tokens = new TokenTables(clocks, () => this.#fence(), world.watch);
     this.homes = new HomeTable(() => this.nowUs);
+    this.nodes = new NodeTable(() => this.nowUs);
   }
 
   /** The registry's own time. */
@@ -97,7 +101,7 @@ export class FakeRegistry {
   /** The rows that a request may be routed by: those whose lease has not lapsed. */
   ownerOf(clientId: string): ConnectionEntry | null {
     const entry = this.connections.get(clientId);
-    return entry === undefined || entry.leaseEndsUs < this.nowUs ? null : entry;
+    return entry === undefined || !this.#lives(entry) ? null : entry;
   }
 
   /** All of these, by client id. */
@@ -188,10 +192,16 @@ export class FakeRegistry {
           this.#write(operation.clientId, null, operation.type, interference);
         }
         return { type: "connection_deleted" };
+      case "find_connection":
+        return this.#find(operation.clientId, interference);
       case "renew_leases":
         return this.#renew(operation, interference);
+      case "delete_node":
+        if (!losesWrite) this.nodes.delete(operation.node);
+        return { type: "node_deleted" };
       case "sweep":
         this.tokens.sweep(operation.keptMs);
+        if (!losesWrite) this.nodes.sweep();
         this.#sweep(interference);
         return { type: "swept" };
       default:
@@ -220,27 +230,53 @@ export class FakeRegistry {
     return { type: "connection_upserted", current: true };
   }
 
+  #find(clientId: string, interference: Interference | null): RegistryOutcome {
+    const row = this.#read(clientId, interference);
+    const node = row === null ? null : this.nodes.find(row.node, interference?.readsStale === true);
+    const connection =
+      row === null || node === null || !this.#lives(row)
+        ? null
+        : { node: row.node, tunnel: row.tunnel, peerUrl: node.peerUrl };
+    return { type: "connection_found", connection };
+  }
+
   #renew(
     operation: Extract<RegistryOperation, { type: "renew_leases" }>,
     interference: Interference | null,
   ): RegistryOutcome {
-    const rows: { clientId: string; tunnel: string }[] = [];
-    for (const [clientId, row] of this.connections) {
-      const read = this.#read(clientId, interference);
-      if (read?.node === operation.node) rows.push({ clientId, tunnel: read.tunnel });
-      if (row.node !== operation.node) continue;
-      const leaseEndsUs = this.nowUs + operation.leaseMs * 1000;
+    const { node, peerUrl, publicUrl, leaseMs, after, rowsMax } = operation;
+    const fits = [peerUrl, publicUrl].every((url) => url === null || url.length <= URL_LENGTH_MAX);
+    if (!isStorable(node) || !fits) return { type: "failed", fault: "refused" };
+    const losesWrite = interference?.losesWrite === true;
+    if (!losesWrite) this.nodes.keep(operation);
+    const isOurs = (row: ConnectionEntry | null) => row?.node === node && this.#lives(row);
+    const clientIds = [...this.connections.keys()]
+      .filter((clientId) => after === null || clientId > after)
+      .sort();
+    const rows = clientIds.flatMap((clientId) => {
+      const row = this.#read(clientId, interference);
+      return row !== null && isOurs(row) ? [{ clientId, tunnel: row.tunnel }] : [];
+    });
+    const slice = rows.slice(0, rowsMax);
+    const last = slice.at(-1)?.clientId ?? "";
+    for (const clientId of clientIds) {
+      const row = this.connections.get(clientId) ?? null;
+      if (clientId > last || row === null || !isOurs(row)) continue;
+      const leaseEndsUs = this.nowUs + leaseMs * 1000;
       this.#write(clientId, { ...row, leaseEndsUs }, operation.type, interference);
-      if (interference?.losesWrite !== true) this.homes.see(clientId);
+      if (!losesWrite) this.homes.see(clientId);
     }
-    rows.sort((a, b) => (a.clientId < b.clientId ? -1 : 1));
-    return { type: "leases_renewed", rows };
+    return { type: "leases_renewed", rows: slice, next: slice.length < rowsMax ? null : last };
   }
 
   #sweep(interference: Interference | null): void {
     for (const [clientId, row] of this.connections) {
-      if (row.leaseEndsUs < this.nowUs) this.#write(clientId, null, "sweep", interference);
+      if (!this.#lives(row)) this.#write(clientId, null, "sweep", interference);
     }
+  }
+
+  #lives({ leaseEndsUs }: ConnectionEntry): boolean {
+    return leaseEndsUs > this.nowUs;
   }
 
   #read(clientId: string, interference: Interference | null): ConnectionEntry | null {

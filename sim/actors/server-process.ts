@@ -95,6 +95,8 @@ export class ServerProcess implements SteppedServer {
     this.ledger = writer.ledger;
     this.#state = createServer({
       node: name,
+      peerUrl: `http://${name}`,
+      publicUrl: null,
       idBase: this.#idBase,
       accessToken: settings.accessToken,
       registerAgain: settings.registerAgain,

@@ -12,6 +12,7 @@ import {
   type RegistryOutcome,
 } from "../../core/registry.ts";
 import { homeContract } from "./home-contract.ts";
+import { nodeContract, renewalOf } from "./node-contract.ts";
 import { AWKWARD_NAMES, hash, tokenContract } from "./token-contract.ts";
 
 const LEASE_MS = 60_000;
@@ -47,7 +48,7 @@ export function registryContract(name: string, make: () => Promise<Calls> | Call
     };
     const findMagic = (token: string) => call({ type: "find_magic_token", tokenHash: hash(token) });
     const rowsOf = async (node = "node-a"): Promise<readonly ConnectionRow[]> => {
-      const outcome = await call({ type: "renew_leases", node, leaseMs: LEASE_MS });
+      const outcome = await call(renewalOf(node));
       if (outcome.type !== "leases_renewed")
         throw new Error(`renew_leases answered ${JSON.stringify(outcome)}`);
       return outcome.rows.toSorted((a, b) => (a.clientId < b.clientId ? -1 : 1));
@@ -192,16 +193,10 @@ export function registryContract(name: string, make: () => Promise<Calls> | Call
         expect(await claim("x".repeat(ACCESS_LENGTH_MAX + 1))).toEqual({ type: "failed", fault: "refused" });
         expect(await rowsOf()).toEqual([{ clientId: "home", tunnel: "t1" }]);
       });
-
-      test("keeps a row whose lease was renewed in time", async () => {
-        await upsert("home", "t1", 10, "node-a", 0);
-        await rowsOf("node-a");
-        await call({ type: "sweep", keptMs: 0 });
-        expect(await rowsOf("node-a")).toEqual([{ clientId: "home", tunnel: "t1" }]);
-      });
     });
 
     homeContract(call);
+    nodeContract(call);
 
     describe("identity (D11)", () => {
       test("keeps names apart that differ in one byte, and gives them back unchanged", async () => {

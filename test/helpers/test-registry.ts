@@ -27,6 +27,8 @@ export class TestRegistry {
   readonly rows = new Map<string, Row>();
   /** What is remembered of homes, and when they were seen last. */
   readonly homes = new Map<string, { readonly access: string; readonly seenMs: number }>();
+  /** Where the nodes that have a row are reached by others. */
+  readonly peerUrls = new Map<string, string | null>();
   /** The time by which homes are seen. */
   nowMs = () => 0;
   /** Every operation that was asked for, in order. */
@@ -108,8 +110,22 @@ export class TestRegistry {
           if (home !== undefined) this.homes.set(operation.clientId, { ...home, seenMs: this.nowMs() });
         }
         return { type: "connection_deleted" };
-      case "renew_leases":
-        return { type: "leases_renewed", rows: this.#rowsOf(operation.node) };
+      case "find_connection": {
+        const row = this.rows.get(operation.clientId);
+        const peerUrl = row === undefined ? undefined : this.peerUrls.get(row.node);
+        const connection =
+          row === undefined || peerUrl === undefined ? null : { node: row.node, tunnel: row.tunnel, peerUrl };
+        return { type: "connection_found", connection };
+      }
+      case "renew_leases": {
+        this.peerUrls.set(operation.node, operation.peerUrl);
+        const rows = this.#rowsOf(operation).slice(0, operation.rowsMax);
+        const next = rows.length < operation.rowsMax ? null : (rows.at(-1)?.clientId ?? null);
+        return { type: "leases_renewed", rows, next };
+      }
+      case "delete_node":
+        this.peerUrls.delete(operation.node);
+        return { type: "node_deleted" };
       case "sweep":
         return { type: "swept" };
       default:
@@ -124,10 +140,11 @@ export class TestRegistry {
     return { type: "failed", fault };
   }
 
-  #rowsOf(node: string): ConnectionRow[] {
-    const rows: ConnectionRow[] = [];
-    for (const [clientId, row] of this.rows)
-      if (row.node === node) rows.push({ clientId, tunnel: row.tunnel });
-    return rows;
+  /** Those of the node behind `after`, in order. */
+  #rowsOf({ node, after }: Extract<RegistryOperation, { type: "renew_leases" }>): ConnectionRow[] {
+    return [...this.rows]
+      .filter(([clientId, row]) => row.node === node && (after === null || clientId > after))
+      .map(([clientId, { tunnel }]) => ({ clientId, tunnel }))
+      .sort((a, b) => (a.clientId < b.clientId ? -1 : 1));
   }
 }

@@ -79,6 +79,8 @@ export class TestServer {
     registry.nowMs = () => this.nowMs;
     this.state = createServer({
       node: "node-1",
+      peerUrl: null,
+      publicUrl: null,
       idBase: 1_000_000,
       accessToken: ACCESS_TOKEN,
       registerAgain: "moosicbox",

@@ -10,6 +10,7 @@ export const CULVERT_TABLES = [
   "culvert_visitor_tokens",
   "culvert_invites",
   "culvert_known_homes",
+  "culvert_nodes",
 ] as const;
 
 /** The DDL of protocol-moosicbox.md, in a character set of the operator's choice. */

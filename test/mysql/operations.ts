@@ -2,6 +2,7 @@
 import { onTestFinished } from "vitest";
 import type { Registry } from "../../adapters/registry/registry.ts";
 import type { RegistryOperation, RegistryOutcome } from "../../core/registry.ts";
+import { renewalOf } from "../helpers/node-contract.ts";
 import { callRegistry } from "../helpers/registry-contract.ts";
 import { asRoot, type Database, openSession, type Session, until } from "./database.ts";
 
@@ -31,7 +32,7 @@ export function check(tokenHash: string, clientId = "home"): RegistryOperation {
   return { type: "check_token", kind: "client_access", tokenHash, clientId };
 }
 
-export const renew: RegistryOperation = { type: "renew_leases", node: "node-a", leaseMs: LEASE_MS };
+export const renew: RegistryOperation = renewalOf("node-a");
 
 /** The outcome and how long it took. */
 export async function timed(registry: Registry, operation: RegistryOperation) {

@@ -1,7 +1,9 @@
 /** What the statements cost the database, by its own counters and its own plans; and rows that others made (D10, D11). */
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { nodeStatements } from "../../adapters/registry/mysql-nodes.ts";
 import { checkTokens, statements } from "../../adapters/registry/mysql-statements.ts";
 import type { RegistryOperation } from "../../core/registry.ts";
+import { renewalOf } from "../helpers/node-contract.ts";
 import { callRegistry } from "../helpers/registry-contract.ts";
 import { ACCOUNT, asRoot, createDatabase, openRegistry, openSession, setGlobal, until } from "./database.ts";
 import { MoosicBoxServer, makeMoosicBoxTables } from "./moosicbox-database.ts";
@@ -28,7 +30,9 @@ const OPERATIONS: readonly RegistryOperation[] = [
     ...{ clientId: "home", tunnel: "t1", node: "n", fence: 1, leaseMs: MINUTE_MS, access: "token" },
   },
   { type: "recall_home", clientId: "home" },
+  { type: "find_connection", clientId: "home" },
   { type: "delete_connection", clientId: "home", tunnel: "t1" },
+  { type: "delete_node", node: "n" },
 ];
 
 describe("a round trip", () => {
@@ -63,7 +67,7 @@ describe("a round trip", () => {
     },
   );
 
-  test("is one for all leases of a node, and a second one for the list of its rows", async () => {
+  test("is one each for a node's row, the list of a slice and its leases, and none for the leases of no rows", async () => {
     const database = await createDatabase();
     const { registry } = await openRegistry(database, { pool: 1 });
     for (let index = 0; index < 50; index++) {
@@ -79,10 +83,16 @@ describe("a round trip", () => {
         },
       });
     }
-    const before = await commandsSoFar();
-    const outcome = await callRegistry(registry, { type: "renew_leases", node: "n", leaseMs: MINUTE_MS });
-    expect((await commandsSoFar()) - before).toBe(2);
-    expect(outcome.type === "leases_renewed" && outcome.rows).toHaveLength(50);
+    const renew = async (after: string | null) => {
+      const before = await commandsSoFar();
+      const outcome = await callRegistry(registry, renewalOf("n", { after, rowsMax: 30 }));
+      if (outcome.type !== "leases_renewed") throw new Error(`it was ${outcome.type}`);
+      return { next: outcome.next, rows: outcome.rows.length, commands: (await commandsSoFar()) - before };
+    };
+    const first = await renew(null);
+    expect(first).toMatchObject({ rows: 30, commands: 3 });
+    expect(await renew(first.next)).toEqual({ rows: 20, commands: 3, next: null });
+    expect(await renew("zzz")).toEqual({ rows: 0, commands: 2, next: null });
   });
 
   test("is all that a new connection adds to its handshake: no SET, no ping", async () => {
@@ -97,7 +107,9 @@ describe("a round trip", () => {
 describe("a plan", () => {
   const values: readonly (readonly [RegExp, string])[] = [
     [/:(?:tokenHash|clientId|tunnel|node)\b/g, "X'61'"],
-    [/:(?:leaseUs|lifetimeUs|fence)\b/g, "1000"],
+    [/:after\b/g, "X''"],
+    [/:last\b/g, "X'7a'"],
+    [/:(?:leaseUs|lifetimeUs|fence|rowsMax)\b/g, "1000"],
   ];
 
   test.each([
@@ -115,8 +127,10 @@ describe("a plan", () => {
     ],
     ["the deletion of a token", statements.revoke.signature[0], ["PRIMARY"]],
     ["the deletion of a row", statements.deleteConnection, ["PRIMARY"]],
-    ["the renewal of leases", statements.renew, ["culvert_node"]],
-    ["the list of a node's rows", statements.listNode, ["culvert_node"]],
+    ["the look-up of a home", nodeStatements.find, ["PRIMARY", "PRIMARY"]],
+    ["the list of a slice", nodeStatements.slice, ["culvert_node"]],
+    ["the renewal of its leases", nodeStatements.renew, ["culvert_node"]],
+    ["the deletion of a node", nodeStatements.remove, ["PRIMARY"]],
   ])(
     "of %s reads its rows by an index, whatever collation the tables were made with",
     async (_name, sql, keys) => {
@@ -129,8 +143,14 @@ describe("a plan", () => {
       await database.query(
         "INSERT INTO magic_tokens (magic_token_hash, client_id) VALUES ('a', 'a'), ('b', 'b')",
       );
+      // Most rows are of another node.
+      const clientIds = ["a", ...Array.from({ length: 100 }, (_, index) => `b${index}`)];
+      const rows = clientIds.map((id) => `('${id}', 'a', '${id.slice(0, 1)}', 'a', '2100-01-01')`);
       await database.query(
-        "INSERT INTO connections (client_id, tunnel_ws_id, node, leased_tunnel) VALUES ('a', 'a', 'a', 'a'), ('b', 'b', 'b', 'b')",
+        `INSERT INTO connections (client_id, tunnel_ws_id, node, leased_tunnel, lease_expires) VALUES ${rows}`,
+      );
+      await database.query(
+        "INSERT INTO culvert_nodes (node, lease_expires) VALUES ('a', '2100-01-01'), ('b', '2100-01-01')",
       );
       const text = values.reduce((statement, [pattern, value]) => statement.replace(pattern, value), sql);
       const plan = await database.query(`EXPLAIN FORMAT=TRADITIONAL ${text}`);
@@ -273,11 +293,15 @@ describe("rows that others made (D11)", () => {
       "ALTER TABLE connections MODIFY tunnel_ws_id LONGTEXT, MODIFY leased_tunnel LONGTEXT",
     );
     await database.query(`
-      INSERT INTO connections (client_id, tunnel_ws_id, node, leased_tunnel)
-      VALUES ('good', 't1', 'n', 't1'), ('null', NULL, 'n', NULL), ('empty', '', 'n', ''),
-        ('long', REPEAT('x', 65), 'n', REPEAT('x', 65))`);
-    const outcome = await callRegistry(registry, { type: "renew_leases", node: "n", leaseMs: MINUTE_MS });
-    expect(outcome).toEqual({ type: "leases_renewed", rows: [{ clientId: "good", tunnel: "t1" }] });
+      INSERT INTO connections (client_id, tunnel_ws_id, node, leased_tunnel, lease_expires)
+      VALUES ('good', 't1', 'n', 't1', @end := UTC_TIMESTAMP() + INTERVAL 1 HOUR), ('null', NULL, 'n', NULL, @end),
+        ('empty', '', 'n', '', @end), ('long', REPEAT('x', 65), 'n', REPEAT('x', 65), @end)`);
+    const outcome = await callRegistry(registry, renewalOf("n"));
+    expect(outcome).toEqual({
+      type: "leases_renewed",
+      rows: [{ clientId: "good", tunnel: "t1" }],
+      next: null,
+    });
     expect(reports).toHaveLength(2);
   });
 
@@ -313,7 +337,7 @@ describe("rows that others made (D11)", () => {
         type: "upsert_connection",
         ...{ clientId: name, tunnel: "t1", node: "n", fence: 1, leaseMs: MINUTE_MS, access: "token" },
       });
-      const outcome = await callRegistry(registry, { type: "renew_leases", node: "n", leaseMs: MINUTE_MS });
+      const outcome = await callRegistry(registry, renewalOf("n"));
       expect(outcome, mode).toMatchObject({ rows: [{ clientId: name }] });
     }
   });

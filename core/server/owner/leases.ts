@@ -13,11 +13,12 @@ import { claimRow, dropRow, rowId } from "./rows.ts";
 import { checkTokens } from "./tokens-in-use.ts";
 
 export function onLeaseTimer(state: ServerState, out: Outbox<ServerEffect>): void {
-  const { node, limits } = state.config;
+  const { node, peerUrl, publicUrl, limits } = state.config;
+  const { leaseMs } = limits;
   arm(state.timers, state.lease, state.nowMs + limits.leaseRenewMs);
   callRegistry(
     state,
-    { type: "renew_leases", node, leaseMs: limits.leaseMs },
+    { type: "renew_leases", node, peerUrl, publicUrl, leaseMs, after: null, rowsMax: 1_000_000 },
     { type: "renew_leases" },
     0,
     out,

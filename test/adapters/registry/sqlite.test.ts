@@ -9,6 +9,7 @@ import { migrate } from "../../../adapters/registry/sqlite-migrations.ts";
 import { StartupError } from "../../../adapters/startup-error.ts";
 import type { RegistryOperation } from "../../../core/registry.ts";
 import { credentialContract } from "../../helpers/credential-contract.ts";
+import { renewalOf } from "../../helpers/node-contract.ts";
 import { callRegistry, registryContract } from "../../helpers/registry-contract.ts";
 
 registryContract("SQLite in memory", () => openSqliteRegistry(":memory:"));
@@ -52,12 +53,8 @@ describe("a registry in a file", () => {
     await callRegistry(first, upsert("home", "t1", 10));
     await first.close();
     expect(existsSync(`${path}-wal`)).toBe(false);
-    const outcome = await callRegistry(openRegistry(), {
-      type: "renew_leases",
-      node: "node-a",
-      leaseMs: 1000,
-    });
-    expect(outcome).toEqual({ type: "leases_renewed", rows: [{ clientId: "home", tunnel: "t1" }] });
+    const outcome = await callRegistry(openRegistry(), renewalOf("node-a"));
+    expect(outcome).toMatchObject({ type: "leases_renewed", rows: [{ clientId: "home", tunnel: "t1" }] });
   });
 
   test("gives a fence above that of the client's row after its clock was set back", async () => {
@@ -166,6 +163,8 @@ describe("a registry in a file", () => {
       DROP TABLE culvert_known_homes;
       DROP TABLE culvert_visitor_tokens;
       DROP TABLE culvert_invites;
+      DROP INDEX culvert_node;
+      DROP TABLE culvert_nodes;
       PRAGMA user_version = 1`);
     openRegistry();
     const again = openRegistry();
@@ -173,7 +172,7 @@ describe("a registry in a file", () => {
       tunnel_ws_id: "t1",
       access: "token",
     });
-    expect(database.prepare("PRAGMA user_version").get()).toEqual({ user_version: 4 });
+    expect(database.prepare("PRAGMA user_version").get()).toEqual({ user_version: 5 });
     expect(await callRegistry(again, { type: "recall_home", clientId: "home" })).toMatchObject({
       home: { access: "token" },
     });

@@ -3,6 +3,7 @@ import type { RegistryOperation, RegistryOutcome } from "../../../core/registry.
 import { FakeRegistry, type Interference } from "../../../sim/actors/registry.ts";
 import { World } from "../../../sim/world/world.ts";
 import { credentialContract } from "../../helpers/credential-contract.ts";
+import { renewalOf } from "../../helpers/node-contract.ts";
 import { registryContract } from "../../helpers/registry-contract.ts";
 
 const SECOND = 1_000_000;
@@ -40,10 +41,10 @@ const upsert = (tunnel: string, fence: number): RegistryOperation => ({
   tunnel,
   node: "node",
   fence,
-  leaseMs: 1_000,
+  leaseMs: 60_000,
   access: "token",
 });
-const renew: RegistryOperation = { type: "renew_leases", node: "node", leaseMs: 1_000 };
+const renew: RegistryOperation = renewalOf("node");
 
 function fakeOfItsOwn() {
   const world = new World({ seed: { high: 0, low: 1 } });
@@ -143,7 +144,7 @@ describe("faults of the registry", () => {
     const { ask, registry } = start();
     ask(upsert("t", 1), 1_000);
     expect(registry.ownerOf("c")?.tunnel).toBe("t");
-    registry.clock.jump(2 * SECOND);
+    registry.clock.jump(61 * SECOND);
     expect(registry.ownerOf("c")).toBeNull();
   });
 

@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
 import { upkeep } from "../../../sim/checkers/upkeep.ts";
+import { renewalOf } from "../../helpers/node-contract.ts";
 import { calls, judge, tick } from "./steps.ts";
 
 test("upkeep wants leases renewed and the registry swept on time", () => {
   const limits = { leaseRenewMs: 50, sweepMs: 100 };
-  const renew = calls(1, { type: "renew_leases", node: "node-0", leaseMs: 1 });
+  const renew = calls(1, renewalOf("node-0"));
   const sweep = calls(2, { type: "sweep", keptMs: 0 });
   expect(
     judge(

@@ -1,5 +1,5 @@
 /** What the fake registry remembers of homes past their tunnels. */
-import type { RecalledHome } from "../../core/registry.ts";
+import type { RecalledHome } from "../../../core/registry.ts";
 
 type HomeEntry = { readonly access: string; readonly fence: number; readonly seenUs: number };
 
