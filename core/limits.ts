@@ -116,6 +116,8 @@ export const serverLimits = {
   leaseMs: 60 * SECOND,
   /** With it the tokens in use are checked again: with a call's time it is the bound on how late a revocation takes effect. */
   leaseRenewMs: 15 * SECOND,
+  /** Rows whose leases one call renews: 10,000 in one go would hold up everybody at a SQLite registry for 20 to 50 ms, these for 1. */
+  leaseRowsMax: 500,
   sweepMs: 600 * SECOND,
   /**
    * A token that expired stays for so long: a tunnel that its signature opened lives on, and would be taken for revoked without
@@ -227,6 +229,7 @@ export function assertServerLimits(limits: ServerLimits): void {
   assert(limits.pauseMsMax <= 1_000, "pauseMsMax would let a neighbour wait longer than a second");
   assert(limits.pingMs < limits.silenceMs, "pingMs is not below silenceMs: healthy sockets would be dropped");
   assert(limits.leaseRenewMs * 2 <= limits.leaseMs, "a lease must survive one missed renewal");
+  assert(limits.leaseRowsMax >= 1, "leaseRowsMax is 0: no lease would ever be renewed");
   assert(limits.registryCallMs <= limits.leaseRenewMs, "a renewal would be asked for beside the one before");
   assert(limits.tokenFreshMs <= limits.tokenTrustMs, "tokenFreshMs is above tokenTrustMs");
   assert(limits.registryCallMs <= limits.registryVisitorMs, "registryCallMs is above registryVisitorMs");

@@ -31,7 +31,7 @@ import { onTokensChecked } from "./server/life/revoke.ts";
 import { onSettingsChanged } from "./server/life/settings.ts";
 import { onPauseTimer } from "./server/moosicbox/backpressure.ts";
 import { onCertificateAsked, onNameKnown } from "./server/owner/certificates.ts";
-import { onLeasesRenewed, onLeaseTimer, onSweepTimer } from "./server/owner/leases.ts";
+import { keepsRows, onLeasesRenewed, onLeaseTimer, onSweepTimer } from "./server/owner/leases.ts";
 import { sessionOf, touch } from "./server/owner/sessions.ts";
 import { type CallResult, onCallTimer, onRegistryAnswer } from "./server/registry/calls.ts";
 import { parseProxies } from "./server/routing/proxies.ts";
@@ -105,6 +105,7 @@ export function createServer(config: ServerConfig): ServerState {
     tunnels: 0,
     visitorSockets: 0,
     lease: createTimer({ kind: "lease" }),
+    renewal: { round: 0, after: null, begunMs: 0, asked: false, due: false, repairs: 0, beatMs: 0 },
     sweep: createTimer({ kind: "sweep" }),
     drain: createTimer({ kind: "drain" }),
     drainPhase: "none",
@@ -296,6 +297,7 @@ function onResult(
     case "know_name":
       return onNameKnown(state, purpose, result, out);
     case "drop_row":
+    case "delete_node":
     case "sweep":
       return;
     default:
@@ -316,9 +318,11 @@ function isWanted(state: ServerState, purpose: CallPurpose): boolean {
     case "authorize_socket":
     case "claim_row":
       return isOpen(state.sockets.get(purpose.socket));
+    case "renew_leases":
+      return keepsRows(state);
     case "know_name":
     case "drop_row":
-    case "renew_leases":
+    case "delete_node":
     case "check_tokens":
     case "sweep":
       return true;

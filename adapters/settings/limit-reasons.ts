@@ -84,6 +84,7 @@ export const LIMIT_REASONS: { readonly [Name in keyof ServerLimits | keyof Agent
   registryTunnelMs: "an agent waits so long for it",
   registryRetryMs: "between two attempts of a call",
   leaseMs: "a node's tunnels lapse so long after its last renewal",
+  leaseRowsMax: "rows whose leases one call renews",
   leaseRenewMs: "between renewals; a revoked token ends within this and a call",
   sweepMs: "between two clearings of expired rows",
   expiredKeptMs: "an expired token's row is kept for so long",

@@ -15,8 +15,9 @@ export const timersOwned: Property = {
     let patienceMs = 0;
     return {
       begun: ({ serverLimits }) => {
-        callMs = serverLimits.registryCallMs;
-        patienceMs = callMs + Math.max(serverLimits.registryTunnelMs, serverLimits.registryVisitorMs);
+        const { registryCallMs, registryTunnelMs, registryVisitorMs, leaseRenewMs } = serverLimits;
+        callMs = registryCallMs;
+        patienceMs = callMs + Math.max(registryTunnelMs, registryVisitorMs, leaseRenewMs);
       },
       serverStep: (server, event, effects, count) => {
         const { name, nowMs } = server;

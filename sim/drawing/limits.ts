@@ -50,7 +50,8 @@ export function drawServerLimits(random: Random, calm: boolean): ServerLimits {
     graceMs: random.stream("grace").pick([1_000, 5_000, 15_000]),
     continueMs: random.stream("continue").between(100, 1_500),
   };
-  const whole = { ...drawn, ...native };
+  const slices = { leaseRowsMax: random.stream("slices").pick([1, 2, 500]) };
+  const whole = { ...drawn, ...native, ...slices };
   return calm || random.chance(2, 3) ? whole : { ...whole, ...drawTight(random) };
 }
 

@@ -7,13 +7,14 @@
  * parting: the listener is closed, what the kernel had accepted is served, and what runs may run to its end. WebSockets are told
  * 1001 between two of their frames, as soon as their home has moved, and then at the latest; a MoosicBox tunnel is let go
  * when nothing runs on it. `drainMs` after the beginning what lasts is cut, and a moment later all that is left.
- * closing: every socket is told 1001, so that agents move on at once, and rows are deleted.
+ * closing: every socket is told 1001, so that agents move on at once, and rows are deleted, the node's own with them.
  * drained: ordered once, when nothing is left or `CLOSING_MS` have passed.
  */
 import type { ServerEffect } from "../../effects.ts";
 import type { Outbox } from "../../outbox.ts";
 import { sendDrain } from "../../session/send.ts";
 import { arm, disarm } from "../../timers.ts";
+import { leaveRegistry } from "../owner/leases.ts";
 import { touch } from "../owner/sessions.ts";
 import type { Exchange } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
@@ -69,7 +70,9 @@ export function advanceDrain(state: ServerState, out: Outbox<ServerEffect>): voi
     beginClosing(state, out);
   }
   if (state.drainPhase !== "closing" || state.exchanges.size > 0 || state.sockets.size > 0) return;
-  for (const call of state.calls.values()) if (call.purpose.type === "drop_row") return;
+  for (const { purpose } of state.calls.values()) {
+    if (purpose.type === "drop_row" || purpose.type === "delete_node") return;
+  }
   endDrain(state, out);
 }
 
@@ -178,6 +181,7 @@ function beginClosing(state: ServerState, out: Outbox<ServerEffect>): void {
   state.drainPhase = "closing";
   arm(state.timers, state.drain, state.nowMs + CLOSING_MS);
   for (const socket of [...state.sockets.values()]) dismissSocket(state, socket, "draining", out);
+  leaveRegistry(state, out);
 }
 
 function endDrain(state: ServerState, out: Outbox<ServerEffect>): void {

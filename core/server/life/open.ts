@@ -68,6 +68,7 @@ export function onRowClaimed(
 ): void {
   assert(tunnel.kind === "tunnel", "a visitor socket claims a row");
   const superseded = result.type === "connection_upserted" && !result.current;
+  if (result.type === "connection_upserted" && result.current) tunnel.rowRound = state.renewal.round;
   if (tunnel.phase === "claiming") {
     if (result.type === "failed") acceptToClose(state, tunnel, result.cause, out);
     else if (superseded) refuseSocket(state, tunnel, "superseded", undefined, out);

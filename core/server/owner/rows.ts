@@ -7,6 +7,7 @@
  * never removes a successor's; what is lost on the way is put right by the next renewal of leases (`leases.ts`).
  */
 import type { ServerEffect } from "../../effects.ts";
+import type { SocketId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import type { ConnectionRow } from "../../registry.ts";
 import { callRegistry } from "../registry/calls.ts";
@@ -41,6 +42,12 @@ export function claimRow(state: ServerState, tunnel: Tunnel, out: Outbox<ServerE
 /** How a tunnel is named in the registry. */
 export function rowId(state: ServerState, tunnel: Tunnel): string {
   return String(state.config.idBase + tunnel.id);
+}
+
+/** The tunnel that a row names; undefined where it is not there. */
+export function tunnelNamed({ sockets, config }: ServerState, name: string): Tunnel | undefined {
+  const socket = sockets.get((Number(name) - config.idBase) as SocketId);
+  return socket?.kind === "tunnel" ? socket : undefined;
 }
 
 export function isNewer(a: Tunnel, b: Tunnel): boolean {

@@ -140,4 +140,9 @@ function endCall(state: ServerState, id: CallId, call: RegistryCall): void {
 /** Of each duty one call is under way, and at the turn of its period another one for a moment. */
 export const DUTY_CALLS_MAX = 6;
 
-const DUTIES: ReadonlySet<CallPurpose["type"]> = new Set(["renew_leases", "check_tokens", "sweep"]);
+const DUTIES: ReadonlySet<CallPurpose["type"]> = new Set([
+  "renew_leases",
+  "delete_node",
+  "check_tokens",
+  "sweep",
+]);

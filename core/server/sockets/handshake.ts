@@ -143,6 +143,7 @@ function createTunnel(
       ? { hello: createTimer({ kind: "hello", socket: id }), ticket: null, session: null }
       : null,
     claimed: false,
+    rowRound: 0,
     exchanges: new IdTable(),
     slow: new Set(),
     pause: createTimer({ kind: "pause", socket: id }),

@@ -96,9 +96,28 @@ export type CallPurpose =
   | { readonly type: "know_name"; readonly question: CertificateId; readonly clientId: string }
   | { readonly type: "drop_row" }
   | { readonly type: "renew_leases" }
+  | { readonly type: "delete_node" }
   /** The list that was asked about. */
   | { readonly type: "check_tokens"; readonly tokens: readonly HeldToken[] }
   | { readonly type: "sweep" };
+
+/** The renewal of leases: rounds, each a row of slices. */
+export type Renewal = {
+  /** Counted from 1; 0 before the first. */
+  round: number;
+  /** Behind which client id the next slice begins; null at the beginning of a round. */
+  after: string | null;
+  /** Whether a slice is asked for. */
+  asked: boolean;
+  /** When the round began. */
+  begunMs: number;
+  /** Whether its time came while a slice was asked for. */
+  due: boolean;
+  /** Rows that were claimed and deleted in this round. */
+  repairs: number;
+  /** When it is time again for a round, and for a check of tokens. */
+  beatMs: number;
+};
 
 export type RegistryCall = {
   readonly operation: RegistryOperation;
@@ -202,6 +221,7 @@ export type ServerState = {
   tunnels: number;
   visitorSockets: number;
   readonly lease: Timer<TimerOwner>;
+  readonly renewal: Renewal;
   readonly sweep: Timer<TimerOwner>;
   readonly drain: Timer<TimerOwner>;
   drainPhase: "none" | "leaving" | "parting" | "closing" | "drained";

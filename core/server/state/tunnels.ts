@@ -58,6 +58,8 @@ export type Tunnel = SocketBase & {
   fence: number;
   /** Whether its row was asked to be written, so that it has to be deleted in the end. */
   claimed: boolean;
+  /** The latest round of renewals in which its row was there, as far as the registry has said. */
+  rowRound: number;
   /** Requests that were sent on it and that the agent still owes an answer; none where it is native. */
   readonly exchanges: IdTable<ExchangeId, MoosicBoxCarried>;
   /** Those of them whose visitor lags behind by more than the soft limit. */

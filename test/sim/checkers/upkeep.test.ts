@@ -4,7 +4,7 @@ import { renewalOf } from "../../helpers/node-contract.ts";
 import { calls, judge, tick } from "./steps.ts";
 
 test("upkeep wants leases renewed and the registry swept on time", () => {
-  const limits = { leaseRenewMs: 50, sweepMs: 100 };
+  const limits = { leaseRenewMs: 40, registryRetryMs: 10, sweepMs: 100 };
   const renew = calls(1, renewalOf("node-0"));
   const sweep = calls(2, { type: "sweep", keptMs: 0 });
   expect(
@@ -38,4 +38,10 @@ test("upkeep wants leases renewed and the registry swept on time", () => {
       { limits },
     ),
   ).toBe(1);
+  const leave = calls(3, { type: "delete_node", node: "node-0" });
+  const leaves = (...later: Parameters<typeof judge>[1]) => {
+    return judge(upkeep, [[0, tick, renew], [10, tick, leave], ...later], { limits });
+  };
+  expect(leaves([90, tick])).toBe(0);
+  expect(leaves([20, tick, renew])).toBe(1);
 });
