@@ -220,7 +220,17 @@ async function serve(flags: readonly string[], signals: Signals): Promise<void> 
         first: config,
         read: () => readServeConfig(flags, process.env),
         change: (next) => server.change(next),
-        atStart: ["bind", "port", "adminBind", "adminPort", "database", "accessToken", "logFormat"],
+        atStart: [
+          "bind",
+          "port",
+          "adminBind",
+          "adminPort",
+          "database",
+          "accessToken",
+          "logFormat",
+          "peer",
+          "publicUrl",
+        ],
         logger,
       }),
     );

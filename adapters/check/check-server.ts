@@ -12,6 +12,7 @@ export async function checkServer(config: ServeConfig): Promise<readonly Finding
   return [
     await listen("visitors and agents", config.bind, config.port),
     await listen("the operator", config.adminBind, config.adminPort),
+    ...(config.peer === null ? [] : [await listen("other nodes", config.peer.bind, config.peer.port)]),
     ...acceptQueue(await readSomaxconn()),
     await database(config),
     ...ways(config),

@@ -63,8 +63,8 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
   });
   const state = createServer({
     node: `${hostname().slice(0, 40)}-${randomBytes(8).toString("hex")}`,
-    peerUrl: null,
-    publicUrl: null,
+    peerUrl: config.peer?.url ?? null,
+    publicUrl: config.publicUrl,
     idBase: idBaseFrom(randomBytes(ID_BASE_BYTES)),
     accessToken: config.accessToken,
     ...picked(config, SERVER_SETTINGS),

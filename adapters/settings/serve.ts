@@ -20,6 +20,7 @@ import {
   type SqliteSettings,
   trustedProxies,
 } from "./network.ts";
+import { type PeerConfig, peerSettings, peerShape } from "./peer.ts";
 import { configSetting, type Setting } from "./reading/setting.ts";
 import { always, ON_OFF, onOff, token } from "./schemas.ts";
 
@@ -47,6 +48,10 @@ export type ServeConfig = LogConfig & {
   /** IP addresses and CIDR blocks. */
   readonly trustedProxies: readonly string[];
   readonly docsUrl: string | null;
+  /** Null where other nodes do not reach this one. */
+  readonly peer: PeerConfig | null;
+  /** Where agents reach this very node. */
+  readonly publicUrl: string | null;
   readonly limits: ServerLimits;
 };
 
@@ -67,6 +72,7 @@ export const serveSchema = z.object({
   queryTokens: onOff.default(true),
   trustedProxies,
   docsUrl,
+  ...peerShape,
   ...logShape,
   limits: limitsSchema<ServerLimits>(serverLimits, assertServerLimits),
 });
@@ -157,6 +163,7 @@ export const serveSettings: { readonly [Name in keyof typeof serveSchema.shape]:
     repeatable: true,
   },
   docsUrl: docsUrlSetting,
+  ...peerSettings,
   ...logSettings,
   limits: limitSetting,
 };

@@ -5,6 +5,7 @@ import { suggestion } from "../../core/text/nearest.ts";
 import { StartupError } from "../startup-error.ts";
 import { agentSchema, agentSettings, type RunAgentConfig } from "./agent.ts";
 import { proxyFor } from "./connection.ts";
+import { peerOf } from "./peer.ts";
 import { type ConfigFile, type FileSection, OF_ONE_HOME, readConfigFile } from "./reading/config-file.ts";
 import { exposedFlags } from "./reading/flags.ts";
 import { type Environment, givenBeforeFile, readSettings, type SettingSources } from "./reading/reader.ts";
@@ -15,19 +16,22 @@ export type { RunAgentConfig } from "./agent.ts";
 export { LOG_LEVELS, type LogConfig, type LogLevel } from "./log.ts";
 export type { MysqlSettings } from "./mysql-url.ts";
 export type { SqliteSettings } from "./network.ts";
+export type { PeerConfig, PeerTls } from "./peer.ts";
 export type { ServeConfig } from "./serve.ts";
 
 /** Throws `StartupError` with one clear line for anything that cannot be used. */
 export function readServeConfig(args: readonly string[], environment: Environment): ServeConfig {
   const sources = { args, environment, variables: variablesOfAll() };
   const file = fileBeside("serve", settingsOf("serve"), sources);
-  const config = readSettings(serveSchema, serveSettings, { ...sources, file });
+  const texts = readSettings(serveSchema, serveSettings, { ...sources, file });
+  const { peerBind, peerPort, peerUrl, clusterSecrets, peerTlsCert, peerTlsKey, peerTlsCa, ...config } =
+    texts;
   if (config.domain !== null && Object.hasOwn(config.hostnames, config.domain)) {
     throw new StartupError(
       "--hostname gives the name of --domain to a home: agents could not find the server",
     );
   }
-  return config;
+  return { ...config, peer: peerOf(texts) };
 }
 
 /**

@@ -28,6 +28,8 @@ describe("the settings of serve", () => {
       registerAgain: "moosicbox",
       trustedProxies: [],
       docsUrl: null,
+      peer: null,
+      publicUrl: null,
       logLevel: "info",
       logFormat: null,
       limits: serverLimits,
