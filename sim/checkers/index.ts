@@ -54,6 +54,7 @@ import { originFed } from "./origin-fed.ts";
 import { outcomeOnce } from "./outcome-once.ts";
 import { outcomeTrue } from "./outcome-true.ts";
 import { overIsOver } from "./over-is-over.ts";
+import { ownFence } from "./own-fence.ts";
 import { ownTickets } from "./own-tickets.ts";
 import { ownWord } from "./own-word.ts";
 import { paced } from "./paced.ts";
@@ -137,6 +138,7 @@ export const properties: readonly Property[] = [
   resetsAcknowledged,
   socketRoom,
   tickets,
+  ownFence,
   ownTickets,
   timersOwned,
   deadlines,

@@ -294,6 +294,12 @@ export const MUTANTS: readonly Mutant[] = [
     "a name leads to the home that was given it",
     ["name_told"],
   ),
+  mutant(
+    "PB64",
+    "a node that slept past its lease claims what lapsed as if its tunnels had just come",
+    "the newest owner stays",
+    ["own_fence"],
+  ),
 ];
 
 function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {
