@@ -95,6 +95,9 @@ export type ServerEffect =
   | SocketEffect
   /** Stops or resumes reading from the connection; what was read already may still be reported. */
   | { readonly type: "socket_pause"; readonly socket: SocketId; readonly paused: boolean }
+  | OriginEffect
+  /** From now on `origin_request` means this node by that number. What runs of one that had it before goes on. */
+  | { readonly type: "origin_set"; readonly origin: number; readonly url: string }
   | { readonly type: "registry_call"; readonly call: CallId; readonly operation: RegistryOperation }
   /**
    * Hold the password against a hash that `isSalted` takes, outside of the loop: it takes a fraction of a second and some tens of
@@ -122,21 +125,8 @@ export type ServerEffect =
   | { readonly type: "drained" }
   | { readonly type: "report"; readonly report: ServerReport };
 
-export type AgentEffect =
-  | SocketEffect
-  /**
-   * Opens a WebSocket to the server. `target` and `headers` hold secrets: they must not be logged. `protocols` are offered
-   * in this order (RFC 6455 section 4.1); none where it is empty.
-   */
-  | {
-      readonly type: "socket_connect";
-      readonly socket: SocketId;
-      readonly target: string;
-      readonly headers: HeaderList;
-      readonly protocols: readonly string[];
-    }
-  /** One HTTP request to the server; `token` goes into `Authorization: Bearer`. */
-  | { readonly type: "api_call"; readonly call: CallId; readonly target: string; readonly token: string }
+/** HTTP requests: of an agent to services of its home, of a server to other nodes. */
+export type OriginEffect =
   /**
    * One request to a configured origin and to nothing else. `headers` are complete but for the framing of the body and
    * `Connection`, which are the adapter's; an upgrade's are complete.
@@ -164,7 +154,24 @@ export type AgentEffect =
   | { readonly type: "origin_release"; readonly bytes: Uint8Array }
   /** Cancels the request; the adapter frees it at once. */
   | { readonly type: "origin_abort"; readonly exchange: ExchangeId }
-  | { readonly type: "origin_pause"; readonly exchange: ExchangeId; readonly paused: boolean }
+  | { readonly type: "origin_pause"; readonly exchange: ExchangeId; readonly paused: boolean };
+
+export type AgentEffect =
+  | SocketEffect
+  /**
+   * Opens a WebSocket to the server. `target` and `headers` hold secrets: they must not be logged. `protocols` are offered
+   * in this order (RFC 6455 section 4.1); none where it is empty.
+   */
+  | {
+      readonly type: "socket_connect";
+      readonly socket: SocketId;
+      readonly target: string;
+      readonly headers: HeaderList;
+      readonly protocols: readonly string[];
+    }
+  /** One HTTP request to the server; `token` goes into `Authorization: Bearer`. */
+  | { readonly type: "api_call"; readonly call: CallId; readonly target: string; readonly token: string }
+  | OriginEffect
   /** Keeps the client's id and token for the next start. */
   | { readonly type: "state_save"; readonly clientId: string; readonly clientToken: string }
   /** Nothing is left to do: the process may end, with success unless `failure` says why not. */

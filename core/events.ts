@@ -30,6 +30,8 @@ export type ExchangeOpened = {
   readonly expectsContinue: boolean;
   /** IP address of the TCP peer, as the system prints it. */
   readonly peer: string;
+  /** Whether it came to the listener for other nodes. */
+  readonly byPeer?: true;
   readonly nonce: Uint8Array;
 };
 
@@ -95,8 +97,10 @@ export type ServerEvent =
   | { readonly type: "certificate_asked"; readonly question: CertificateId; readonly name: string }
   /** The process was asked to stop: finish what runs, take nothing new. */
   | { readonly type: "drain_requested" }
-  /** The listener is closed, and no connection of a visitor is left but those that exchanges have. */
-  | { readonly type: "visitors_gone" }
+  /** The listener is closed, and no connection of a visitor is left but those that exchanges have. `byPeer`: that of other nodes. */
+  | { readonly type: "visitors_gone"; readonly byPeer?: true }
+  /** Of a request to another node. */
+  | OriginEvent
   /** The settings were read anew, and can be used as they are. */
   | { readonly type: "settings_changed"; readonly settings: ServerSettings };
 
@@ -112,6 +116,46 @@ export type OriginFault =
   | "head_too_large"
   /** What came is not HTTP. */
   | "malformed";
+
+export type OriginFollows = "body" | "end";
+
+/** Of an HTTP request that `origin_request` ordered: of an agent to a service of its home, or of a server to another node. */
+export type OriginEvent =
+  /** An interim response (RFC 9110 section 15.2), 100 included. */
+  | {
+      readonly type: "origin_interim";
+      readonly exchange: ExchangeId;
+      readonly status: number;
+      readonly headers: HeaderList;
+    }
+  /** `bytes` of the request body have left for the kernel. Sums up to all that was ordered, if the origin takes it. */
+  | { readonly type: "origin_flushed"; readonly exchange: ExchangeId; readonly bytes: number }
+  /**
+   * The origin's final response head; 101 where it took an upgrade, and bytes flow both ways from then on. `follows`: what has come of
+   * the response already, and follows at once.
+   */
+  | {
+      readonly type: "origin_head";
+      readonly exchange: ExchangeId;
+      readonly status: number;
+      readonly headers: HeaderList;
+      readonly follows?: OriginFollows;
+    }
+  | {
+      readonly type: "origin_body";
+      readonly exchange: ExchangeId;
+      readonly bytes: Uint8Array;
+      readonly follows?: OriginFollows;
+    }
+  /** The response is complete by its own framing. Last event of an origin request. */
+  | {
+      readonly type: "origin_ended";
+      readonly exchange: ExchangeId;
+      /** Trailer section as received, empty where there is none. */
+      readonly trailers: HeaderList;
+    }
+  /** The request failed. Last event of an origin request; nothing follows an `origin_abort` but this. */
+  | { readonly type: "origin_failed"; readonly exchange: ExchangeId; readonly fault: OriginFault };
 
 /** What kept the agent from an answer of its server, or of the proxy on the way to it. */
 export type ConnectFault = {
@@ -182,32 +226,7 @@ export type AgentEvent =
     }
   /** An `api_call` got no answer. */
   | { readonly type: "api_failed"; readonly call: CallId; readonly fault: ConnectFault }
-  /** An interim response (RFC 9110 section 15.2), 100 included. */
-  | {
-      readonly type: "origin_interim";
-      readonly exchange: ExchangeId;
-      readonly status: number;
-      readonly headers: HeaderList;
-    }
-  /** `bytes` of the request body have left for the kernel. Sums up to all that was ordered, if the origin takes it. */
-  | { readonly type: "origin_flushed"; readonly exchange: ExchangeId; readonly bytes: number }
-  /** The origin's final response head; 101 where it took an upgrade, and bytes flow both ways from then on. */
-  | {
-      readonly type: "origin_head";
-      readonly exchange: ExchangeId;
-      readonly status: number;
-      readonly headers: HeaderList;
-    }
-  | { readonly type: "origin_body"; readonly exchange: ExchangeId; readonly bytes: Uint8Array }
-  /** The response is complete by its own framing. Last event of an origin request. */
-  | {
-      readonly type: "origin_ended";
-      readonly exchange: ExchangeId;
-      /** Trailer section as received, empty where there is none. */
-      readonly trailers: HeaderList;
-    }
-  /** The request failed. Last event of an origin request; nothing follows an `origin_abort` but this. */
-  | { readonly type: "origin_failed"; readonly exchange: ExchangeId; readonly fault: OriginFault }
+  | OriginEvent
   | { readonly type: "drain_requested" }
   /** As of the server. From now on `origin_request` counts these origins. */
   | { readonly type: "settings_changed"; readonly settings: AgentSettings };

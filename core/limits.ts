@@ -4,6 +4,7 @@
  */
 import { assert } from "./assert.ts";
 import { assertEdgeLimits, edgeLimits } from "./edge/limits.ts";
+import { assertPeerLimits, peerLimits } from "./server/peer/limits.ts";
 import { assertSessionLimits, sessionLimits } from "./session/limits.ts";
 
 const KIB = 1024;
@@ -13,6 +14,7 @@ const SECOND = 1000;
 export const serverLimits = {
   ...sessionLimits,
   ...edgeLimits,
+  ...peerLimits,
   /** For this long a session waits for its agent to return. */
   graceMs: 30 * SECOND,
   /** For this long a request waits for a home that was lost a moment ago. */
@@ -207,6 +209,7 @@ export function assertServerLimits(limits: ServerLimits): void {
     assert(Number.isSafeInteger(value) && value >= 0, `${name} is not a whole number of at least 0`);
   }
   assertEdgeLimits(limits);
+  assertPeerLimits(limits);
   for (const name of SERVER_PERIODS) {
     assert(limits[name] >= 1, `${name} is 0: the server would never come to rest`);
   }

@@ -3,7 +3,7 @@
  *
  * This file only tells events apart, and times. `server/carrier.ts` has the seam between a visitor's request and what brings it
  * to its home. The rooms, from the top down: `life/` is how sockets come and go and what hangs on them, `visitor/` a request
- * and its response, `moosicbox/` and `native/` the carriers, `owner/` who has a client id, `sockets/` what every WebSocket
+ * and its response, `moosicbox/`, `native/` and `peer/` the carriers, `owner/` who has a client id, `sockets/` what every WebSocket
  * goes through, `registry/` calls and trust, `state/` what is known, `routing/` what a request asks for. No file imports one
  * of a higher room.
  */
@@ -27,17 +27,20 @@ import {
 import { advanceDrain, onDrainRequested, onDrainTimer } from "./server/life/drain.ts";
 import { onSocketFlushed, onSocketFrame, pumpSessions } from "./server/life/frames.ts";
 import { onRowClaimed, onSocketChecked, onSocketOpened } from "./server/life/open.ts";
+import { admitFromPeer, onConnectionFound, onPeerAnswer } from "./server/life/peers.ts";
 import { onTokensChecked } from "./server/life/revoke.ts";
 import { onSettingsChanged } from "./server/life/settings.ts";
 import { onPauseTimer } from "./server/moosicbox/backpressure.ts";
 import { onCertificateAsked, onNameKnown } from "./server/owner/certificates.ts";
 import { keepsRows, onLeasesRenewed, onLeaseTimer, onSweepTimer } from "./server/owner/leases.ts";
+import { onSeekTimer } from "./server/owner/seeks.ts";
 import { sessionOf, touch } from "./server/owner/sessions.ts";
 import { type CallResult, onCallTimer, onRegistryAnswer } from "./server/registry/calls.ts";
 import { parseProxies } from "./server/routing/proxies.ts";
 import { onTurn, onUpgradeRequested } from "./server/sockets/handshake.ts";
 import { lineDeadlineMs } from "./server/sockets/line.ts";
 import { socketOf } from "./server/sockets/socket.ts";
+import { createPeers } from "./server/state/peers.ts";
 import type { CallPurpose, ServerState } from "./server/state/server.ts";
 import type { TimerOwner } from "./server/state/timers.ts";
 import { onAuthorizationKnown } from "./server/visitor/authorization.ts";
@@ -83,6 +86,7 @@ export function createServer(config: ServerConfig): ServerState {
     touched: [],
     away: new Map(),
     recalled: new Map(),
+    peers: createPeers(),
     begunMs: Number.POSITIVE_INFINITY,
     waiting: 0,
     questions: new Map(),
@@ -112,6 +116,7 @@ export function createServer(config: ServerConfig): ServerState {
     drainAskedMs: Number.POSITIVE_INFINITY,
     partedMs: Number.POSITIVE_INFINITY,
     visitorsGone: false,
+    peersGone: false,
     counters: {
       outcomes: new Map(),
       exchangesOpened: 0,
@@ -156,7 +161,8 @@ export function stepServer(
       onTurn(state, out);
       break;
     case "exchange_opened":
-      admitExchange(state, createExchange(state, event), out);
+      if (event.byPeer === true) admitFromPeer(state, event, out);
+      else admitExchange(state, createExchange(state, event), out);
       break;
     case "exchange_body":
       onRequestBody(state, exchangeOf(state, event.exchange), event.bytes, out);
@@ -203,7 +209,16 @@ export function stepServer(
       onDrainRequested(state, out);
       break;
     case "visitors_gone":
-      state.visitorsGone = true;
+      if (event.byPeer === true) state.peersGone = true;
+      else state.visitorsGone = true;
+      break;
+    case "origin_interim":
+    case "origin_flushed":
+    case "origin_head":
+    case "origin_body":
+    case "origin_ended":
+    case "origin_failed":
+      onPeerAnswer(state, event, out);
       break;
     case "settings_changed":
       onSettingsChanged(state, event.settings, out);
@@ -240,6 +255,8 @@ function onTimer(state: ServerState, owner: TimerOwner, out: Outbox<ServerEffect
       if (ended !== undefined) onResult(state, ended.purpose, ended.result, out);
       return;
     }
+    case "seek":
+      return onSeekTimer(state, owner.clientId, out);
     case "lease":
       return onLeaseTimer(state, out);
     case "sweep":
@@ -282,6 +299,8 @@ function onResult(
         ? onHomeRecalled(state, exchange, purpose.clientId, result, out)
         : onWayRecalled(state, exchange, purpose.clientId, result, out);
     }
+    case "find_connection":
+      return onConnectionFound(state, purpose.clientId, result, out);
     case "confirm_magic_token":
       return onMagicTokenConfirmed(state, exchangeOf(state, purpose.exchange), result, out);
     case "issue_token":
@@ -321,6 +340,7 @@ function isWanted(state: ServerState, purpose: CallPurpose): boolean {
     case "renew_leases":
       return keepsRows(state);
     case "know_name":
+    case "find_connection":
     case "drop_row":
     case "delete_node":
     case "check_tokens":

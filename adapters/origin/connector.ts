@@ -11,6 +11,8 @@ export type OriginConnectorOptions = {
   readonly tlsSkipVerify: boolean;
   /** What an origin is asked for by TLS, and what its certificate has to name; null for the host of its URL. */
   readonly serverName: string | null;
+  /** PEM of what signs its certificate; the system's where left out. */
+  readonly ca?: string;
 };
 
 /** The kernel asks a peer that has been silent for so long whether it is still there. */
@@ -34,7 +36,7 @@ function plainConnector({ host, port, socketPath }: Endpoint): () => net.Socket 
 /** The latest session is offered again, which spares the origin and us the costly part of a handshake. */
 function tlsConnector(
   { host, port }: Endpoint,
-  { tlsSkipVerify, serverName }: OriginConnectorOptions,
+  { tlsSkipVerify, serverName, ca }: OriginConnectorOptions,
 ): () => TLSSocket {
   const options = {
     host,
@@ -43,6 +45,7 @@ function tlsConnector(
     // An address is no name to ask for (RFC 6066 section 3).
     servername: serverName ?? (net.isIP(host) === 0 ? host : ""),
     rejectUnauthorized: !tlsSkipVerify,
+    ...(ca === undefined ? {} : { ca }),
   };
   let session: Buffer | undefined;
   return () => {

@@ -8,8 +8,8 @@
  */
 import type { Socket } from "node:net";
 import { assert, unreachable } from "../../core/assert.ts";
-import type { AgentEffect } from "../../core/effects.ts";
-import type { AgentEvent } from "../../core/events.ts";
+import type { OriginEffect } from "../../core/effects.ts";
+import type { OriginEvent } from "../../core/events.ts";
 import type { ConnectionEvent } from "../../core/http1/events.ts";
 import { IdSet, IdTable } from "../../core/id-table.ts";
 import type { ConnectionId, ExchangeId } from "../../core/ids.ts";
@@ -30,8 +30,7 @@ import { freeWholeBuffer, noteOnlyView } from "../socket/whole-buffers.ts";
 import { OriginConnection } from "./connection.ts";
 import { createConnector, type OriginConnectorOptions } from "./connector.ts";
 
-export type OriginEvent = Extract<AgentEvent, { readonly type: `origin_${string}` }>;
-export type OriginEffect = Extract<AgentEffect, { readonly type: `origin_${string}` }>;
+export type { OriginEffect, OriginEvent };
 export type OriginOptions = OriginConnectorOptions & {
   /**
    * As `origin_request` counts them. `http:` or `https:`, whose path, if any, goes before every target; or `unix:`.
@@ -39,6 +38,8 @@ export type OriginOptions = OriginConnectorOptions & {
    */
   readonly urls: readonly URL[];
   readonly limits: ClientLimits;
+  /** As of the machine. */
+  readonly repeats?: boolean;
   readonly dispatch: (event: OriginEvent) => void;
   /** Told of a bug. Without it, it is thrown at whoever comes upon it. */
   readonly onFatal?: (error: unknown) => void;
@@ -69,6 +70,7 @@ export class Origin {
       state: createOrigins({
         limits,
         basePaths: this.#connectTo(urls),
+        repeats: options.repeats ?? true,
       }),
       step: stepOrigins,
       deadlineMs: originsDeadlineMs,
@@ -94,6 +96,12 @@ export class Origin {
   /** From now on `origin_request` counts these. What runs goes on as it was. */
   change(urls: readonly URL[]): void {
     this.#driver.dispatch({ type: "origins_changed", basePaths: this.#connectTo(urls) });
+  }
+
+  /** From now on `origin_request` means this one by that number, which may be the next one. */
+  set(number: number, url: URL): void {
+    const [basePath = ""] = this.#connectTo([url]);
+    this.#driver.dispatch({ type: "origin_changed", origin: number, basePath });
   }
 
   /** Gives what goes before the targets of each. */

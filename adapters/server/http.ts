@@ -5,6 +5,7 @@
 import { IncomingMessage } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 import { assert, unreachable } from "../../core/assert.ts";
 import { createEdge, type Edge, edgeDeadlineMs, stepEdge } from "../../core/edge/edge.ts";
 import type { EdgeEffect, EdgeEvent, EdgeFact, EdgeOrder } from "../../core/edge/events.ts";
@@ -12,7 +13,7 @@ import type { EdgeLimits } from "../../core/edge/limits.ts";
 import type { HeaderList } from "../../core/http/headers.ts";
 import type { IpBlock } from "../../core/http/ip.ts";
 import { IdTable } from "../../core/id-table.ts";
-import type { ConnectionId } from "../../core/ids.ts";
+import type { ConnectionId, ExchangeId } from "../../core/ids.ts";
 import { monotonicNowMs } from "../clock.ts";
 import { Driver } from "../driver.ts";
 import { codeOf } from "../error-cause.ts";
@@ -26,6 +27,10 @@ export type HttpServerEffect = EdgeOrder;
 export type HttpServerOptions = Listening & {
   readonly dispatch: (event: HttpServerEvent) => void;
   readonly nonce: () => Uint8Array;
+  /** As of the edge's configuration. */
+  readonly nextExchange?: () => ExchangeId;
+  /** Whether it is other nodes that come, over TLS where there is a certificate for it. */
+  readonly forPeers?: { readonly tls: TlsOptions | null };
   /** A monotonic clock in whole milliseconds; the process's own where it is left out. */
   readonly nowMs?: () => number;
   readonly limits: EdgeLimits;
@@ -59,6 +64,9 @@ const QUIET_WITHIN_MS = 200;
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Server;
+  readonly #edge: Edge;
+  /** Below TLS, in its handshake or behind it: of the former the edge does not know. */
+  readonly #rawSockets = new Set<Socket>();
   readonly #driver: Driver<Edge, EdgeEvent, EdgeEffect>;
   readonly #connections = new IdTable<ConnectionId, VisitorConnection>();
   readonly #bodies: CodedBodies;
@@ -71,7 +79,14 @@ export class HttpServer {
   constructor(options: HttpServerOptions) {
     this.#options = options;
     const { limits, trustedProxies } = options;
-    const edge = createEdge({ limits, trustedProxies, date: dateText });
+    const edge = createEdge({
+      limits,
+      trustedProxies,
+      date: dateText,
+      ...(options.nextExchange === undefined ? {} : { nextExchange: options.nextExchange }),
+      ...(options.forPeers === undefined ? {} : { forPeers: true }),
+    });
+    this.#edge = edge;
     this.#driver = new Driver<Edge, EdgeEvent, EdgeEffect>({
       state: edge,
       step: stepEdge,
@@ -88,7 +103,21 @@ export class HttpServer {
       isOpen: (exchange) => edge.turns.has(exchange),
       tell: options.dispatch,
     });
-    this.#server = createServer(LISTENER_OPTIONS, (socket) => this.#accept(socket));
+    const tls = options.forPeers?.tls ?? null;
+    this.#server =
+      tls === null
+        ? createServer(LISTENER_OPTIONS, (socket) => this.#accept(socket))
+        : createTlsServer({ ...LISTENER_OPTIONS, ...tls, handshakeTimeout: limits.headMs }, (socket) =>
+            this.#accept(socket),
+          );
+    // What is in its TLS handshake is no connection of the edge's yet.
+    if (tls !== null) {
+      this.#server.maxConnections = limits.connectionsMax;
+      this.#server.on("connection", (socket: Socket) => {
+        this.#rawSockets.add(socket);
+        socket.once("close", () => this.#rawSockets.delete(socket));
+      });
+    }
   }
 
   /** Resolves to the address that visitors can reach. Rejects with Node's error where it cannot be had. */
@@ -111,6 +140,7 @@ export class HttpServer {
         };
         if (this.#connections.size === 0) this.#onAllGone();
       });
+      for (const socket of this.#rawSockets) socket.destroy();
       for (const connection of this.#connections.values()) {
         if (!connection.isHandedOver) connection.destroy();
       }
@@ -133,6 +163,11 @@ export class HttpServer {
     const id = this.#handedOver.get(request.socket);
     assert(id !== undefined, "a handshake was refused that came from elsewhere");
     if (this.#connections.has(id)) this.#driver.dispatch({ type: "connection_refused", connection: id });
+  }
+
+  /** Whether the exchange came here, and has not ended. */
+  has(exchange: ExchangeId): boolean {
+    return this.#edge.turns.has(exchange);
   }
 
   /** Orders for an exchange that has ended here are ignored: its last event is on the way. */

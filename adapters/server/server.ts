@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { unreachable } from "../../core/assert.ts";
 import type { ServerEffect } from "../../core/effects.ts";
 import type { ServerEvent } from "../../core/events.ts";
-import { ID_BASE_BYTES, idBaseFrom } from "../../core/ids.ts";
+import { type ExchangeId, ID_BASE_BYTES, idBaseFrom } from "../../core/ids.ts";
 import { type ServerSettings as CoreSettings, SERVER_SETTINGS } from "../../core/server/config.ts";
 import {
   createServer,
@@ -33,7 +33,8 @@ import { CertificateQuestions } from "./certificates.ts";
 import { connectionsThatFit } from "./descriptors.ts";
 import { HttpServer } from "./http.ts";
 import { checkPassword } from "./passwords.ts";
-import { createSignature } from "./signature.ts";
+import { Peers } from "./peers.ts";
+import { createPeerHmac, createSignature } from "./signature.ts";
 import { ServerSockets } from "./web-sockets.ts";
 
 export type ServerSettings = ServeConfig & {
@@ -71,6 +72,7 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     build: VERSION,
     sha256: (text) => hash("sha256", text),
     sign: createSignature(config.accessToken),
+    peerHmacs: (config.peer?.secrets ?? []).map(createPeerHmac),
     epochMs: monotonicEpochMs(),
   });
   const snapshot = () => serverSnapshot(state);
@@ -99,7 +101,18 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
   });
   const refused = createRefusalLog(logger, monotonicNowMs);
   const connectionsMax = Math.min(config.limits.connectionsMax, connectionsThatFit());
+  let exchanges = 0;
+  const nextExchange = () => ++exchanges as ExchangeId;
+  const onFault = (cause: string) => {
+    metrics.countConnectionFault(cause);
+    refused(cause);
+  };
+  const onFatal = (error: unknown) => close().finally(() => ended.reject(error));
+  const peers = config.peer
+    ? new Peers({ ...config.peer, limits: config.limits, nextExchange, dispatch, nonce, onFault, onFatal })
+    : null;
   const http = new HttpServer({
+    nextExchange,
     port: config.port,
     bind: config.bind,
     reusePort: config.reusePort,
@@ -109,11 +122,8 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     dispatch,
     nonce,
     onUpgrade: (request, stream, head) => sockets.take(request, stream, head),
-    onFault: (cause) => {
-      metrics.countConnectionFault(cause);
-      refused(cause);
-    },
-    onFatal: (error) => close().finally(() => ended.reject(error)),
+    onFault,
+    onFatal,
   });
   let admin: Admin | undefined;
 
@@ -128,10 +138,25 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
       case "respond_body":
       case "respond_end":
       case "respond_cut":
+        if (peers?.has(effect.exchange) === true) peers.answer(effect);
+        else http.perform(effect);
+        break;
       case "responses_close":
       case "listener_close":
+        http.perform(effect);
+        peers?.answer(effect);
+        break;
       case "proxies_trust":
         http.perform(effect);
+        break;
+      case "origin_set":
+      case "origin_request":
+      case "origin_send":
+      case "origin_send_end":
+      case "origin_release":
+      case "origin_abort":
+      case "origin_pause":
+        peers?.ask(effect);
         break;
       case "upgrade_accept":
       case "upgrade_forward":
@@ -174,6 +199,7 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     driver.stop();
     sockets.close();
     await http.close();
+    await peers?.close();
     await admin?.close();
     await registry.close();
     metrics.close();
@@ -181,6 +207,8 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
   }
 
   try {
+    // Before the first agent comes, for from then on this node is named to others.
+    if (peers !== null) await listening("other nodes", peers.listen());
     const address = await listening("visitors and agents", http.listen());
     admin = await listening(
       "the operator",

@@ -1,4 +1,4 @@
-import { createHmac, scryptSync } from "node:crypto";
+import { createHmac, createSecretKey, scryptSync } from "node:crypto";
 
 /**
  * HMAC-SHA-256 by a key that all servers with the same access token make. Signatures are in browsers' hands, so the key is made
@@ -10,4 +10,10 @@ export function createSignature(accessToken: string): (text: string) => string {
     key ??= scryptSync(accessToken, "culvert session key", 32, { N: 2 ** 14, r: 8, p: 1 });
     return createHmac("sha256", key).update(text).digest("hex");
   };
+}
+
+/** HMAC-SHA-256 by a secret of the cluster, which is long and random, and in nobody's hands but the nodes'. */
+export function createPeerHmac(secret: string): (text: string) => string {
+  const key = createSecretKey(secret, "utf8");
+  return (text) => createHmac("sha256", key).update(text).digest("hex");
 }

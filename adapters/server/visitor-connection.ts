@@ -1,5 +1,6 @@
 /** One visitor's socket: bytes in, bytes out, and its end, in the words of the edge. */
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { EdgeEvent } from "../../core/edge/events.ts";
 import type { ConnectionId } from "../../core/ids.ts";
 import { codeOf } from "../error-cause.ts";
@@ -73,9 +74,11 @@ export class VisitorConnection {
     this.socket.destroy();
   }
 
+  /** Over TLS an end without its alert says as much. */
   reset(): void {
     this.#writer.discard();
-    this.socket.resetAndDestroy();
+    if (this.socket instanceof TLSSocket) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   /** Somebody else reads it and writes to it from here on. */

@@ -9,13 +9,13 @@ import { fireDue, nextDeadlineMs } from "../timers.ts";
 import { acceptConnection, breakOff, closeConnection, removeConnection, wait } from "./connections.ts";
 import type { EdgeEffect, EdgeEvent } from "./events.ts";
 import { grantLooks, lookDeadlineMs, lookOn } from "./looks.ts";
+import { onReturned } from "./opening.ts";
 import {
   closeTurn,
   onBroken,
   onBytes,
   onEnded,
   onHandshakeRefused,
-  onReturned,
   readOn,
   readOnHeld,
   seal,
@@ -151,5 +151,7 @@ function tellIfGone(edge: Edge, out: Outbox<EdgeEffect>): void {
   });
   if (!isGone || edge.isGoneTold) return;
   edge.isGoneTold = true;
-  out.push({ type: "visitors_gone" });
+  out.push(
+    edge.config.forPeers === true ? { type: "visitors_gone", byPeer: true } : { type: "visitors_gone" },
+  );
 }

@@ -17,7 +17,6 @@ import {
   closeConnection,
   cutConnection,
   endSide,
-  forgetLook,
   hasRoom,
   proceedToEnd,
   refuse,
@@ -26,7 +25,8 @@ import {
   wait,
 } from "./connections.ts";
 import type { EdgeEffect } from "./events.ts";
-import { admit, isPersistent } from "./head.ts";
+import { admit } from "./head.ts";
+import { handOver, openHandshake, openTurn } from "./opening.ts";
 import { countUnserved, holdBack, isTooFast, letOn } from "./pace.ts";
 import type { Edge, EdgeConnection, Turn } from "./state.ts";
 import { deliverAhead, onUpgradeBytes, onUpgradeEnded } from "./upgrades.ts";
@@ -194,17 +194,6 @@ export function onBroken(
   refuse(edge, connection, code, [], out);
 }
 
-/** Opens the exchange of a handshake that was handed over and came back: it is with a home service. */
-export function onReturned(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
-  const { handshake } = connection;
-  if (connection.phase !== "handed" || handshake === null) return;
-  connection.phase = "upgrade";
-  connection.handshake = null;
-  connection.sealed = true;
-  openTurn(edge, connection, handshake, { upgrade: true, expectsContinue: false }, out);
-  settle(edge, connection, out);
-}
-
 /** Somebody else has answered a handshake that was handed over, and ends its connection. */
 export function onHandshakeRefused(edge: Edge, connection: EdgeConnection): void {
   if (connection.phase === "handed") countUnserved(edge, connection.address, connection);
@@ -253,79 +242,15 @@ function onHead(edge: Edge, connection: EdgeConnection, head: RequestHead, out: 
       );
     case "handshake":
       // A WebSocket cannot start while an earlier response still needs the connection.
-      if (connection.turns.length === 0) return handOver(edge, connection, head, out);
+      if (connection.turns.length === 0) {
+        return edge.config.forPeers === true
+          ? openHandshake(edge, connection, head, out)
+          : handOver(edge, connection, head, out);
+      }
       return refuse(edge, connection, "bad_request", ["sec-websocket-version", "13"], out);
     case "refused":
       return refuse(edge, connection, admission.code, admission.headers, out);
   }
-}
-
-function handOver(edge: Edge, connection: EdgeConnection, head: RequestHead, out: Outbox<EdgeEffect>): void {
-  const { target, headers } = head;
-  connection.phase = "handed";
-  edge.partingNews = true;
-  connection.handshake = head;
-  for (let piece = takeAhead(connection); piece !== undefined; piece = takeAhead(connection)) {
-    putRequestBytes(connection.reader, piece);
-  }
-  const rest = takeRest(connection.reader);
-  dropAhead(edge, connection);
-  // Who takes it over reads it, and it is read when it comes back.
-  forgetLook(edge, connection);
-  connection.paused = false;
-  out.push({ type: "connection_hand_over", connection: connection.id, target, headers, rest });
-}
-
-function openTurn(
-  edge: Edge,
-  connection: EdgeConnection,
-  head: RequestHead,
-  { upgrade, expectsContinue }: { readonly upgrade: boolean; readonly expectsContinue: boolean },
-  out: Outbox<EdgeEffect>,
-): void {
-  const { method, target, headers, minorVersion } = head;
-  const hasBody = head.hasBody || upgrade;
-  const persistent = isPersistent(head);
-  // RFC 9112 section 9.6: what follows the last request is no request, and must not be done.
-  if (!persistent || edge.closing) connection.sealed = true;
-  const exchange = ++edge.exchangesOpened as ExchangeId;
-  const turn: Turn = {
-    method,
-    minorVersion,
-    persistent,
-    exchange,
-    connection,
-    upgrade,
-    expectsContinue,
-    reads: false,
-    pausedBody: false,
-    requestDone: !hasBody,
-    orders: [],
-    response: "none",
-    framing: "none",
-    closes: false,
-    cut: false,
-    over: false,
-    prepaid: connection.prepaid,
-  };
-  connection.prepaid = false;
-  connection.turns.push(turn);
-  edge.turns.set(exchange, turn);
-  if (head.hasBody) connection.incoming = turn;
-  const { peer } = connection;
-  out.push({
-    type: "exchange_opened",
-    exchange,
-    connection: connection.id,
-    method,
-    target,
-    headers,
-    hasBody,
-    upgrade,
-    expectsContinue,
-    peer,
-    nonce: NO_NONCE,
-  });
 }
 
 type ExchangeFact = Extract<ServerEvent, { readonly type: "exchange_body" | "exchange_body_ended" }>;
@@ -338,5 +263,3 @@ function tell(
 ): void {
   if (turn !== null && !turn.over) out.push(fact(turn.exchange));
 }
-
-const NO_NONCE = new Uint8Array(0);

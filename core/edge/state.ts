@@ -19,6 +19,10 @@ export type EdgeConfig = {
   readonly trustedProxies: readonly IpBlock[];
   /** Now, as the field `Date` has it (RFC 9110 section 5.6.7). */
   readonly date: () => string;
+  /** The number of the next exchange, where another edge counts its own besides; this one's count where left out. */
+  readonly nextExchange?: () => ExchangeId;
+  /** Whether it is other nodes that connect: they bring visitors' requests, and no handshake that is this server's to answer. */
+  readonly forPeers?: true;
 };
 
 /**

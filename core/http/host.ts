@@ -24,6 +24,18 @@ export function requestHost(target: string, headers: HeaderList): Host | null | 
   return named === undefined || named === "" ? undefined : parseAuthority(named);
 }
 
+/** RFC 9112 section 3.2.2: the host of a target in absolute form counts, whatever the field says. */
+export function withTargetsHost(target: string, headers: HeaderList): HeaderList {
+  const authority = authorityOf(target);
+  if (authority === undefined) return headers;
+  const replaced: string[] = [];
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    const name = headers[index] ?? "";
+    replaced.push(name, name.toLowerCase() === "host" ? authority : (headers[index + 1] ?? ""));
+  }
+  return replaced;
+}
+
 /**
  * The client id of the home whose name this is: exactly one label in front of `domain`. Null for everything else, the
  * domain itself, deeper names and the reserved labels included.

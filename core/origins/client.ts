@@ -34,7 +34,7 @@
  *
  * Repeating. A request is sent again, on another connection, only if it is GET, HEAD or OPTIONS without a body, its
  * connection had been kept after another request, and that one was closed by the origin before a byte of the response, or
- * gave unasked bytes. All else that goes wrong fails the exchange. Nothing is repeated on the word of a status.
+ * gave unasked bytes; and by no owner that forbids it (`repeats`). All else that goes wrong fails the exchange. Nothing is repeated on the word of a status.
  *
  * Ends. An upgrade (101, only where one was asked for) leaves raw bytes both ways. The owner's end of it becomes ours, and
  * the origin may go on; the origin's end is the exchange's, and ours follows behind what was sent. Any other connection

@@ -29,7 +29,7 @@ import {
 import type { OriginFact, OriginsEffect, OriginsEvent } from "./events.ts";
 
 import { retire } from "./pool.ts";
-import { configureOrigins } from "./state.ts";
+import { configureOrigin, configureOrigins } from "./state.ts";
 
 export type { OriginFact, OriginOrder, OriginsEffect, OriginsEvent } from "./events.ts";
 
@@ -37,6 +37,8 @@ export type OriginsConfig = {
   readonly limits: ClientLimits;
   /** One for each configured origin: what goes before every target; empty or without a slash at its end. */
   readonly basePaths: readonly string[];
+  /** As of the client. */
+  readonly repeats?: boolean;
 };
 
 export type Origins = {
@@ -45,9 +47,9 @@ export type Origins = {
   readonly client: Client;
 };
 
-export function createOrigins({ limits, basePaths }: OriginsConfig): Origins {
+export function createOrigins({ limits, basePaths, repeats = true }: OriginsConfig): Origins {
   const timers = createTimers<ConnectionTimerOwner>();
-  return { nowMs: 0, timers, client: createClient({ limits, timers, basePaths }) };
+  return { nowMs: 0, timers, client: createClient({ limits, timers, basePaths, repeats }) };
 }
 
 /** When the next `tick` is due, in the milliseconds of `nowMs`; Infinity when nothing is armed. */
@@ -67,8 +69,10 @@ export function stepOrigins(
   origins.nowMs = nowMs;
   take(origins, event, out);
   const { client } = origins;
-  for (let fact = nextFact(client, nowMs, out); fact !== null; fact = nextFact(client, nowMs, out)) {
-    out.push(told(fact));
+  for (let fact = nextFact(client, nowMs, out); fact !== null; ) {
+    const next = nextFact(client, nowMs, out);
+    out.push(told(fact, next?.exchange === fact.exchange ? next.type : null));
+    fact = next;
   }
 }
 
@@ -100,6 +104,9 @@ function take({ client, timers, nowMs }: Origins, event: OriginsEvent, out: Outb
     case "origins_changed":
       retire(client, client.origins, out);
       return configureOrigins(client, event.basePaths);
+    case "origin_changed":
+      retire(client, client.origins.slice(event.origin, event.origin + 1), out);
+      return configureOrigin(client, event.origin, event.basePath);
     case "origins_close":
       return closeClient(client, out);
     default:
@@ -107,20 +114,26 @@ function take({ client, timers, nowMs }: Origins, event: OriginsEvent, out: Outb
   }
 }
 
-function told(fact: ExchangeFact): OriginFact {
+/** `next`: what follows of the same exchange. */
+function told(fact: ExchangeFact, next: ExchangeFact["type"] | null): OriginFact {
   const { exchange } = fact;
+  const follows = next === "body" ? BODY_FOLLOWS : next === "ended" ? END_FOLLOWS : NOTHING_FOLLOWS;
   switch (fact.type) {
     case "interim":
       return { type: "origin_interim", exchange, status: fact.status, headers: fact.headers };
     case "flushed":
       return { type: "origin_flushed", exchange, bytes: fact.bytes };
     case "head":
-      return { type: "origin_head", exchange, status: fact.status, headers: fact.headers };
+      return { type: "origin_head", exchange, status: fact.status, headers: fact.headers, ...follows };
     case "body":
-      return { type: "origin_body", exchange, bytes: fact.bytes, only: fact.only };
+      return { type: "origin_body", exchange, bytes: fact.bytes, only: fact.only, ...follows };
     case "ended":
       return { type: "origin_ended", exchange, trailers: fact.trailers };
     case "failed":
       return { type: "origin_failed", exchange, fault: fact.fault };
   }
 }
+
+const BODY_FOLLOWS = { follows: "body" } as const;
+const END_FOLLOWS = { follows: "end" } as const;
+const NOTHING_FOLLOWS = {};

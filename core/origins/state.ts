@@ -57,6 +57,7 @@ export function clientLimitsOf(
 
 export type Client = {
   readonly limits: ClientLimits;
+  readonly repeats: boolean;
   /** The owner's, who has other timers in it. */
   readonly timers: Timers<unknown>;
   /** Those that requests count. */
@@ -187,14 +188,17 @@ export type ClientOptions = {
   readonly timers: Timers<unknown>;
   /** One for each configured origin. */
   readonly basePaths: readonly string[];
+  /** Whether a request may be sent again at all: it may, where left out. */
+  readonly repeats?: boolean;
 };
 
-export function createClient({ limits, timers, basePaths }: ClientOptions): Client {
+export function createClient({ limits, timers, basePaths, repeats = true }: ClientOptions): Client {
   for (const [name, value] of Object.entries(limits)) {
     assert(Number.isSafeInteger(value) && value >= 0, `${name} is not a whole number of at least 0`);
   }
   const client: Client = {
     limits,
+    repeats,
     timers,
     origins: [],
     originsMade: 0,
@@ -210,11 +214,15 @@ export function createClient({ limits, timers, basePaths }: ClientOptions): Clie
 
 /** From now on requests count these. Each is new, and none of those of before. */
 export function configureOrigins(client: Client, basePaths: readonly string[]): void {
-  client.origins = basePaths.map((basePath) => ({
-    index: client.originsMade++,
-    basePath,
-    idle: [],
-    distrustedUntilMs: 0,
-    parallel: false,
-  }));
+  client.origins = basePaths.map((basePath) => createOrigin(client, basePath));
+}
+
+/** From now on this is what requests mean by that number. It is new. */
+export function configureOrigin(client: Client, number: number, basePath: string): void {
+  assert(number <= client.origins.length, "an origin is configured that follows none");
+  client.origins = client.origins.toSpliced(number, 1, createOrigin(client, basePath));
+}
+
+function createOrigin(client: Client, basePath: string): Origin {
+  return { index: client.originsMade++, basePath, idle: [], distrustedUntilMs: 0, parallel: false };
 }

@@ -2,7 +2,7 @@
  * The seam between an exchange and what brings it to its home. To be read third, after `events.ts` and `effects.ts`.
  *
  * An exchange knows that it is carried, not how: it gives the orders below and takes the facts below. Each carrier has a room
- * (`moosicbox/`, `native/`) that turns orders into frames and frames into facts. A carrier knows an exchange by its id alone;
+ * (`moosicbox/`, `native/`, `peer/`) that turns orders into frames and frames into facts. A carrier knows an exchange by its id alone;
  * what it has to keep of one is a record of its own. `carriers.ts` leads from a record to its room.
  *
  * Orders are carried out at once. Facts are returned, by the call that was given the frame to the top of the server, which
@@ -14,7 +14,11 @@ import type { ExchangeOutcome, FailureCode } from "../failure.ts";
 import type { HeaderList } from "../http/headers.ts";
 import type { ExchangeId } from "../ids.ts";
 import type { Hello } from "../wire/native.ts";
+import type { Access } from "./routing/access.ts";
 import type { Route } from "./routing/shape.ts";
+import type { CarriedHead } from "./state/head.ts";
+
+export type { CarriedHead } from "./state/head.ts";
 
 /** How a carrier takes requests now: piece by piece as they come, whole, or not at this moment although its home is there. */
 export type Intake = "streamed" | "gathered" | "not_now";
@@ -22,9 +26,14 @@ export type Intake = "streamed" | "gathered" | "not_now";
 /** The order that begins an exchange's way. It is answered with the carrier's record, or with a refusal. */
 export type OpenOrder = {
   readonly exchange: ExchangeId;
+  readonly clientId: string;
   readonly request: ExchangeOpened;
   readonly route: Route;
+  /** The mode that let it in by the home's own name; null on the way by `?clientId=`. */
+  readonly access: Access | null;
   readonly passesAuthorization: boolean;
+  /** How often the exchange was sent on its way before. */
+  readonly attempt: number;
   /** The body, for a carrier that takes requests whole; null where there is none, and where it is streamed. */
   readonly payload: string | null;
 };
@@ -77,6 +86,8 @@ export type CarrierFact =
       readonly exchange: ExchangeId;
       readonly code: FailureCode;
       readonly detail: string | null;
+      /** What the visitor is told besides. */
+      readonly headers?: HeaderList;
     }
   /** The agent knows nothing of these any more. */
   | { readonly type: "forgotten"; readonly exchanges: readonly ExchangeId[] }
@@ -95,19 +106,6 @@ export type PieceFact = {
   readonly lastUse: boolean;
   readonly last: boolean;
   readonly trailers: HeaderList;
-};
-
-/** The head of a final response: its status is from 200 to 599, or 101 where it takes an upgrade that the request asked for. */
-export type CarriedHead = {
-  readonly status: number;
-  /** End-to-end fields, with one way at most to tell where the body ends: its length, or else the chunks of the next hop. */
-  readonly headers: HeaderList;
-  /** The body's length if the home declared it, null otherwise. */
-  readonly declaredBytes: number | null;
-  /** Names of the fields that the trailer section of a chunked body will have; empty where none was announced. */
-  readonly trailerNames: string;
-  /** Whether the home leaves it to the server to compress the body. */
-  readonly compressible: boolean;
 };
 
 export const NOT_FINAL = "The head of the answer is not a final response's.";

@@ -10,6 +10,8 @@ import { moosicBoxRefusal, obeyMoosicBox, openMoosicBox, payloadOf } from "./moo
 import { readNativeFrame } from "./native/frames.ts";
 import { hasRoom, obeyNative, openNative, queuedBytesOf } from "./native/requests.ts";
 import { sendableSession } from "./owner/sessions.ts";
+import { hasPeerRoom, obeyPeer, openPeer } from "./peer/requests.ts";
+import type { PeerConnection } from "./state/peers.ts";
 import type { ServerState } from "./state/server.ts";
 import type { Carried, Tunnel } from "./state/tunnels.ts";
 
@@ -28,13 +30,15 @@ export function gatheredBody(parts: readonly Uint8Array[]): string | null | Refu
   return payloadOf(parts);
 }
 
-/** Begins an exchange's way over the tunnel, whose intake is not `not_now`. */
+/** Begins an exchange's way over the tunnel, whose intake is not `not_now`, or to another node. */
 export function openOn(
   state: ServerState,
-  tunnel: Tunnel,
+  way: Tunnel | PeerConnection,
   order: OpenOrder,
   out: Outbox<ServerEffect>,
 ): Carried | Refusal {
+  if ("peerUrl" in way) return openPeer(state, way, order, out);
+  const tunnel = way;
   if (tunnel.native === null) return openMoosicBox(state, tunnel, order, out);
   const session = sendableSession(tunnel.native);
   assert(session !== null, "a request is given to a carrier that takes none");
@@ -47,18 +51,43 @@ export function obey(
   order: CarrierOrder,
   out: Outbox<ServerEffect>,
 ): void {
-  if (carried.carrier === "native") obeyNative(state, carried, order);
-  else obeyMoosicBox(state, carried, order, out);
+  switch (carried.carrier) {
+    case "native":
+      return obeyNative(state, carried, order);
+    case "moosicbox":
+      return obeyMoosicBox(state, carried, order, out);
+    case "peer":
+      return obeyPeer(state, carried, order, out);
+  }
 }
 
 /** Whether the carrier takes more of the request body without an end. */
-export function takesMore(carried: Carried): boolean {
-  return carried.carrier === "moosicbox" || hasRoom(carried);
+export function takesMore(state: ServerState, carried: Carried): boolean {
+  switch (carried.carrier) {
+    case "native":
+      return hasRoom(carried);
+    case "moosicbox":
+      return true;
+    case "peer":
+      return hasPeerRoom(state, carried);
+  }
+}
+
+/** Whether a body is asked for only when the other side does, however long that takes. */
+export function asksForBody(carried: Carried): boolean {
+  return carried.carrier === "peer";
 }
 
 /** Bytes of the request that the carrier holds. */
 export function carriedBytes(carried: Carried): number {
-  return carried.carrier === "native" ? queuedBytesOf(carried) : 0;
+  switch (carried.carrier) {
+    case "native":
+      return queuedBytesOf(carried);
+    case "moosicbox":
+      return 0;
+    case "peer":
+      return carried.queuedBytes;
+  }
 }
 
 /** A piece that was parked and whose turn has come; null where there is none. */

@@ -1,5 +1,6 @@
 /** What must hold in every state between two steps. The simulator checks it after each. */
 import { assert } from "../assert.ts";
+import { queueLength } from "../queue.ts";
 import { checkSession } from "../session/check.ts";
 import { heldBytes } from "../session/state.ts";
 import { isArmed } from "../timers.ts";
@@ -39,6 +40,7 @@ export function checkServer(state: ServerState): void {
     checkTunnelSession(state, clientId, session);
     sessionBytes += session.heldBytes;
   }
+  checkPeers(state);
   assert(sessionBytes === state.sessionBytes, "the held bytes of sessions are not their sum");
   assert(state.touched.length === 0, "something was queued in a step and did not leave at its end");
   checkTimers(state);
@@ -75,6 +77,41 @@ function checkHandshakes({ handshakes, sockets, config }: ServerState): void {
   assert(strangers === handshakes.strangers, "the count of strangers in line is not their number");
   assert(handshakes.ofAgents.size <= coming, "a handshake is remembered that is over");
   assert(handshakes.running <= config.limits.handshakesRunningMax, "more handshakes run than may");
+}
+
+function checkPeers({ peers, exchanges, homes, calls, config }: ServerState): void {
+  let queuedBytes = 0;
+  peers.carried.forEach((carried) => {
+    assert(
+      exchanges.get(carried.exchange)?.carried === carried,
+      "an exchange is at another node that is not carried there",
+    );
+    assert(carried.slot.url !== "", "an exchange is at no node");
+    queuedBytes += carried.queuedBytes;
+  });
+  assert(queuedBytes === peers.queuedBytes, "the bytes on their way to other nodes are not their sum");
+  let sent = 0;
+  for (const { exchanges: count } of peers.slots) sent += count;
+  assert(sent === peers.carried.size, "the exchanges at other nodes are not those of each");
+  assert(peers.slots.length <= config.limits.peersMax, "more nodes are reached than may be");
+  for (const map of [peers.found, peers.lost]) {
+    assert(map.size <= config.limits.foundHomesMax, "more homes elsewhere are remembered than may be");
+  }
+  const { shown, order } = peers.passes;
+  assert(shown.size === queueLength(order), "a pass is forgotten before its time, or after it");
+  assert(shown.size <= config.limits.passesMax, "more passes are remembered than may be");
+  let finding = 0;
+  calls.forEach(({ purpose }) => {
+    if (purpose.type === "find_connection") finding++;
+  });
+  let asked = 0;
+  for (const [clientId, seek] of peers.seeks) {
+    if (seek.asked) asked++;
+    assert(seek.asked !== isArmed(seek.timer), "a home is sought without a question, or with two");
+    assert(seek.asked || seek.asking.length === 0, "an exchange waits for a question that nobody asks");
+    assert(seek.asked || homes.has(clientId) || isArmed(seek.timer), "a home is sought for nobody");
+  }
+  assert(asked === finding, "the registry is asked for a home that nobody seeks");
 }
 
 function checkPasswords({ passwords, passwordsRunning, exchanges, config }: ServerState): void {
@@ -132,6 +169,12 @@ function checkCarried(state: ServerState, { id, clientId, requestPaused }: Excha
     );
     assert(tunnel.exchanges.get(id) === carried, "a tunnel does not know an exchange of its own");
     assert(tunnel.clientId === clientId, "an exchange is on the tunnel of another client id");
+  } else if (carried.carrier === "peer") {
+    assert(
+      state.peers.carried.get(carried.request) === carried,
+      "an exchange is at another node that is not known to be",
+    );
+    assert(carried.sourcePaused === requestPaused, "a visitor is paused for nothing, or not paused");
   } else {
     const { session, stream } = carried;
     assert(state.sessions.get(session.clientId) === session, "an exchange is on a session that has ended");
@@ -223,6 +266,7 @@ function checkTimers(state: ServerState): void {
     const { owner } = timer;
     if (owner.kind === "exchange")
       assert(state.exchanges.has(owner.exchange), "a timer outlived its exchange");
+    if (owner.kind === "seek") assert(state.peers.seeks.has(owner.clientId), "a timer outlived its seek");
     if (owner.kind === "call") assert(state.calls.has(owner.call), "a timer outlived its call");
     if (owner.kind === "grace" || owner.kind === "pump") {
       assert(state.sessions.has(owner.clientId), "a timer outlived its session");

@@ -49,6 +49,8 @@ export type ServerConfig = {
   readonly sha256: (text: string) => string;
   /** HMAC-SHA-256 of the UTF-8 text as lower-case hex, with a key that nodes share which have the same access token. */
   readonly sign: (text: string) => string;
+  /** The same with each secret of the cluster: the first signs, each is good. Empty where no other node is asked anything. */
+  readonly peerHmacs: readonly ((text: string) => string)[];
   /** Wall-clock time at 0 of `nowMs`, in milliseconds since 1970. */
   readonly epochMs: number;
 };

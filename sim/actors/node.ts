@@ -8,6 +8,8 @@ export class Node {
   readonly name: string;
   /** The newest; null where that is gone, although one that it replaced may still be leaving. */
   server: ServerProcess | null = null;
+  /** All that there ever were, by name. */
+  readonly processes = new Map<string, ServerProcess>();
   readonly #world: World;
   readonly #registry: FakeRegistry;
   readonly #settings: ServerSettings;
@@ -54,6 +56,7 @@ export class Node {
     });
     this.#servers.add(server);
     this.server = server;
+    this.processes.set(name, server);
     server.start();
   }
 }

@@ -36,8 +36,9 @@ import { MoosicBoxAgent } from "./moosicbox-agent.ts";
 import { Node } from "./node.ts";
 import { FakeRegistry } from "./registry.ts";
 import { seedTokens } from "./seeded-tokens.ts";
+import { createPeerNetwork } from "./server-peers.ts";
 import type { ServerProcess } from "./server-process.ts";
-import type { SessionHold } from "./session-hold.ts";
+import { heldBySessions } from "./session-hold.ts";
 import { Visitor, type VisitorMood } from "./visitor.ts";
 import { VisitorSocket } from "./visitor-socket.ts";
 
@@ -70,6 +71,8 @@ export class Scene {
   readonly nodes: readonly Node[];
   readonly sites: readonly Site[];
   readonly visits: Visit[] = [];
+  /** By process: what it asks of other nodes goes over this one. */
+  readonly peerPaths = new Map<string, Path>();
   readonly visitorSockets: VisitorSocket[] = [];
   readonly #visitIndex = new VisitIndex();
   readonly #visitors = new Map<number, Visitor>();
@@ -100,6 +103,13 @@ export class Scene {
       ),
       limits: this.serverLimits,
       edgeLimits: { ...edgeLimits, ...scenario.edgeLimits },
+      peers:
+        scenario.peerPath === undefined
+          ? null
+          : createPeerNetwork(world, scenario.peerPath, {
+              paths: this.peerPaths,
+              processes: () => this.nodes.map(({ processes }) => processes),
+            }),
     };
     this.nodes = Array.from(
       { length: scenario.nodes },
@@ -269,12 +279,17 @@ export class Scene {
               world: this.world,
               path: this.visitPath(operation.id),
               keepsConnection: operation.request.quirks?.includes("kept_connection") ?? false,
-              node: () => this.node(site.node),
+              node: () => this.#nodeOf(operation, site),
             },
             { peer, pieceBytesMax },
           );
     this.#connections.set(operation.id, connection);
     return connection;
+  }
+
+  /** Where a balancer leads the visit; where its home is, if there is none. */
+  #nodeOf({ node }: VisitOperation, site: Site): Node {
+    return node === undefined ? this.node(site.node) : at(this.nodes, node % this.nodes.length);
   }
 
   #beginSocket(operation: SocketOperation, site: Site): void {
@@ -322,14 +337,6 @@ function heldBy(server: ServerProcess, tampered: ReadonlySet<string>): Finish["h
     { process, what: "visitor sockets", count: visitorSockets },
     { process, what: "connections without an owner", count: server.connections.count - tunnels },
     ...heldBySessions(process, server.sessionsHold(tampered)),
-  ];
-}
-
-function heldBySessions(process: string, { streams, windowBytes, heldBytes }: SessionHold): Finish["held"] {
-  return [
-    { process, what: "streams", count: streams },
-    { process, what: "bytes of credit that are not back", count: windowBytes },
-    { process, what: "bytes that are not acknowledged", count: heldBytes },
   ];
 }
 

@@ -4,13 +4,13 @@
  */
 
 import { checkEdge } from "../../core/edge/check.ts";
-import { createEdge, edgeDeadlineMs, stepEdge } from "../../core/edge/edge.ts";
+import { createEdge, type Edge, edgeDeadlineMs, stepEdge } from "../../core/edge/edge.ts";
 import type { EdgeEffect, EdgeEvent, EdgeFact, EdgeOrder } from "../../core/edge/events.ts";
 import type { EdgeLimits } from "../../core/edge/limits.ts";
 import type { ServerEffect } from "../../core/effects.ts";
 import { NONCE_BYTES, type ServerEvent } from "../../core/events.ts";
 import { parseIpBlock } from "../../core/http/ip.ts";
-import type { ConnectionId, SocketId } from "../../core/ids.ts";
+import type { ConnectionId, ExchangeId, SocketId } from "../../core/ids.ts";
 import { ConnectionLedger } from "../ledger/connections.ts";
 import type { ServerSide, VisitorLine } from "../network/visitor-line.ts";
 import { newBytes } from "../tools/bytes.ts";
@@ -26,6 +26,10 @@ export type ServerEdgeOptions = {
   readonly limits: EdgeLimits;
   /** Addresses and blocks, as text. */
   readonly trustedProxies: readonly string[];
+  /** Exchanges of all edges of the process have one count. */
+  readonly nextExchange: () => ExchangeId;
+  /** Whether other nodes connect to it, who are no visitors to be held against what visitors see. */
+  readonly forPeers?: true;
   readonly dispatch: (event: ServerEvent) => void;
   /** The handle of a socket whose handshake has come. */
   readonly newSocket: () => SocketId;
@@ -38,6 +42,7 @@ type Handshake = { readonly connection: ConnectionId; readonly rest: Uint8Array 
 
 export class ServerEdge {
   readonly ledger = new ConnectionLedger();
+  readonly #edge: Edge;
   readonly #world: World;
   readonly #agenda: Agenda;
   readonly #options: ServerEdgeOptions;
@@ -51,12 +56,21 @@ export class ServerEdge {
   constructor(world: World, options: ServerEdgeOptions) {
     const { process, limits } = options;
     const trustedProxies = options.trustedProxies.map(parseIpBlock).filter((block) => block !== null);
-    const edge = createEdge({ limits, trustedProxies, date: () => DATE });
+    const { nextExchange, forPeers } = options;
+    const edge = createEdge({
+      limits,
+      trustedProxies,
+      date: () => DATE,
+      nextExchange,
+      ...(forPeers === true ? { forPeers } : {}),
+    });
+    const name = forPeers === true ? `${process.name}:peer-edge` : `${process.name}:edge`;
+    this.#edge = edge;
     this.#world = world;
-    this.#agenda = world.agenda(`${process.name}:edge`);
+    this.#agenda = world.agenda(name);
     this.#options = options;
     this.#loop = process.drive<EdgeEvent, EdgeEffect>({
-      name: `${process.name}:edge`,
+      name,
       machine: {
         step: (nowMs, event, out) => stepEdge(edge, nowMs, event, out),
         deadlineMs: () => edgeDeadlineMs(edge),
@@ -65,12 +79,18 @@ export class ServerEdge {
       tick: { type: "tick" },
       perform: (effect) => this.#perform(effect),
       onStep: (event, effects, count) => {
+        if (forPeers === true) return;
         this.ledger.take(process.nowMs, event, effects, count);
-        const { name, nowMs } = process;
-        world.watch.edgeStep({ name, nowMs, ledger: this.ledger }, event, effects, count);
+        const { nowMs } = process;
+        world.watch.edgeStep({ name: process.name, nowMs, ledger: this.ledger }, event, effects, count);
       },
       inner: BETWEEN_MACHINES,
     });
+  }
+
+  /** Whether the exchange came here, and has not ended. */
+  has(exchange: ExchangeId): boolean {
+    return this.#edge.turns.has(exchange);
   }
 
   /** How many connections there are. */
@@ -97,7 +117,9 @@ export class ServerEdge {
       ended: () => dispatch({ type: "connection_ended", connection }),
       left: (unreadBytes) => {
         const atMs = this.#world.nowUs / 1000;
-        const { name } = this.#options.process;
+        const { forPeers, process } = this.#options;
+        const { name } = process;
+        if (forPeers === true) return;
         this.#world.watch.visitorGone({ process: name, connection, pieces, readBytes, unreadBytes, atMs });
       },
       closed: (cause) => {

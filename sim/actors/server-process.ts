@@ -6,10 +6,11 @@
 import type { EdgeLimits } from "../../core/edge/limits.ts";
 import type { ServerEffect } from "../../core/effects.ts";
 import type { ServerEvent } from "../../core/events.ts";
-import { ID_BASE_BYTES, idBaseFrom } from "../../core/ids.ts";
+import { type ExchangeId, ID_BASE_BYTES, idBaseFrom } from "../../core/ids.ts";
 import type { ServerLimits } from "../../core/limits.ts";
 import type { RegisterAgain } from "../../core/registry/credentials.ts";
 import type { ServerSettings as ServerLiveSettings } from "../../core/server/config.ts";
+import { peerEdgeLimits } from "../../core/server/peer/limits.ts";
 import {
   checkServer,
   createServer,
@@ -31,6 +32,7 @@ import type { Agenda, World } from "../world/world.ts";
 import type { FakeRegistry } from "./registry.ts";
 import { ServerConnections } from "./server-connections.ts";
 import { ServerEdge } from "./server-edge.ts";
+import { type PeerNetwork, ServerPeers } from "./server-peers.ts";
 import { added, NOTHING_HELD, type SessionHold } from "./session-hold.ts";
 
 /** What a check takes on a machine that has little else to do, and on one that has much. */
@@ -46,12 +48,17 @@ export type ServerSettings = {
   readonly hostnames: Readonly<Record<string, string>>;
   readonly limits: ServerLimits;
   readonly edgeLimits: EdgeLimits;
+  /** The way to other nodes; null where each is by itself. */
+  readonly peers: PeerNetwork | null;
 };
 
 /** What no run has otherwise. */
 const FIXED = { domain: DOMAIN, queryTokens: true, docsUrl: null } as const;
 
-/** The wall clock of all servers at 0: nothing of a run depends on the day. */
+/** Whoever comes brings many visitors from one address. */
+const EVERYBODY = ["0.0.0.0/0", "::/0"];
+
+/** The wall clock of all servers when a run begins: nothing of a run depends on the day. */
 const EPOCH_MS = 1_700_000_000_000;
 export class ServerProcess implements SteppedServer {
   readonly process: Process<ServerEvent, ServerEffect>;
@@ -63,6 +70,9 @@ export class ServerProcess implements SteppedServer {
   losesPower = false;
   readonly connections: ServerConnections;
   readonly edge: ServerEdge;
+  /** Where other nodes come, and the way to them; null where there are none. */
+  readonly peerEdge: ServerEdge | null = null;
+  readonly peers: ServerPeers | null = null;
   readonly ledger: Ledger;
   readonly #idBase: number;
   readonly #state: ServerState;
@@ -93,9 +103,27 @@ export class ServerProcess implements SteppedServer {
     this.#idBase = idBaseFrom(random.bytes(ID_BASE_BYTES));
     const writer = new LedgerWriter(this.#idBase);
     this.ledger = writer.ledger;
+    this.process = new Process<ServerEvent, ServerEffect>(world, {
+      name,
+      machine: {
+        step: (nowMs, event, out) => stepServer(this.#state, nowMs, event, out),
+        deadlineMs: () => serverDeadlineMs(this.#state),
+        check: () => checkServer(this.#state),
+      },
+      tick: { type: "tick" },
+      perform: (effect) => this.#perform(effect),
+      onStep: (event, effects, count) => {
+        this.#sizes = null;
+        this.ledger.sleptMs = this.process.sleptMs;
+        writer.take(this.nowMs, event, effects, count);
+        world.watch.serverStep(this, event, effects, count);
+      },
+      onDead: () => this.#onDead(),
+    });
     this.#state = createServer({
       node: name,
-      peerUrl: `http://${name}`,
+      peerUrl: settings.peers === null ? null : `http://${name}`,
+      peerHmacs: (settings.peers?.secrets ?? []).map(signedBy),
       publicUrl: null,
       idBase: this.#idBase,
       accessToken: settings.accessToken,
@@ -109,28 +137,30 @@ export class ServerProcess implements SteppedServer {
       limits: settings.limits,
       sha256: fakeSha256,
       sign: signedBy(settings.accessToken),
-      epochMs: EPOCH_MS,
-    });
-    const state = this.#state;
-    this.process = new Process<ServerEvent, ServerEffect>(world, {
-      name,
-      machine: {
-        step: (nowMs, event, out) => stepServer(state, nowMs, event, out),
-        deadlineMs: () => serverDeadlineMs(state),
-        check: () => checkServer(state),
-      },
-      tick: { type: "tick" },
-      perform: (effect) => this.#perform(effect),
-      onStep: (event, effects, count) => {
-        this.#sizes = null;
-        this.ledger.sleptMs = this.process.sleptMs;
-        writer.take(this.nowMs, event, effects, count);
-        world.watch.serverStep(this, event, effects, count);
-      },
-      onDead: () => this.#onDead(),
+      epochMs: EPOCH_MS + Math.floor((world.nowUs - this.process.clock.read(world.nowUs)) / 1_000),
     });
     const dispatch = (event: ServerEvent) => this.process.dispatch(event);
+    let exchanges = 0;
+    const nextExchange = () => ++exchanges as ExchangeId;
+    const { peers } = settings;
+    if (peers !== null) {
+      const { process } = this;
+      const newSocket = () => this.connections.newSocket();
+      const limits = peerEdgeLimits({ ...settings.limits, ...settings.edgeLimits });
+      this.peers = new ServerPeers(world, process, peers, settings.limits, dispatch);
+      this.peerEdge = new ServerEdge(world, {
+        process,
+        random: world.random(`peers:${name}`),
+        limits,
+        trustedProxies: EVERYBODY,
+        nextExchange,
+        forPeers: true,
+        dispatch,
+        newSocket,
+      });
+    }
     this.edge = new ServerEdge(world, {
+      nextExchange,
       process: this.process,
       random,
       limits: settings.edgeLimits,
@@ -164,7 +194,18 @@ export class ServerProcess implements SteppedServer {
       this.#state,
     );
     const timersArmed = this.#state.timers.heap.length;
-    this.#sizes = { tunnels, visitorSockets, exchanges, heldBytes, waiting, sessions, timersArmed, counters };
+    const seeks = this.#state.peers.seeks.size;
+    this.#sizes = {
+      tunnels,
+      visitorSockets,
+      exchanges,
+      heldBytes,
+      waiting,
+      sessions,
+      timersArmed,
+      seeks,
+      counters,
+    };
     return this.#sizes;
   }
 
@@ -219,13 +260,26 @@ export class ServerProcess implements SteppedServer {
       case "certificate_answer":
         // No proxy stands in front of a simulated server.
         break;
-      case "responses_close":
       case "proxies_trust":
         this.edge.obey(effect);
+        break;
+      case "responses_close":
+        this.edge.obey(effect);
+        this.peerEdge?.obey(effect);
         break;
       case "listener_close":
         this.listening = false;
         this.edge.obey(effect);
+        this.peerEdge?.obey(effect);
+        break;
+      case "origin_set":
+      case "origin_request":
+      case "origin_send":
+      case "origin_send_end":
+      case "origin_release":
+      case "origin_abort":
+      case "origin_pause":
+        this.peers?.order(effect);
         break;
       case "drained":
         this.#world.sometimes("a drain is finished");
@@ -235,13 +289,16 @@ export class ServerProcess implements SteppedServer {
         this.#world.sometimes(serverReportMarks[effect.report.type]);
         break;
       default:
-        this.connections.perform(effect);
+        if ("exchange" in effect && this.peerEdge?.has(effect.exchange) === true) this.peerEdge.obey(effect);
+        else this.connections.perform(effect);
     }
   }
 
   #onDead(): void {
     this.listening = false;
     this.connections.end(this.losesPower);
+    this.peerEdge?.end(this.losesPower);
+    this.peers?.end(this.losesPower);
     this.#onGone();
   }
 }

@@ -1,5 +1,7 @@
 /** What a session of the native protocol holds, at either end. When all work is settled it is nothing, and all windows are whole. */
+
 import { countedBytes, heldBytes, type Session } from "../../core/session/state.ts";
+import type { Finish } from "../record/finish.ts";
 
 export type SessionHold = {
   readonly streams: number;
@@ -16,4 +18,16 @@ export function added(hold: SessionHold, session: Session): SessionHold {
     windowBytes: hold.windowBytes + countedBytes(session),
     heldBytes: hold.heldBytes + heldBytes(session),
   };
+}
+
+/** The same, as what is left at the end of a run. */
+export function heldBySessions(
+  process: string,
+  { streams, windowBytes, heldBytes }: SessionHold,
+): Finish["held"] {
+  return [
+    { process, what: "streams", count: streams },
+    { process, what: "bytes of credit that are not back", count: windowBytes },
+    { process, what: "bytes that are not acknowledged", count: heldBytes },
+  ];
 }

@@ -67,7 +67,9 @@ export function doorsOf(kind: TokenKind): readonly TokenDoor[] {
 const COVER_PATH = /^files\/(artists|albums)\/[^/]+\/[^/]+$/;
 
 export function neededCredential(opened: Opened, place: Place): NeededCredential {
-  const { method, target, headers } = opened;
+  const { method, target, headers, byPeer } = opened;
+  // Another node has seen what its visitor shows.
+  if (byPeer === true) return { kind: "none" };
   if (place.way !== "query") {
     const apart = headerOf(headers, "culvert-authorization");
     const shown = apart ?? headerOf(headers, "authorization") ?? "";

@@ -27,6 +27,7 @@ type Leaving = {
   movedSleptMs: number;
   asked: boolean;
   parted: boolean;
+  peersGone: boolean;
   visitorsGone: boolean;
   /** Since when it is closing. */
   closingMs: number | null;
@@ -35,7 +36,8 @@ type Leaving = {
 export const drains: Property = {
   name: "drains",
   create: (violate, judged) => {
-    const leavingOf = ofEachProcess(newLeaving);
+    let isCluster = false;
+    const leavingOf = ofEachProcess(() => newLeaving(isCluster));
     /** When each deletion of a row was asked for first. */
     const deletions = new Map<string, number>();
     let limits: ServerLimits | null = null;
@@ -48,8 +50,9 @@ export const drains: Property = {
       return false;
     };
     return {
-      begun: ({ serverLimits }) => {
+      begun: ({ serverLimits, scenario }) => {
         limits = serverLimits;
+        isCluster = scenario.peerPath !== undefined;
       },
       serverStep: (process, event, effects, count) => {
         if (limits === null) return;
@@ -72,7 +75,10 @@ export const drains: Property = {
           const says = some(effects, count).some(({ type }) => type === "responses_close");
           if (!says) violate("safety", `${name} drains and does not say so to visitors`);
         }
-        if (event.type === "visitors_gone") leaving.visitorsGone = true;
+        if (event.type === "visitors_gone") {
+          if (event.byPeer === true) leaving.peersGone = true;
+          else leaving.visitorsGone = true;
+        }
         noteMoves(leaving, ledger, nowMs);
         const asked = event.type === "upgrade_requested" ? ledger.sockets.get(event.socket) : undefined;
         if (asked?.kind === "tunnel" && asked.phase !== "leaving")
@@ -105,7 +111,8 @@ export const drains: Property = {
             violate("liveness", `${name} goes on for ${nowMs - movedMs} ms although its agents have moved`);
         }
         const timeIsUp = event.type === "tick" && sinceMs >= drainMs + LASTING_MS;
-        const isDone = ledger.exchanges.size === 0 && leaving.parted && leaving.visitorsGone;
+        const isDone =
+          ledger.exchanges.size === 0 && leaving.parted && leaving.visitorsGone && leaving.peersGone;
         if (isDone || timeIsUp) leaving.closingMs ??= nowMs;
         if (leaving.closingMs === null) return;
         for (const socket of ledger.sockets.values()) {
@@ -119,7 +126,7 @@ export const drains: Property = {
   },
 };
 
-function newLeaving(): Leaving {
+function newLeaving(isCluster: boolean): Leaving {
   return {
     moved: new Set(),
     movedMs: null,
@@ -127,6 +134,7 @@ function newLeaving(): Leaving {
     asked: false,
     parted: false,
     visitorsGone: false,
+    peersGone: !isCluster,
     closingMs: null,
   };
 }

@@ -31,7 +31,8 @@ export const endToEnd: Property = {
           const effect = effects[index];
           if (effect?.type !== "respond" && effect?.type !== "respond_head") continue;
           const exchange = ledger.exchanges.get(effect.exchange);
-          if (exchange === undefined) continue;
+          // Another node says it to its visitor.
+          if (exchange === undefined || exchange.opened.byPeer === true) continue;
           judged();
           const origin = headerOf(exchange.opened.headers, "origin");
           const may = origin !== undefined && readers?.isReader(name, origin) === true;

@@ -7,6 +7,7 @@ import type { ServerEvent } from "../../core/events.ts";
 import type { SocketId } from "../../core/ids.ts";
 import type { ServerLimits } from "../../core/limits.ts";
 import type { LedgerExchange } from "../ledger/exchange.ts";
+import { passIn } from "../ledger/pass.ts";
 import type { Property } from "../record/checker.ts";
 import type { SteppedServer } from "../record/stepped.ts";
 import { ACCESS_TOKEN, accessOf, isPasswordOf } from "../scenario/request.ts";
@@ -57,6 +58,7 @@ export const granted: Property = {
         "upgrade_accept",
         "exchange_read",
         "respond",
+        "origin_request",
         "socket_send_text",
         "socket_send_packet",
         "socket_ping",
@@ -158,6 +160,12 @@ function wrongWith(
         return undefined;
       return wrongGrant(told, exchange, server, limits, event);
     }
+    case "origin_request": {
+      const exchange = server.ledger.asked.find(({ elsewhere }) => elsewhere === effect.exchange);
+      if (exchange === undefined) return undefined;
+      const clientId = passIn(effect.headers)?.clientId ?? "";
+      return wrongHome(told, exchange, clientId) ?? wrongGrant(told, exchange, server, limits, event);
+    }
     case "socket_send_text": {
       if (told.doomed.has(effect.socket)) return `serves socket ${effect.socket}, which nobody let in`;
       // One step may send several frames through one tunnel, of which not all ask.
@@ -198,11 +206,13 @@ function isOwnSuccess({ tunnel, opened }: LedgerExchange, status: number): boole
 function wrongHome(told: Told, exchange: LedgerExchange, clientId: string): string | null {
   const needed = neededCredential(exchange.opened, exchange.place);
   const wanted =
-    needed.kind === "magic"
-      ? told.magic.get(needed.tokenHash)
-      : "clientId" in needed
-        ? needed.clientId
-        : undefined;
+    exchange.opened.byPeer === true
+      ? exchange.pass?.clientId
+      : needed.kind === "magic"
+        ? told.magic.get(needed.tokenHash)
+        : "clientId" in needed
+          ? needed.clientId
+          : undefined;
   return wanted === clientId ? null : `sends exchange ${exchange.id} to ${clientId}, which it is not for`;
 }
 

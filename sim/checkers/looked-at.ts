@@ -25,6 +25,9 @@ class Told {
   /** Client ids that the registry does not know, or knows to want a token. */
   readonly hidden = new Map<string, number>();
   readonly modes = new Map<string, Mode[]>();
+  /** Of homes that another node has: since when that is known, and what the registry remembers of whom they let visit. */
+  readonly foundMs = new Map<string, number>();
+  readonly recalled = new Map<string, string>();
 
   hear(event: ServerEvent, { nowMs, ledger }: SteppedServer): void {
     if (event.type === "registry_answered") this.#hearAnswer(event, nowMs);
@@ -51,22 +54,27 @@ class Told {
       this.bad.set(door, nowMs);
     if (question?.type === "find_magic_token" && outcome.type === "magic_token_found")
       if (outcome.clientId === null) this.bad.set(`magic ${question.tokenHash}`, nowMs);
+    if (question?.type === "find_connection" && outcome.type === "connection_found")
+      if (outcome.connection?.peerUrl != null) this.foundMs.set(question.clientId, nowMs);
+    if (question?.type === "recall_home" && outcome.type === "home_recalled")
+      this.recalled.set(question.clientId, outcome.home?.access ?? "token");
     if (question?.type === "recall_home" && outcome.type === "home_recalled")
       if ((outcome.home?.access ?? "token") === "token") this.hidden.set(question.clientId, nowMs);
   }
 }
 
 /** For how long a process may go by what it was told: the registry's answer, and the mode of a home that was here. */
-type Bounds = { readonly freshMs: number; readonly awayMs: number };
+type Bounds = { readonly freshMs: number; readonly awayMs: number; readonly foundMs: number };
 
 export const lookedAt: Property = {
   name: "looked_at",
   create: (violate, judged) => {
-    let bounds: Bounds = { freshMs: 0, awayMs: 0 };
+    let bounds: Bounds = { freshMs: 0, awayMs: 0, foundMs: 0 };
     const toldTo = ofEachProcess(() => new Told());
     return {
-      begun: ({ serverLimits: { recallFreshMs, waitMs, graceMs } }) => {
-        bounds = { freshMs: recallFreshMs, awayMs: Math.max(waitMs, graceMs) };
+      begun: ({ serverLimits: { recallFreshMs, waitMs, graceMs, findFreshMs, tokenTrustMs } }) => {
+        const foundMs = Math.max(findFreshMs, tokenTrustMs);
+        bounds = { freshMs: recallFreshMs, awayMs: Math.max(waitMs, graceMs), foundMs };
       },
       sees: ["registry_answered", "registry_call", "upgrade_requested", "socket_closed", "respond"],
       serverStep: (server, event, effects, count) => {
@@ -109,6 +117,10 @@ function wasLookedAt(exchange: LedgerExchange, told: Told, bounds: Bounds): bool
       const isTokenBad = !/^bearer +\S+ *$/i.test(shown) || isBad(doorKey("visitor", tokenHash, clientId));
       const isHidden = (told.hidden.get(clientId) ?? Number.NEGATIVE_INFINITY) >= openedMs - bounds.freshMs;
       if (isHidden && isTokenBad) return true;
+      const isElsewhere =
+        (told.foundMs.get(clientId) ?? Number.NEGATIVE_INFINITY) >= openedMs - bounds.foundMs;
+      const recalled = told.recalled.get(clientId) ?? "public";
+      if (isElsewhere && recalled.startsWith("basic") && !isPassword(shown, recalled)) return true;
       return (told.modes.get(clientId) ?? []).some(({ access, leftMs }) => {
         if (access === "token") return isTokenBad && leftMs >= openedMs - bounds.awayMs;
         return access !== "public" && leftMs >= openedMs && !isPassword(shown, access);

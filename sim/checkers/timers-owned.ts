@@ -36,8 +36,8 @@ export const timersOwned: Property = {
         // Counting owners takes as long as there are many; a timer that nobody owns stays until it fires.
         if (server.ledger.steps % STEPS_PER_COUNT !== 1) return;
         judged();
-        const { timersArmed, waiting, sessions } = server.snapshot();
-        const owners = ownersOf(server, sessions) + calls.size + waiting;
+        const { timersArmed, waiting, sessions, seeks } = server.snapshot();
+        const owners = ownersOf(server, sessions) + calls.size + waiting + seeks;
         if (timersArmed <= owners) return;
         violate(
           "safety",

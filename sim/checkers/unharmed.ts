@@ -27,7 +27,9 @@ export const unharmed: Property = {
           const effect = effects[index];
           if (effect?.type !== "report" || effect.report.type !== "exchange_ended") continue;
           for (const { opened } of ledger.touched) {
-            outcomes.set(tellingPart(opened.method, opened.target), effect.report.outcome);
+            // Of two nodes, one may have come to its limit, and the other to what follows from that.
+            const visit = tellingPart(opened.method, opened.target);
+            if (!isLimit(outcomes.get(visit) ?? "completed", 0)) outcomes.set(visit, effect.report.outcome);
           }
         }
       },
@@ -86,7 +88,7 @@ function firstTouchesMs({ scenario, targetOf }: Setting): number[] {
 }
 
 function touches(
-  { homes, operations }: Scenario,
+  { homes, operations, peerPath }: Scenario,
   counted: FaultTarget,
   target: number,
   home: number,
@@ -95,7 +97,8 @@ function touches(
     case "home":
       return target === home;
     case "node":
-      return target === homes[home]?.node;
+      // In a cluster visitors come to any node.
+      return peerPath !== undefined || target === homes[home]?.node;
     case "visit":
       return operations.some(({ id, home: whose }) => id === target && whose === home);
     case "world":

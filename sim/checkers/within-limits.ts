@@ -49,7 +49,7 @@ function excessOfExchanges({ ledger }: SteppedServer, limits: ServerLimits): str
     let inFlight = 0;
     for (const exchange of ledger.exchanges.values()) {
       if (exchange.phase === "asked" || exchange.phase === "reading") inFlight++;
-      if (exchange.phase === "asked" && exchange.tunnel === tunnel) onTunnel++;
+      if (exchange.phase === "asked" && tunnel !== null && exchange.tunnel === tunnel) onTunnel++;
     }
     if (onTunnel > limits.tunnelExchangesMax) return `${onTunnel} requests of one tunnel`;
     if (inFlight > limits.exchangesMax) return `${inFlight} requests in flight`;

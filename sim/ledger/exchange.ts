@@ -3,6 +3,7 @@ import type { ServerEvent } from "../../core/events.ts";
 import type { ExchangeId, SocketId } from "../../core/ids.ts";
 import { headerOf } from "../tools/headers.ts";
 import type { NativeFrame } from "../wire/native.ts";
+import { asVisitors, passIn, type SeenPass } from "./pass.ts";
 import { type Place, placeOf } from "./place.ts";
 import { type SeenPacket, sameContent } from "./seen-packet.ts";
 
@@ -15,7 +16,10 @@ export class LedgerExchange {
   readonly id: ExchangeId;
   /** Its id on the wire. */
   readonly requestId: number;
+  /** As the visitor made it, also where another node has brought it. */
   readonly opened: Opened;
+  /** What that node tells of it; null where it has no such field. */
+  readonly pass: SeenPass | null;
   readonly openedMs: number;
   /** Whether the visitor asked for all or nothing. */
   readonly blocking: boolean;
@@ -31,6 +35,11 @@ export class LedgerExchange {
   sessionBytes = 0;
   /** Its home's agent speaks the native protocol; known from the first order on that says so. */
   native = false;
+  /** The number of its request to another node, which has its home; null where it went to none. */
+  elsewhere: ExchangeId | null = null;
+  /** Of its answer: came from there, and is passed on with what follows at once. */
+  heldBack = 0;
+  headHeld = false;
   /** Its request body was asked for, is held up, and has come whole. */
   reads = false;
   bodyPaused = false;
@@ -88,7 +97,8 @@ export class LedgerExchange {
   constructor(opened: Opened, idBase: number, nowMs: number) {
     this.id = opened.exchange;
     this.requestId = idBase + opened.exchange;
-    this.opened = opened;
+    this.pass = passIn(opened.headers);
+    this.opened = asVisitors(opened, this.pass);
     this.blocking = headerOf(opened.headers, "culvert-response") === "blocking";
     this.openedMs = nowMs;
     this.place = placeOf(opened);

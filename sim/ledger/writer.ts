@@ -7,17 +7,20 @@ import { LedgerExchange } from "./exchange.ts";
 import { Ledger } from "./ledger.ts";
 import { NativeFrames } from "./native-frames.ts";
 import { Packets } from "./packets.ts";
+import { PeerAnswers } from "./peer-answers.ts";
 import { isInPlace, type LedgerSocket, socketOf } from "./socket.ts";
 
 export class LedgerWriter {
   readonly ledger: Ledger;
   readonly #nativeFrames: NativeFrames;
   readonly #packets: Packets;
+  readonly #peers: PeerAnswers;
 
   constructor(idBase: number) {
     this.ledger = new Ledger(idBase);
     this.#nativeFrames = new NativeFrames(this.ledger);
     this.#packets = new Packets(this.ledger);
+    this.#peers = new PeerAnswers(this.ledger);
   }
 
   /** Writes down one step, after it. */
@@ -78,6 +81,14 @@ export class LedgerWriter {
       }
       case "registry_answered":
         this.#answered(event);
+        break;
+      case "origin_interim":
+      case "origin_flushed":
+      case "origin_head":
+      case "origin_body":
+      case "origin_ended":
+      case "origin_failed":
+        this.#peers.told(event);
         break;
       case "drain_requested":
         if (this.ledger.drainAskedMs !== null) break;
@@ -188,6 +199,9 @@ export class LedgerWriter {
         break;
       case "registry_call":
         this.ledger.calls.set(effect.call, { operation: effect.operation, askedMs: this.ledger.nowMs });
+        break;
+      case "origin_request":
+        this.#peers.asked(effect);
         break;
       case "report":
         // One that is open may still be turned away.

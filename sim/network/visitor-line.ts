@@ -30,6 +30,8 @@ type Segment = {
   readonly kind: "bytes" | "fin" | "reset";
   readonly bytes: Uint8Array;
   readonly size: number;
+  /** To be told when it has left for the kernel. */
+  readonly left?: (() => void) | undefined;
 };
 
 const NO_BYTES = new Uint8Array(0);
@@ -77,7 +79,7 @@ export class VisitorLine implements Connection {
       ...shared,
       direction: "up",
       reader: host,
-      sent: () => {},
+      sent: ({ left }) => left?.(),
       arrived: (segment) => this.#onUp(segment),
     });
     this.#down = new Pipe<Segment>({
@@ -93,11 +95,13 @@ export class VisitorLine implements Connection {
 
   // The visitor's end.
 
-  send(bytes: Uint8Array): void {
+  /** `left` is called when all of it has left for the kernel. */
+  send(bytes: Uint8Array, left?: () => void): void {
     if (this.#visitorEnded) return;
     for (let at = 0; at < bytes.length; at += READ_BYTES_MAX) {
       const piece = bytes.length <= READ_BYTES_MAX ? bytes : bytes.slice(at, at + READ_BYTES_MAX);
-      this.#up.send({ kind: "bytes", bytes: piece, size: piece.length });
+      const isLast = at + piece.length === bytes.length;
+      this.#up.send({ kind: "bytes", bytes: piece, size: piece.length, left: isLast ? left : undefined });
     }
   }
 

@@ -40,6 +40,8 @@ export type ServerSizes = {
   /** Of native agents, those included that are away for the moment. */
   readonly sessions: number;
   readonly timersArmed: number;
+  /** Homes that the registry is asked about, now or before long. */
+  readonly seeks: number;
   readonly counters: {
     readonly outcomes: ReadonlyMap<string, number>;
     readonly exchangesOpened: number;

@@ -33,6 +33,8 @@ export type Scenario = {
   /** From a node to the registry and back. */
   readonly registryLatencyUs: number;
   readonly visitorPath: PathSettings;
+  /** Between nodes, which are one cluster then; each is by itself where left out. */
+  readonly peerPath?: PathSettings;
   /** Origins whose pages may read answers; any, where left out. */
   readonly corsOrigins?: readonly string[];
   /** Addresses and blocks of proxies whose word on the visitor is believed; nobody's, where left out. */
@@ -104,6 +106,8 @@ export type VisitOperation = {
   readonly answer: AnswerSpec;
   /** Bytes the visitor reads per millisecond; 0 reads as fast as they come. */
   readonly readBytesPerMs: number;
+  /** The node that a balancer leads it to; where its home is led to, if left out. */
+  readonly node?: number;
   readonly leaves: LeaveSpec | null;
   /** A connection of its own, spoken to in the plainest way and closed after the answer, where left out. */
   readonly connection?: ConnectionSpec;

@@ -105,7 +105,7 @@ function unitOf(name: string): string {
 function notesOfLimits(command: "serve" | "agent"): ReadonlyMap<string, string> {
   const [servers = "", agents = ""] = readDocument("core/limits.ts").split("export const agentLimits");
   const both = readDocument("core/session/limits.ts");
-  const source = both + (command === "serve" ? servers + readDocument("core/edge/limits.ts") : agents);
+  const source = both + (command === "serve" ? servers + COMMON.map(readDocument).join("") : agents);
   const notes = new Map<string, string>();
   for (const [, comment = "", name = ""] of source.matchAll(COMMENTED)) {
     notes.set(
@@ -118,6 +118,9 @@ function notesOfLimits(command: "serve" | "agent"): ReadonlyMap<string, string> 
   }
   return notes;
 }
+
+/** Limits of a server that are not in the list itself. */
+const COMMON = ["core/edge/limits.ts", "core/server/peer/limits.ts"];
 
 /** A member of an object with a doc comment over it. */
 const COMMENTED = /^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n {2}(\w+):/gm;

@@ -56,6 +56,8 @@ export class TestServer {
   holdsPasswords = false;
   /** Answers about certificates, each with its question. */
   readonly certificates: string[] = [];
+  /** What other nodes are to be asked. */
+  readonly peerOrders: Extract<ServerEffect, { readonly type: `origin_${string}` }>[] = [];
   /** How many were ever checked. */
   passwordsChecked = 0;
   listens = true;
@@ -94,6 +96,7 @@ export class TestServer {
       build: "test",
       limits: { ...serverLimits, ...limits },
       sha256,
+      peerHmacs: [],
       sign: (text) => createHmac("sha256", "secret-key").update(text).digest("hex"),
       epochMs: 1_700_000_000_000,
       ...config,
@@ -298,6 +301,15 @@ export class TestServer {
         this.listens = false;
         // Visitors of this harness have no connections that an exchange does not have.
         if (!this.holdsVisitors) this.dispatch({ type: "visitors_gone" });
+        return;
+      case "origin_set":
+      case "origin_request":
+      case "origin_send":
+      case "origin_send_end":
+      case "origin_release":
+      case "origin_abort":
+      case "origin_pause":
+        this.peerOrders.push(effect);
         return;
       case "drained":
         expect(this.isDrained).toBe(false);

@@ -10,6 +10,7 @@ import { onTestFinished } from "vitest";
 import { type RunningAgent, startAgent as runAgent } from "../../adapters/agent/agent.ts";
 import { createLogger } from "../../adapters/operator/log.ts";
 import { type RunningServer, startServer as runServer } from "../../adapters/server/server.ts";
+import type { PeerConfig } from "../../adapters/settings/peer.ts";
 import { readServeConfig } from "../../adapters/settings/settings.ts";
 import { StartupError } from "../../adapters/startup-error.ts";
 import type { AgentLimits, ServerLimits } from "../../core/limits.ts";
@@ -33,6 +34,8 @@ export type ServerOptions = {
   readonly port?: number;
   /** Further flags, such as `--domain=tunnel.test`. */
   readonly flags?: readonly string[];
+  /** The way to other nodes. */
+  readonly peer?: PeerConfig;
 };
 
 export type Server = {
@@ -64,7 +67,12 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const log = new Log();
   const limits = { ...config.limits, drainMs: DRAIN_MS, ...options.limits };
   const running = await runServer(
-    { ...config, limits, accessToken: ACCESS_TOKEN },
+    {
+      ...config,
+      limits,
+      accessToken: ACCESS_TOKEN,
+      ...(options.peer === undefined ? {} : { peer: options.peer }),
+    },
     createLogger("debug", log),
   );
   // A bug ends the server, and must fail the test wherever that waits.

@@ -14,6 +14,7 @@ import type { ServerEffect } from "../../effects.ts";
 import type { Outbox } from "../../outbox.ts";
 import { sendDrain } from "../../session/send.ts";
 import { arm, disarm } from "../../timers.ts";
+import { hasPeers } from "../owner/found.ts";
 import { leaveRegistry } from "../owner/leases.ts";
 import { touch } from "../owner/sessions.ts";
 import type { Exchange } from "../state/exchange.ts";
@@ -42,8 +43,8 @@ export function onDrainRequested(state: ServerState, out: Outbox<ServerEffect>):
     type: "report",
     report: { type: "draining", exchanges: state.exchanges.size, tunnels: state.tunnels },
   });
-  // Nobody who is away will be let in again.
-  failWaiting(state, out);
+  // Nobody who is away will be let in again here.
+  if (!hasPeers(state)) failWaiting(state, out);
   for (const session of [...state.sessions.values()]) {
     if (session.tunnel === null) {
       giveUpSession(state, session, out);
@@ -66,7 +67,7 @@ export function onDrainTimer(state: ServerState, out: Outbox<ServerEffect>): voi
 
 /** Called after each step of a draining server. */
 export function advanceDrain(state: ServerState, out: Outbox<ServerEffect>): void {
-  if (state.drainPhase === "parting" && state.exchanges.size === 0 && state.visitorsGone) {
+  if (state.drainPhase === "parting" && state.exchanges.size === 0 && isLeftAlone(state)) {
     beginClosing(state, out);
   }
   if (state.drainPhase !== "closing" || state.exchanges.size > 0 || state.sockets.size > 0) return;
@@ -74,6 +75,10 @@ export function advanceDrain(state: ServerState, out: Outbox<ServerEffect>): voi
     if (purpose.type === "drop_row" || purpose.type === "delete_node") return;
   }
   endDrain(state, out);
+}
+
+function isLeftAlone(state: ServerState): boolean {
+  return state.visitorsGone && (state.peersGone || !hasPeers(state));
 }
 
 function look(state: ServerState, out: Outbox<ServerEffect>): void {

@@ -1,6 +1,7 @@
 /** Which tunnel a home's requests go through. */
 import type { ServerEffect } from "../../effects.ts";
 import type { Outbox } from "../../outbox.ts";
+import { forgetElsewhere } from "../owner/found.ts";
 import { homeOf, tunnelOf } from "../owner/homes.ts";
 import { claimRow } from "../owner/rows.ts";
 import type { Home, ServerState } from "../state/server.ts";
@@ -17,6 +18,7 @@ export function takeHome(state: ServerState, tunnel: Tunnel, out: Outbox<ServerE
   out.push({ type: "report", report: { type: "tunnel_accepted", socket: id, clientId, protocol } });
   state.away.delete(clientId);
   state.recalled.delete(clientId);
+  forgetElsewhere(state, clientId);
   for (const exchange of takeWaiting(state, clientId)) readmitExchange(state, exchange, tunnel, out);
 }
 

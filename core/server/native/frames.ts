@@ -7,13 +7,13 @@ import { type Received, receiveFrame } from "../../session/receive.ts";
 import { resetStream } from "../../session/send.ts";
 import type { Stream } from "../../session/state.ts";
 import { decodeHello } from "../../wire/native.ts";
+import { responseHead } from "../answer-head.ts";
 import { type CarrierFact, NOT_FINAL } from "../carrier.ts";
 import { markAway } from "../owner/homes.ts";
 import { touch } from "../owner/sessions.ts";
 import { reportProtocolError } from "../sockets/protocol-error.ts";
 import type { ServerState } from "../state/server.ts";
 import type { NativeCarried, NativeTunnel, Tunnel, TunnelSession } from "../state/tunnels.ts";
-import { responseHead } from "./heads.ts";
 
 export function readNativeFrame(
   state: ServerState,

@@ -3,6 +3,7 @@ import type { ExchangeId, SocketId } from "../../ids.ts";
 import type { Access } from "../routing/access.ts";
 import type { Home, ServerState } from "../state/server.ts";
 import type { Tunnel } from "../state/tunnels.ts";
+import { wasLostElsewhere } from "./found.ts";
 import { recalledHome, wasLostLately } from "./recalled.ts";
 
 /** A server that leaves serves whoever comes, until it sends its agents away. */
@@ -45,7 +46,10 @@ export function markAway(state: ServerState, clientId: string, access: Access): 
 /** Whether a request that cannot be sent now is worth keeping for a while. */
 export function isExpected(state: ServerState, clientId: string): boolean {
   return (
-    state.sessions.has(clientId) || awayHome(state, clientId) !== undefined || wasLostLately(state, clientId)
+    state.sessions.has(clientId) ||
+    awayHome(state, clientId) !== undefined ||
+    wasLostLately(state, clientId) ||
+    wasLostElsewhere(state, clientId)
   );
 }
 

@@ -9,6 +9,7 @@ import type { Timer } from "../../timers.ts";
 import type { Access } from "../routing/access.ts";
 import type { Session } from "../routing/session-cookie.ts";
 import type { Route } from "../routing/shape.ts";
+import type { Hop } from "./peers.ts";
 import type { TimerOwner } from "./timers.ts";
 import type { Carried } from "./tunnels.ts";
 
@@ -33,6 +34,12 @@ export type Exchange = {
   waitsUntilMs: number | null;
   /** Whether the registry was asked what it knows of its home. */
   recalled: boolean;
+  /** What another node says of it, where it came by one; null where it is a visitor's own. */
+  readonly hop: Hop | null;
+  /** Whether the registry was asked which node has its home; how often it was sent to one; the last row that led it astray. */
+  sought: boolean;
+  hops: number;
+  misled: string | null;
   /** The check of the password that it showed, while it waits for that. */
   check: CheckId | null;
   /** What let it in, or is looked up for that; null where no token of the registry did. */

@@ -11,6 +11,7 @@ import type { ServerConfig } from "../config.ts";
 import type { Access } from "../routing/access.ts";
 import type { TokenDoor } from "../routing/shape.ts";
 import type { Exchange } from "./exchange.ts";
+import type { Peers } from "./peers.ts";
 import type { TimerOwner } from "./timers.ts";
 import type { Handshake, Socket, TunnelSession } from "./tunnels.ts";
 
@@ -86,6 +87,8 @@ export type CallPurpose =
       readonly clientId: string;
       readonly at: "door" | "way";
     }
+  /** Which node has a home. */
+  | { readonly type: "find_connection"; readonly clientId: string }
   /** Whether the magic token that was stored is its client's. */
   | { readonly type: "confirm_magic_token"; readonly exchange: ExchangeId }
   /** `token` is shown to the visitor once it is stored; null for one that he brought. */
@@ -185,6 +188,7 @@ export type ServerState = {
   readonly away: Map<string, AwayHome>;
   /** What the registry said of homes by client id, the oldest answer first. */
   readonly recalled: Map<string, Recalled>;
+  readonly peers: Peers;
   /** When the first event came; Infinity before. */
   begunMs: number;
   /** Requests that wait for a home. */
@@ -228,7 +232,8 @@ export type ServerState = {
   /** When it was asked to stop, and when its listener was closed; Infinity before. */
   drainAskedMs: number;
   partedMs: number;
-  /** Whether the listener is closed, and no visitor's connection is left that may still ask for something. */
+  /** Whether the listener is closed, and no visitor's connection is left that may still ask for something; and that of peers. */
   visitorsGone: boolean;
+  peersGone: boolean;
   readonly counters: ServerCounters;
 };

@@ -8,6 +8,7 @@ export type TimerOwner =
   | { readonly kind: "hello"; readonly socket: SocketId }
   | { readonly kind: "grace"; readonly clientId: string }
   | { readonly kind: "pump"; readonly clientId: string }
+  | { readonly kind: "seek"; readonly clientId: string }
   | { readonly kind: "call"; readonly call: CallId }
   | { readonly kind: "lease" }
   | { readonly kind: "sweep" }

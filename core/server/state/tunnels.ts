@@ -9,6 +9,7 @@ import type { Session, Stream } from "../../session/state.ts";
 import type { Timer } from "../../timers.ts";
 import type { WireId } from "../../wire/packet.ts";
 import type { Access } from "../routing/access.ts";
+import type { PeerCarried } from "./peers.ts";
 import type { TimerOwner } from "./timers.ts";
 
 /** What tunnels and visitor sockets have in common. */
@@ -110,7 +111,7 @@ export type TunnelSession = {
 };
 
 /** What a carrier keeps of one exchange. The number of an exchange on the native wire is its id. */
-export type Carried = MoosicBoxCarried | NativeCarried;
+export type Carried = MoosicBoxCarried | NativeCarried | PeerCarried;
 
 export type MoosicBoxCarried = {
   readonly carrier: "moosicbox";

@@ -9,6 +9,7 @@ import type { FailureCode } from "../../failure.ts";
 import { limitDetail } from "../../http/problem.ts";
 import type { Outbox } from "../../outbox.ts";
 import { arm } from "../../timers.ts";
+import { asksForBody } from "../carriers.ts";
 import type { Exchange } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
 import { armIdleDeadline, cutExchange, failExchange, takingMs } from "./exchange.ts";
@@ -25,7 +26,7 @@ export function onExchangeTimer(state: ServerState, exchange: Exchange, out: Out
     case "reading":
       return failIfIdle(state, exchange, "request_timeout", out);
     case "waiting": {
-      if (isUnasked(exchange)) return readBody(state, exchange, out);
+      if (isUnasked(exchange) && !isAskedFor(exchange)) return readBody(state, exchange, out);
       const forVisitor = exchange.requestAsked && !exchange.requestRead && !exchange.requestPaused;
       return failIfIdle(state, exchange, forVisitor ? "request_timeout" : "response_timeout", out);
     }
@@ -39,6 +40,11 @@ export function onExchangeTimer(state: ServerState, exchange: Exchange, out: Out
       else cutExchange(state, exchange, out);
     }
   }
+}
+
+/** Whether the body is for the home's node to ask for. */
+function isAskedFor({ carried }: Exchange): boolean {
+  return carried !== null && asksForBody(carried);
 }
 
 function failIfIdle(

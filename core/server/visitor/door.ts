@@ -8,6 +8,7 @@ import { preflight } from "../../http/cors.ts";
 import type { Outbox } from "../../outbox.ts";
 import type { HeldToken, RegistryOperation } from "../../registry.ts";
 import { disarm } from "../../timers.ts";
+import { accessElsewhere, isElsewhere } from "../owner/found.ts";
 import { absentAccess, liveTunnel, servesHomes } from "../owner/homes.ts";
 import { noteRecalled } from "../owner/recalled.ts";
 import { type CallResult, callRegistry } from "../registry/calls.ts";
@@ -18,8 +19,8 @@ import type { Credential, TokenCredential } from "../routing/shape.ts";
 import type { Exchange } from "../state/exchange.ts";
 import type { ServerState, ShownToken } from "../state/server.ts";
 import type { Tunnel } from "../state/tunnels.ts";
-import { serveRoute } from "./endpoints.ts";
-import { addressOf, endExchange, enterPhase, failExchange } from "./exchange.ts";
+import { answerPreflight, serveRoute } from "./endpoints.ts";
+import { addressOf, enterPhase, failExchange } from "./exchange.ts";
 import { challenge, checkPassword } from "./passwords.ts";
 import { recallAtDoor } from "./recall.ts";
 import { forwardRequest } from "./request.ts";
@@ -46,7 +47,7 @@ export function admitExchange(state: ServerState, exchange: Exchange, out: Outbo
   // On a home's own name preflights are the home's, like everything else.
   if (route.forward.way === "query") {
     const cors = preflight(request.method, request.headers, state.config.corsOrigins);
-    if (cors !== null) return answerPreflight(exchange, cors, state, out);
+    if (cors !== null) return answerPreflight(state, exchange, cors, out);
   }
   if (route.action.type === "failure") {
     const { code, detail, allow } = route.action;
@@ -86,10 +87,14 @@ function checkAccess(
   out: Outbox<ServerEffect>,
 ): void {
   const { clientId, bearer, basic } = credential;
-  const present = liveTunnel(state, clientId)?.access;
+  const present = liveTunnel(state, clientId)?.access ?? accessElsewhere(state, clientId);
   const access = present ?? absentAccess(state, clientId) ?? TOKEN_ACCESS;
-  if (present === undefined && access.type !== "token") return waitAtDoor(state, exchange, clientId, out);
   exchange.access = access;
+  if (present === undefined && access.type !== "token") {
+    // What another node's home asks for is not what one asked for that was here before.
+    if (isElsewhere(state, clientId) && recallAtDoor(state, exchange, clientId, out)) return;
+    return waitAtDoor(state, exchange, clientId, out);
+  }
   if (access.type === "public") return serveRoute(state, exchange, out);
   const own = ownPathOf(exchange);
   // At a home that takes everybody they are the home's.
@@ -268,12 +273,22 @@ export function readmitExchange(
   tunnel: Tunnel,
   out: Outbox<ServerEffect>,
 ): void {
+  const { access, hop } = exchange;
+  const isLetIn = hop !== null || (access !== null && stillOpens(access, tunnel.access));
+  judgeAgain(state, exchange, tunnel.clientId, isLetIn, out);
+}
+
+/** Where its home is has become known: on its way, or where it was not let in, to the door again. */
+export function judgeAgain(
+  state: ServerState,
+  exchange: Exchange,
+  clientId: string,
+  isLetIn: boolean,
+  out: Outbox<ServerEffect>,
+): void {
   const { credential } = exchange.route;
-  const isLetIn = exchange.access !== null && stillOpens(exchange.access, tunnel.access);
-  if (credential.type !== "home_access" || isLetIn) {
-    return forwardRequest(state, exchange, tunnel.clientId, out);
-  }
-  enterPhase(exchange, "authorizing");
+  if (credential.type !== "home_access" || isLetIn) return forwardRequest(state, exchange, clientId, out);
+  if (exchange.phase !== "authorizing") enterPhase(exchange, "authorizing");
   disarm(state.timers, exchange.timer);
   exchange.access = null;
   exchange.token = null;
@@ -325,24 +340,4 @@ function refuse(state: ServerState, exchange: Exchange, out: Outbox<ServerEffect
   }
   if (!wantsPage(exchange)) return failExchange(state, exchange, "unauthorized", out);
   showSignIn(state, exchange, { to: forward.target, isWrong: false, status: 401 }, out);
-}
-
-function answerPreflight(
-  exchange: Exchange,
-  headers: readonly string[],
-  state: ServerState,
-  out: Outbox<ServerEffect>,
-): void {
-  exchange.headSent = true;
-  exchange.status = 204;
-  out.push({
-    type: "respond",
-    exchange: exchange.id,
-    status: 204,
-    headers,
-    body: [],
-    close: exchange.request.hasBody,
-    unserved: true,
-  });
-  endExchange(state, exchange, "completed", out);
 }

@@ -88,3 +88,23 @@ function redirect(state: ServerState, exchange: Exchange, location: string, out:
   respondWhole(state, exchange, { status: 308, headers, body: [] }, out);
   endExchange(state, exchange, "completed", out);
 }
+
+export function answerPreflight(
+  state: ServerState,
+  exchange: Exchange,
+  headers: readonly string[],
+  out: Outbox<ServerEffect>,
+): void {
+  exchange.headSent = true;
+  exchange.status = 204;
+  out.push({
+    type: "respond",
+    exchange: exchange.id,
+    status: 204,
+    headers,
+    body: [],
+    close: exchange.request.hasBody,
+    unserved: true,
+  });
+  endExchange(state, exchange, "completed", out);
+}

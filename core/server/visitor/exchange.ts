@@ -7,6 +7,8 @@
  *        ^         '---------|---------^
  *        '-------------------'  a form with a token
  *
+ * From waiting it goes back to authorizing where another node does not have its home, and nobody was asked for the request.
+ *
  * authorizing: the registry is asked whose request this is, or its password is checked. queued: its home is expected back; from
  * there it goes to the door again where it was not let in, or by another mode than its home came back with. reading: the body is
  * gathered for a carrier that takes requests whole, or is the form of a sign-in. waiting: the request is carried, its answer is
@@ -31,6 +33,7 @@ import { leaveWaiting } from "../owner/homes.ts";
 import { strangerOf } from "../registry/strangers.ts";
 import { routeOf } from "../routing/route.ts";
 import type { Exchange, ExchangePhase } from "../state/exchange.ts";
+import type { Hop } from "../state/peers.ts";
 import type { ServerState } from "../state/server.ts";
 import { release, releaseUnwritten } from "./held.ts";
 import { countOutcome, respondClose, respondProblem } from "./respond.ts";
@@ -41,7 +44,7 @@ const TRANSITIONS: Readonly<Record<ExchangePhase, readonly ExchangePhase[]>> = {
   issuing: ["closing"],
   queued: ["authorizing", "reading", "waiting", "closing"],
   reading: ["authorizing", "waiting", "closing"],
-  waiting: ["responding", "closing"],
+  waiting: ["authorizing", "responding", "closing"],
   responding: ["closing"],
   closing: [],
 };
@@ -51,7 +54,11 @@ export function enterPhase(exchange: Exchange, phase: ExchangePhase): void {
   exchange.phase = phase;
 }
 
-export function createExchange(state: ServerState, request: ExchangeOpened): Exchange {
+export function createExchange(
+  state: ServerState,
+  request: ExchangeOpened,
+  hop: Hop | null = null,
+): Exchange {
   const { exchange: id } = request;
   assert(!state.exchanges.has(id), "an exchange was opened twice");
   const route = routeOf(request, state.config);
@@ -68,6 +75,10 @@ export function createExchange(state: ServerState, request: ExchangeOpened): Exc
     access: null,
     waitsUntilMs: null,
     recalled: false,
+    hop,
+    sought: false,
+    hops: 0,
+    misled: null,
     check: null,
     token: null,
     passesAuthorization: null,

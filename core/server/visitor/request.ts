@@ -11,12 +11,22 @@ import { passedTrailers } from "../../http/trailers.ts";
 import type { ExchangeId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import type { Refusal } from "../carrier.ts";
-import { carriedBytes, gatheredBody, intakeOf, obey, openOn, refusalOf, takesMore } from "../carriers.ts";
+import {
+  asksForBody,
+  carriedBytes,
+  gatheredBody,
+  intakeOf,
+  obey,
+  openOn,
+  refusalOf,
+  takesMore,
+} from "../carriers.ts";
 import { liveTunnel } from "../owner/homes.ts";
 import { noteRecalled } from "../owner/recalled.ts";
 import type { CallResult } from "../registry/calls.ts";
 import { stillOpens } from "../routing/access.ts";
 import type { Exchange } from "../state/exchange.ts";
+import type { PeerConnection } from "../state/peers.ts";
 import type { ServerState } from "../state/server.ts";
 import type { Carried, Tunnel } from "../state/tunnels.ts";
 import {
@@ -28,6 +38,7 @@ import {
   resumeRequest,
 } from "./exchange.ts";
 import { hold, releaseUnwritten } from "./held.ts";
+import { letsInPeer, wayElsewhere } from "./hop.ts";
 import { giveUpOverLimit } from "./overload.ts";
 import { hasShare, takeShare } from "./shares.ts";
 import { waitForHome } from "./waiting.ts";
@@ -53,8 +64,12 @@ export function forwardRequest(
 ): void {
   exchange.clientId = clientId;
   const tunnel = liveTunnel(state, clientId);
-  if (tunnel === undefined) return waitForHome(state, exchange, clientId, out);
-  if (!isLetIn(exchange, tunnel)) return turnBack(state, exchange, out);
+  if (tunnel === undefined) {
+    const connection = wayElsewhere(state, exchange, clientId, out);
+    if (connection !== null) stream(state, exchange, connection, out);
+    return;
+  }
+  if (!isLetIn(state, exchange, tunnel)) return turnBack(state, exchange, out);
   const { request, route } = exchange;
   const refused = refusalOf(tunnel, request, route.forward.target);
   if (refused !== null) return refuse(state, exchange, refused, out);
@@ -110,7 +125,7 @@ export function onRequestEnded(
   if (typeof payload === "object" && payload !== null) return refuse(state, exchange, payload, out);
   // The home may have left meanwhile.
   if (tunnel === undefined) return failExchange(state, exchange, "agent_not_connected", out);
-  if (!isLetIn(exchange, tunnel)) return turnBack(state, exchange, out);
+  if (!isLetIn(state, exchange, tunnel)) return turnBack(state, exchange, out);
   carry(state, exchange, tunnel, payload, out);
 }
 
@@ -136,7 +151,8 @@ export function onRequestRelieved(state: ServerState, id: ExchangeId, out: Outbo
 }
 
 /** The home may have another agent meanwhile, with another mode than the one that let this visitor in. */
-function isLetIn({ access }: Exchange, tunnel: Tunnel): boolean {
+function isLetIn(state: ServerState, { access, hop }: Exchange, tunnel: Tunnel): boolean {
+  if (hop !== null) return letsInPeer(state, hop, tunnel);
   return access === null || stillOpens(access, tunnel.access);
 }
 
@@ -171,38 +187,47 @@ function carry(
 }
 
 /** The carrier gets the head, and what there is of the body already. */
-function stream(state: ServerState, exchange: Exchange, tunnel: Tunnel, out: Outbox<ServerEffect>): void {
-  const carried = open(state, exchange, tunnel, null, out);
+function stream(
+  state: ServerState,
+  exchange: Exchange,
+  way: Tunnel | PeerConnection,
+  out: Outbox<ServerEffect>,
+): void {
+  const carried = open(state, exchange, way, null, out);
   const { request } = exchange;
   if (carried === null || request.upgrade) return;
   if (!request.hasBody) obey(state, carried, END, out);
   else if (exchange.requestRead) streamGathered(state, exchange, carried, out);
+  else if (asksForBody(carried)) return;
   else if (request.expectsContinue) armDeadline(state, exchange, state.config.limits.continueMs);
   else readBody(state, exchange, out);
 }
 
-/** Begins the exchange's way over the tunnel; null where it failed by that. */
+/** Begins the exchange's way over the tunnel, or to another node; null where it failed by that. */
 function open(
   state: ServerState,
   exchange: Exchange,
-  tunnel: Tunnel,
+  way: Tunnel | PeerConnection,
   payload: string | null,
   out: Outbox<ServerEffect>,
 ): Carried | null {
-  const { request, route } = exchange;
+  const { id, clientId, request, route, access } = exchange;
+  assert(clientId !== null, "a request goes to nobody's home");
   addressOf(state, exchange);
   if (!hasShare(state, exchange)) {
     failExchange(state, exchange, "limit_address", out);
     return null;
   }
   const passesAuthorization = exchange.passesAuthorization === true;
-  const order = { exchange: exchange.id, request, route, passesAuthorization, payload };
-  const opened = openOn(state, tunnel, order, out);
+  const attempt = exchange.hops;
+  const order = { exchange: id, clientId, request, route, access, passesAuthorization, attempt, payload };
+  const opened = openOn(state, way, order, out);
   if ("code" in opened) {
     refuse(state, exchange, opened, out);
     return null;
   }
   exchange.carried = opened;
+  if (opened.carrier === "peer") exchange.hops++;
   takeShare(state, exchange);
   enterPhase(exchange, "waiting");
   armIdleDeadline(state, exchange);
@@ -243,10 +268,10 @@ function streamOn(
   exchange.requestBytes += bytes.length;
   if (bytes.length === 0) return;
   obey(state, carried, { type: "body", bytes }, out);
-  if (state.heldBytes + state.sessionBytes + bytes.length > state.config.limits.heldBytesTotal) {
+  if (queuedBytes(state) + bytes.length > state.config.limits.heldBytesTotal) {
     return failExchange(state, largestSender(state, exchange), "limit_slow_agent", out);
   }
-  if (exchange.requestPaused || takesMore(carried)) return;
+  if (exchange.requestPaused || takesMore(state, carried)) return;
   exchange.requestPaused = true;
   obey(state, carried, { type: "await_room" }, out);
   out.push({ type: "exchange_pause", exchange: exchange.id, paused: true });
@@ -264,6 +289,11 @@ function endStream(
   obey(state, carried, { type: "end", trailers: passedTrailers(trailers) }, out);
   // From now on it is the home that is waited for.
   if (exchange.phase === "waiting") armIdleDeadline(state, exchange);
+}
+
+/** Held of answers, and of requests by all carriers. */
+function queuedBytes({ heldBytes, sessionBytes, peers }: ServerState): number {
+  return heldBytes + sessionBytes + peers.queuedBytes;
 }
 
 /** The exchange whose carrier holds most of its request. */

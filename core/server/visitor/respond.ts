@@ -12,13 +12,14 @@ import { prefersHtml, problemResponse } from "../../http/problem.ts";
 import { closeFrame, type FrameTracker } from "../../http/websocket-frames.ts";
 import type { Outbox } from "../../outbox.ts";
 import { encodeUtf8 } from "../../wire/utf8.ts";
+import { markFields } from "../peer/mark.ts";
 import type { Exchange } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
 import { hold } from "./held.ts";
 
 /** None on a home's own name: there the home's service answers for itself. */
 export function corsOf(state: ServerState, exchange: Exchange): HeaderList {
-  if (exchange.route.forward.way !== "query") return [];
+  if (exchange.route.forward.way !== "query" || exchange.hop !== null) return [];
   return corsHeaders(headerValue(exchange.request.headers, "origin"), state.config.corsOrigins);
 }
 
@@ -57,6 +58,7 @@ export function respondProblem(
   extra: { readonly detail?: string; readonly headers?: HeaderList },
   out: Outbox<ServerEffect>,
 ): void {
+  if (exchange.hop !== null) return respondToPeer(state, exchange, code, extra, out);
   const problem = problemResponse(code, {
     requestId: state.config.idBase + exchange.id,
     html: prefersHtml(exchange.request.headers),
@@ -75,6 +77,24 @@ export function respondProblem(
     },
     out,
   );
+}
+
+/**
+ * The node that sent the request tells its visitor what failed. Where the home was waited for here in vain, nobody was asked, and it
+ * may be at that very node by now.
+ */
+function respondToPeer(
+  state: ServerState,
+  exchange: Exchange,
+  code: FailureCode,
+  { detail = null, headers = [] }: { readonly detail?: string | null; readonly headers?: HeaderList },
+  out: Outbox<ServerEffect>,
+): void {
+  const isAway = code === "misdirected" || (code === "agent_not_connected" && detail === null);
+  const mark = isAway ? ({ type: "misdirected" } as const) : ({ type: "failed", code, detail } as const);
+  const { status } = failureOf(isAway ? "misdirected" : code);
+  const told = [...headers, ...markFields(mark), "content-length", "0"];
+  respondWhole(state, exchange, { status, headers: told, body: [] }, out);
 }
 
 /**

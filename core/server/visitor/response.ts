@@ -26,6 +26,7 @@ import { passedTrailers } from "../../http/trailers.ts";
 import type { Outbox } from "../../outbox.ts";
 import type { CarriedHead, PieceFact } from "../carrier.ts";
 import { nextPiece, obey } from "../carriers.ts";
+import { markFields, withoutMark } from "../peer/mark.ts";
 import { isSessionCookie } from "../routing/session-cookie.ts";
 import type { Exchange, ResponseHead } from "../state/exchange.ts";
 import type { ServerState } from "../state/server.ts";
@@ -115,7 +116,7 @@ function deliver(state: ServerState, exchange: Exchange, piece: PieceFact, out: 
 function takeHead(
   state: ServerState,
   exchange: Exchange,
-  { status, headers, declaredBytes }: CarriedHead,
+  { status, headers, declaredBytes, compressible }: CarriedHead,
   out: Outbox<ServerEffect>,
 ): boolean {
   const { request, route } = exchange;
@@ -131,7 +132,7 @@ function takeHead(
   enterPhase(exchange, "responding");
   exchange.head = {
     status,
-    headers: headersFor(state, exchange, headers),
+    headers: headersFor(state, exchange, headers, compressible),
     declaredBytes,
     hasBody,
   };
@@ -143,9 +144,16 @@ function takeHead(
 
 /**
  * On its own name the home's service speaks for itself; elsewhere it shares a web origin with others. What it says of other
- * ways to it (RFC 7838) is of its own machine, which is not where its visitors come.
+ * ways to it (RFC 7838) is of its own machine, which is not where its visitors come. Another node gets all of it as it is, and
+ * does the same with it for its visitor.
  */
-function headersFor(state: ServerState, { request, route }: Exchange, received: HeaderList): HeaderList {
+function headersFor(
+  state: ServerState,
+  { request, route, hop }: Exchange,
+  received: HeaderList,
+  compressible = false,
+): HeaderList {
+  if (hop !== null) return [...withoutMark(received), ...markFields({ type: "home", compressible })];
   const { way, prefix } = route.forward;
   const headers = withoutSetCookies(withoutHeader(received, "alt-svc"), isSessionCookie);
   if (way === "host") return headers;
@@ -188,7 +196,7 @@ function stream(
   const { frames } = exchange;
   const ending = last ? passedTrailers(trailers) : NONE;
   if (head !== null && frames === null) {
-    const coding = head.compressible ? codingFor(exchange) : null;
+    const coding = head.compressible && exchange.hop === null ? codingFor(exchange) : null;
     if (last && coding === null && ending.length === 0) return respondAtOnce(state, exchange, body, out);
     sendHead(state, exchange, head.trailerNames, coding, out);
   }

@@ -75,8 +75,14 @@ describe("a request", () => {
     expect(run.step(6, { type: "connection_opened", connection: first })).toEqual([]);
     expect(run.answer(7, "HTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")).toEqual([
       { type: "origin_interim", exchange, status: 103, headers: [] },
-      { type: "origin_head", exchange, status: 200, headers: ["Content-Length", "2"] },
-      { type: "origin_body", exchange, bytes: Uint8Array.from(Buffer.from("ok")), only: true },
+      { type: "origin_head", exchange, status: 200, headers: ["Content-Length", "2"], follows: "body" },
+      {
+        type: "origin_body",
+        exchange,
+        bytes: Uint8Array.from(Buffer.from("ok")),
+        only: true,
+        follows: "end",
+      },
       { type: "origin_ended", exchange, trailers: [] },
     ]);
   });

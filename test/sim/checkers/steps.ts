@@ -126,6 +126,7 @@ function sizesOf({ exchanges, sockets, tunnels, heldBytes }: Ledger): ServerSize
     heldBytes,
     waiting: 0,
     sessions: 0,
+    seeks: 0,
     timersArmed: 0,
     counters,
   };
