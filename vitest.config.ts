@@ -30,6 +30,15 @@ export default defineConfig({
           ...patience,
         },
       },
+      // What passes from a visitor to a home and back passes as well where he has come to another node than the home's.
+      {
+        test: {
+          name: "hop",
+          include: ["test/e2e/native-*.test.ts", "test/e2e/hosts.test.ts", "test/e2e/sign-in.test.ts"],
+          env: { TEST_HOP: "1" },
+          ...patience,
+        },
+      },
       // Caddy, nginx and HAProxy around the server, by the configurations of the documents.
       ...(withFronts ? [{ test: { name: "fronts", include: ["test/fronts/*.test.ts"], ...patience } }] : []),
       // One server for all files, which they pause, kill and lock: one file at a time, when the others are done.

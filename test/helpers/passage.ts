@@ -6,6 +6,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { expect, onTestFinished } from "vitest";
 import { RawConnection } from "../adapters/raw-client.ts";
+import { startCluster } from "./cluster.ts";
 import { portOf } from "./origin.ts";
 import { connect, statuses } from "./raw-http.ts";
 import {
@@ -56,20 +57,38 @@ export type Passage = {
 export async function startPassage(protocol: Protocol, options: PassageOptions = {}): Promise<Passage> {
   const home = await RawHome.start();
   const flags = [`--domain=${DOMAIN}`, ...(options.server?.flags ?? [])];
-  const server = await startServer({ ...options.server, flags });
+  const [server, entry] = await entered({ ...options.server, flags });
   const agent = await startAgent(server, home.url, {
     ...options.agent,
     protocol,
     flags: [`--access=${options.access ?? "public"}`, ...(options.agent?.flags ?? [])],
   });
   return {
-    server,
+    server: entry,
     agent,
     home,
     homeHost: new URL(home.url).host,
-    visit: () => connect(server.port),
-    settled: () => settled(server),
+    visit: () => connect(entry.port),
+    settled: async () => {
+      await settled(server);
+      if (entry !== server) await settled(entry);
+    },
   };
+}
+
+/** Whether visitors come to another node than the one that has the home: a project of its own has it so. */
+export const isOverHop = process.env.TEST_HOP === "1";
+
+/** The home's node, and the one that visitors come to. */
+async function entered(options: ServerOptions): Promise<readonly [Server, Server]> {
+  if (!isOverHop) {
+    const server = await startServer(options);
+    return [server, server];
+  }
+  const { database: _, port: __, ...shared } = options;
+  const [server, entry] = await startCluster(2, () => shared);
+  if (server === undefined || entry === undefined) throw new Error("a cluster has no nodes");
+  return [server, entry];
 }
 
 /** A visitor sends these lines, and the home answers; gives the head that it saw. */
