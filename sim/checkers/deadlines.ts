@@ -5,6 +5,7 @@
 import type { ServerLimits } from "../../core/limits.ts";
 import type { LedgerExchange } from "../ledger/exchange.ts";
 import type { Property } from "../record/checker.ts";
+import { elsewhereMs } from "./patience.ts";
 
 /** Two timers, one after the other, may both be late, most of all while everything happens on a coarse grid. */
 const LATE_MS = 500;
@@ -15,9 +16,11 @@ export const deadlines: Property = {
   name: "deadlines",
   create: (violate, judged) => {
     let limits: ServerLimits | null = null;
+    let isCluster = false;
     return {
       begun: (setting) => {
         limits = setting.serverLimits;
+        isCluster = setting.scenario.peerPath !== undefined;
       },
       // A tick fires all that is due; between two of them a deadline may pass by as much as the timer is late.
       serverStep: ({ name, nowMs, ledger }, event, effects, count) => {
@@ -33,6 +36,7 @@ export const deadlines: Property = {
             movedMs +
             sleptMs +
             (isOnWay ? limits.exchangeIdleMs + limits.agentNoticeMs : 0) +
+            (isCluster && exchange.phase === "arrived" ? elsewhereMs(limits) : 0) +
             patienceMs(exchange, exchange.phase, limits, "most");
           if (exchange.isCut || nowMs < dueMs) continue;
           violate(

@@ -26,6 +26,7 @@ import { drainTold } from "./drain-told.ts";
 import { drains } from "./drains.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { endsGoOut } from "./ends-go-out.ts";
+import { foundElsewhere } from "./found-elsewhere.ts";
 import { goodStaysGood } from "./good-stays-good.ts";
 import { granted } from "./granted.ts";
 import { handshakesTaken } from "./handshakes-taken.ts";
@@ -33,6 +34,7 @@ import { headOnce } from "./head-once.ts";
 import { heartbeat } from "./heartbeat.ts";
 import { heldBytes } from "./held-bytes.ts";
 import { homeReached } from "./home-reached.ts";
+import { hops } from "./hops.ts";
 import { inTurn } from "./in-turn.ts";
 import { lastAnswer } from "./last-answer.ts";
 import { lateResumed } from "./late-resumed.ts";
@@ -120,6 +122,7 @@ export const properties: readonly Property[] = [
   endToEnd,
   authorized,
   oneDoor,
+  hops,
   granted,
   revoked,
   ownWord,
@@ -151,6 +154,7 @@ export const properties: readonly Property[] = [
   listens,
   patience,
   homeReached,
+  foundElsewhere,
   oneOwner,
   refusedRightly,
   settingsTaken,

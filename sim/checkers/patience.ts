@@ -8,16 +8,19 @@ export const patience: Property = {
   name: "patience",
   create: (violate, judged) => {
     let limits: ServerLimits | null = null;
+    let isCluster = false;
     return {
-      begun: ({ serverLimits }) => {
+      begun: ({ serverLimits, scenario }) => {
         limits = serverLimits;
+        isCluster = scenario.peerPath !== undefined;
       },
       sees: ["tick"],
       // A tick fires all that is due; between two of them a deadline may pass by as much as the timer is late.
       serverStep: ({ name, nowMs, ledger }, event) => {
         if (event.type !== "tick" || limits === null) return;
         // What waits for room on the way to a native agent waits for its answer already.
-        const onTheWayMs = ledger.natives.size > 0 ? limits.exchangeIdleMs + limits.agentNoticeMs : 0;
+        const towardsAgentMs = ledger.natives.size > 0 ? limits.exchangeIdleMs + limits.agentNoticeMs : 0;
+        const onTheWayMs = towardsAgentMs + (isCluster ? elsewhereMs(limits) : 0);
         for (const exchange of ledger.exchanges.values()) {
           if (exchange.phase !== "arrived") continue;
           judged();
@@ -50,6 +53,11 @@ function exchangePatienceMs({ opened, place }: LedgerExchange, limits: ServerLim
   if (place.way !== "query") return 3 * (registryVisitorMs + LATE_MS) + homeMs;
   const askMs = opened.target.startsWith("/auth/") ? 2 * registryVisitorMs + LATE_MS : registryVisitorMs;
   return askMs + registryCallMs + LATE_MS + homeMs;
+}
+
+/** Which node has the home is asked, and again where nobody could be reached there, or where it was waited for in vain. */
+export function elsewhereMs({ registryVisitorMs, peerConnectMs, waitMs }: ServerLimits): number {
+  return 2 * (registryVisitorMs + LATE_MS) + peerConnectMs + waitMs;
 }
 
 /** A socket has its time in line before; then a tunnel's token is looked up, and its row written. */

@@ -57,6 +57,7 @@ export function scenarioOf(seed: Seed, kinds: readonly FaultKind[] = faultKinds)
             faultyMs,
           }),
         };
+  const cluster = drawCluster(random.stream("cluster"), nodes, operations);
   return {
     name: `seed ${formatSeed(seed)}`,
     seed,
@@ -72,13 +73,35 @@ export function scenarioOf(seed: Seed, kinds: readonly FaultKind[] = faultKinds)
     edgeLimits: drawEdgeLimits(random.stream("edge limits"), operations),
     registryLatencyUs: shape.skewed(200, 60_000),
     visitorPath: drawPath(random.stream("visitor path"), 0),
+    ...(cluster === null ? {} : { peerPath: cluster.peerPath }),
     ...(random.stream("origins").chance(1, 4) ? { corsOrigins: [PLAYER_ORIGIN] } : {}),
     ...(random.stream("proxies").chance(1, 2) ? { trustedProxies: PROXIES } : {}),
     ...(pathRouting ? {} : { pathRouting }),
     homes,
-    operations,
+    operations: cluster?.operations ?? operations,
     faults,
     ...drawRegisterAgain(random.stream("register again"), homes, faults),
+  };
+}
+
+/** Whether the nodes know each other; then a balancer leads visitors to any of them. */
+function drawCluster(
+  random: Random,
+  nodes: number,
+  operations: readonly Operation[],
+): (Pick<Scenario, "operations"> & { readonly peerPath: PathSettings }) | null {
+  if (nodes === 1 || !random.chance(2, 3)) return null;
+  const latencyUs = random.skewed(50, 20_000);
+  return {
+    peerPath: {
+      latencyUs,
+      jitterUs: random.chance(1, 2) ? 0 : random.below(latencyUs),
+      bytesPerMs: random.pick([20_000, 100_000]),
+      windowBytes: random.pick([16_384, 65_536, 262_144]),
+    },
+    operations: operations.map((operation) =>
+      operation.kind === "visit" ? { ...operation, node: random.below(nodes) } : operation,
+    ),
   };
 }
 

@@ -10,6 +10,7 @@ import { nativeFaults } from "./native.ts";
 import { nativeNonsense } from "./native-nonsense.ts";
 import { nativeReturnFaults } from "./native-return.ts";
 import { networkFaults } from "./network.ts";
+import { peerFaults } from "./peers.ts";
 import { processFaults } from "./process.ts";
 import { registryFaults } from "./registry.ts";
 import { restartFaults } from "./restarts.ts";
@@ -39,6 +40,7 @@ export const faultKinds: readonly FaultKind[] = [
   ...thiefFaults,
   ...timeFaults,
   ...processFaults,
+  ...peerFaults,
   ...restartFaults,
   ...settingsFaults,
   ...lanFaults,

@@ -300,6 +300,15 @@ export const MUTANTS: readonly Mutant[] = [
     "the newest owner stays",
     ["own_fence"],
   ),
+  mutant(
+    "PB65",
+    "a row of the registry that has led a request astray is followed again",
+    "what was found to be stale is not gone by",
+    ["hops"],
+  ),
+  mutant("PB66", "a request that came by another node is sent on to a third one", "one hop at most", [
+    "hops",
+  ]),
 ];
 
 function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {

@@ -171,6 +171,10 @@ const signs: Readonly<Record<string, readonly [Sign, Readonly<Record<string, num
   node_loses_power: [reconnects],
   node_restarts_before_its_agents: [reconnects],
   node_crashes_inside_a_step: [reconnects],
+  peer_links_cut: [failsVisits],
+  peer_links_stall: [slowsVisits],
+  peer_refused: [slowsVisits],
+  peer_silent: [slowsVisits],
   node_drains: [more("drain_requested")],
   node_is_killed_while_draining: [more("drain_requested"), { afterMs: 100 }],
   node_is_replaced: [more("drain_requested")],
@@ -229,6 +233,15 @@ const CHECKED: Partial<Scenario> = {
     registryCallMs: 1_000,
   },
 };
+/** The homes are at one node, and all visitors come to the other. */
+const CLUSTER: Partial<Scenario> = {
+  nodes: 2,
+  peerPath: { latencyUs: 500, jitterUs: 0, bytesPerMs: 20_000, windowBytes: 65_536 },
+  operations: busyOperations().map((operation) =>
+    operation.kind === "visit" ? { ...operation, node: 0 } : operation,
+  ),
+  homes: busyScenario().homes.map((home) => ({ ...home, node: 1 })),
+};
 /** A home that asks for a password has one to change. */
 const GUARDED: Partial<Scenario> = { homes: [homeNamed("home0", { access: "basic" }), homeNamed("home1")] };
 /** What is about handshakes needs one while it acts. */
@@ -249,6 +262,7 @@ describe("a fault", () => {
   const calm = look([]);
   const calmNative = look([], NATIVE);
   const calmChecked = look([], CHECKED);
+  const calmCluster = look([], CLUSTER);
   const cutNative = look([CUT], NATIVE);
 
   test("is nowhere in a calm run", () => {
@@ -266,13 +280,22 @@ describe("a fault", () => {
     const isNative = name.startsWith("native_");
     const isRevocation = name.endsWith("_revoked");
     const isAccess = name === "agent_access_changes";
+    const isCluster = name.startsWith("peer_");
     const isGreeting = /hello|welcome/.test(name);
     const seen = look(
       [faultOf(name, sign?.[1]), ...(isGreeting ? [CUT] : [])],
-      isNative ? NATIVE : isRevocation ? CHECKED : isAccess ? GUARDED : {},
+      isNative ? NATIVE : isRevocation ? CHECKED : isAccess ? GUARDED : isCluster ? CLUSTER : {},
     );
     expect(seen.result.faultCounts.get(name) ?? 0).toBeGreaterThan(0);
-    const before = isGreeting ? cutNative : isNative ? calmNative : isRevocation ? calmChecked : calm;
+    const before = isGreeting
+      ? cutNative
+      : isNative
+        ? calmNative
+        : isRevocation
+          ? calmChecked
+          : isCluster
+            ? calmCluster
+            : calm;
     expect(sign?.[0](seen, before)).toBe(true);
     expect(seen.result.violations).toEqual([]);
   });
