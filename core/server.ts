@@ -11,11 +11,10 @@ import { assert, unreachable } from "./assert.ts";
 import type { ServerEffect } from "./effects.ts";
 import type { ServerEvent, UpgradeRequested } from "./events.ts";
 import { IdTable } from "./id-table.ts";
-import type { CallId } from "./ids.ts";
 import { assertServerLimits } from "./limits.ts";
 import { Lineup } from "./lineup.ts";
 import type { Outbox } from "./outbox.ts";
-import type { RegistryOutcome } from "./registry.ts";
+import { onAnswered, onCallOverdue } from "./server/answers.ts";
 import type { ServerConfig } from "./server/config.ts";
 import {
   dismissSocket,
@@ -26,32 +25,27 @@ import {
 } from "./server/life/close.ts";
 import { advanceDrain, onDrainRequested, onDrainTimer } from "./server/life/drain.ts";
 import { onSocketFlushed, onSocketFrame, pumpSessions } from "./server/life/frames.ts";
-import { onRowClaimed, onSocketChecked, onSocketOpened } from "./server/life/open.ts";
-import { admitFromPeer, onConnectionFound, onPeerAnswer } from "./server/life/peers.ts";
-import { onTokensChecked } from "./server/life/revoke.ts";
+import { onSocketOpened } from "./server/life/open.ts";
+import { admitFromPeer, onPeerAnswer } from "./server/life/peers.ts";
 import { onSettingsChanged } from "./server/life/settings.ts";
 import { onPauseTimer } from "./server/moosicbox/backpressure.ts";
-import { onCertificateAsked, onNameKnown } from "./server/owner/certificates.ts";
-import { keepsRows, onLeasesRenewed, onLeaseTimer, onSweepTimer } from "./server/owner/leases.ts";
+import { onCertificateAsked } from "./server/owner/certificates.ts";
+import { onLeaseTimer, onSweepTimer } from "./server/owner/leases.ts";
 import { onSeekTimer } from "./server/owner/seeks.ts";
 import { sessionOf, touch } from "./server/owner/sessions.ts";
-import { type CallResult, onCallTimer, onRegistryAnswer } from "./server/registry/calls.ts";
 import { parseProxies } from "./server/routing/proxies.ts";
 import { onTurn, onUpgradeRequested } from "./server/sockets/handshake.ts";
 import { lineDeadlineMs } from "./server/sockets/line.ts";
 import { socketOf } from "./server/sockets/socket.ts";
 import { createPeers } from "./server/state/peers.ts";
-import type { CallPurpose, ServerState } from "./server/state/server.ts";
+import type { ServerState } from "./server/state/server.ts";
 import type { TimerOwner } from "./server/state/timers.ts";
-import { onAuthorizationKnown } from "./server/visitor/authorization.ts";
 import { onExchangeTimer } from "./server/visitor/deadlines.ts";
-import { admitExchange, onExchangeChecked, onFormRead, onHomeRecalled } from "./server/visitor/door.ts";
-import { onHomeFound } from "./server/visitor/endpoints.ts";
+import { admitExchange, onFormRead } from "./server/visitor/door.ts";
 import { closeExchange, createExchange, exchangeOf } from "./server/visitor/exchange.ts";
 import { onPasswordChecked } from "./server/visitor/passwords.ts";
-import { onRequestBody, onRequestEnded, onWayRecalled } from "./server/visitor/request.ts";
+import { onRequestBody, onRequestEnded } from "./server/visitor/request.ts";
 import { onResponseFlushed } from "./server/visitor/response.ts";
-import { onMagicTokenConfirmed, onTokenIssued } from "./server/visitor/tokens.ts";
 import { Tally } from "./tally.ts";
 import { arm, createTimer, createTimers, fireDue, nextDeadlineMs } from "./timers.ts";
 
@@ -250,11 +244,8 @@ function onTimer(state: ServerState, owner: TimerOwner, out: Outbox<ServerEffect
     case "pump":
       // An acknowledgement has waited long enough.
       return touch(state, sessionOf(state, owner.clientId));
-    case "call": {
-      const ended = onCallTimer(state, owner.call, (purpose) => isWanted(state, purpose), out);
-      if (ended !== undefined) onResult(state, ended.purpose, ended.result, out);
-      return;
-    }
+    case "call":
+      return onCallOverdue(state, owner.call, out);
     case "seek":
       return onSeekTimer(state, owner.clientId, out);
     case "lease":
@@ -266,89 +257,4 @@ function onTimer(state: ServerState, owner: TimerOwner, out: Outbox<ServerEffect
     default:
       unreachable(owner);
   }
-}
-
-function onAnswered(
-  state: ServerState,
-  call: CallId,
-  outcome: RegistryOutcome,
-  out: Outbox<ServerEffect>,
-): void {
-  const ended = onRegistryAnswer(state, call, outcome, (purpose) => isWanted(state, purpose), out);
-  if (ended !== undefined) onResult(state, ended.purpose, ended.result, out);
-}
-
-/** The answer to a call whose asker has gone is nobody's. */
-function onResult(
-  state: ServerState,
-  purpose: CallPurpose,
-  result: CallResult,
-  out: Outbox<ServerEffect>,
-): void {
-  if (!isWanted(state, purpose)) return;
-  switch (purpose.type) {
-    case "authorize_exchange":
-      return onExchangeChecked(state, exchangeOf(state, purpose.exchange), purpose.shown, result, out);
-    case "know_authorization":
-      return onAuthorizationKnown(state, exchangeOf(state, purpose.exchange), purpose.shown, result, out);
-    case "find_home":
-      return onHomeFound(state, exchangeOf(state, purpose.exchange), result, out);
-    case "recall_home": {
-      const exchange = exchangeOf(state, purpose.exchange);
-      return purpose.at === "door"
-        ? onHomeRecalled(state, exchange, purpose.clientId, result, out)
-        : onWayRecalled(state, exchange, purpose.clientId, result, out);
-    }
-    case "find_connection":
-      return onConnectionFound(state, purpose.clientId, result, out);
-    case "confirm_magic_token":
-      return onMagicTokenConfirmed(state, exchangeOf(state, purpose.exchange), result, out);
-    case "issue_token":
-      return onTokenIssued(state, exchangeOf(state, purpose.exchange), purpose.token, result, out);
-    case "authorize_socket":
-      return onSocketChecked(state, socketOf(state, purpose.socket), purpose.key, result, out);
-    case "claim_row":
-      return onRowClaimed(state, socketOf(state, purpose.socket), result, out);
-    case "renew_leases":
-      return onLeasesRenewed(state, result, out);
-    case "check_tokens":
-      return onTokensChecked(state, purpose.tokens, result, out);
-    case "know_name":
-      return onNameKnown(state, purpose, result, out);
-    case "drop_row":
-    case "delete_node":
-    case "sweep":
-      return;
-    default:
-      unreachable(purpose);
-  }
-}
-
-/** Whether somebody still waits for the answer: an asker that is closing does not. */
-function isWanted(state: ServerState, purpose: CallPurpose): boolean {
-  switch (purpose.type) {
-    case "authorize_exchange":
-    case "know_authorization":
-    case "find_home":
-    case "recall_home":
-    case "confirm_magic_token":
-    case "issue_token":
-      return isOpen(state.exchanges.get(purpose.exchange));
-    case "authorize_socket":
-    case "claim_row":
-      return isOpen(state.sockets.get(purpose.socket));
-    case "renew_leases":
-      return keepsRows(state);
-    case "know_name":
-    case "find_connection":
-    case "drop_row":
-    case "delete_node":
-    case "check_tokens":
-    case "sweep":
-      return true;
-  }
-}
-
-function isOpen(owner: { readonly phase: string } | undefined): boolean {
-  return owner !== undefined && owner.phase !== "closing";
 }

@@ -17,7 +17,7 @@ type Floors = readonly (readonly string[])[];
 const FLOORS: Readonly<Record<string, Floors>> = {
   "core/server": [
     ["server.ts"],
-    ["server/check.ts", "server/snapshot.ts"],
+    ["server/answers.ts", "server/check.ts", "server/snapshot.ts"],
     ["server/life/"],
     ["server/visitor/"],
     ["server/carriers.ts"],
