@@ -289,12 +289,6 @@ export const MUTANTS: readonly Mutant[] = [
     ["returns_in_time"],
   ),
   mutant(
-    "PB70",
-    "a home is told whatever name it asks for, though that leads elsewhere",
-    "a name leads to the home that was given it",
-    ["name_told"],
-  ),
-  mutant(
     "PB64",
     "a node that slept past its lease claims what lapsed as if its tunnels had just come",
     "the newest owner stays",
@@ -309,6 +303,12 @@ export const MUTANTS: readonly Mutant[] = [
   mutant("PB66", "a request that came by another node is sent on to a third one", "one hop at most", [
     "hops",
   ]),
+  mutant(
+    "PB70",
+    "a home is told whatever name it asks for, though that leads elsewhere",
+    "a name leads to the home that was given it",
+    ["name_told"],
+  ),
 ];
 
 function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {

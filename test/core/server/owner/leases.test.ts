@@ -98,7 +98,7 @@ describe("a renewal of leases", () => {
   });
 
   it("repairs a mass loss bit by bit, faster than leases are renewed", () => {
-    const server = new TestServer();
+    const server = new TestServer({ handshakesPerTick: 500 });
     for (let index = 0; index < 500; index++) server.tunnel(`home-${index}`);
     expect(server.registry.rows.size).toBe(500);
     server.registry.rows.clear();
