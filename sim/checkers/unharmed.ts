@@ -42,9 +42,8 @@ export const unharmed: Property = {
           const isMagic = request.endpoint === "magic_token_use";
           // All share tight limits: too much of one visit leaves too little for another, or for the storing of its token.
           if (isMagic && isTight(setting.serverLimits)) continue;
-          // Whoever came behind on its connection may have taken that away before its token was stored.
-          if (isMagic && visits.find(({ operation }) => operation.id === id - 1)?.end === "forsaken")
-            continue;
+          // What was never stored lets nobody in; whether it should have been is judged at the visit that stores it.
+          if (isMagic && !hasStored(visits.find(({ operation }) => operation.id === id - 1))) continue;
           if (id >= ADDED_VISITS_FROM || endedMs >= (touchedMs[home] ?? 0)) continue;
           judged();
           const outcome = outcomes.get(partOf(visit)) ?? "";
@@ -66,6 +65,10 @@ export const unharmed: Property = {
     };
   },
 };
+
+function hasStored(visit: Visit | undefined): boolean {
+  return visit?.end === "complete" && isAsExpected(visit);
+}
 
 function tellingPart(method: string, target: string): string {
   return `${method} ${/[?&](?:visit|magicToken)=([^&]+)/.exec(target)?.[1] ?? ""}`;

@@ -53,8 +53,8 @@ export class HomeLine implements Connection {
   /** Null before it is connected, and when it never will be. */
   #home: HomeEnd | null = null;
   #waiting: Segment[] = [];
-  /** Above 0 while what is written does not leave. */
-  #delays = 0;
+  /** What is written does not leave yet. */
+  #delayed = false;
   /** Each end: it has said its last byte, and it takes nothing any more. */
   #agentEnded = false;
   #agentGone = false;
@@ -116,11 +116,11 @@ export class HomeLine implements Connection {
 
   /** In one go; text is Latin-1. */
   write(parts: readonly (string | Uint8Array)[]): void {
-    // Now and then the kernel takes it later: what came meanwhile came before it.
-    if (this.#random.chance(1, 8)) {
-      this.#delays++;
+    // Now and then the kernel takes it later, with all that is written meanwhile: what came meanwhile came before it.
+    if (!this.#delayed && this.#random.chance(1, 8)) {
+      this.#delayed = true;
       this.#agenda.after(this.#random.below(WRITTEN_US_MAX), () => {
-        this.#delays--;
+        this.#delayed = false;
         this.#release();
       });
     }
@@ -254,7 +254,7 @@ export class HomeLine implements Connection {
   }
 
   #release(): void {
-    if (this.#home === null || this.#delays > 0 || this.#agentGone) return;
+    if (this.#home === null || this.#delayed || this.#agentGone) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const segment of waiting) this.#up.send(segment);
@@ -263,7 +263,7 @@ export class HomeLine implements Connection {
 
   #toHome(segment: Segment): void {
     if (this.#agentGone) return;
-    if (this.#home === null || this.#delays > 0) this.#waiting.push(segment);
+    if (this.#home === null || this.#delayed) this.#waiting.push(segment);
     else this.#up.send(segment);
   }
 
