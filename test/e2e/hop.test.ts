@@ -233,6 +233,23 @@ describe("between nodes", () => {
     }
   });
 
+  test("what a leaving node has asked of a home and not got is asked of nobody again", async () => {
+    const servers = await startCluster(2, () => ({ limits: { drainMs: 300 } }));
+    const [first, second] = servers;
+    if (first === undefined || second === undefined) throw new Error("there are no two nodes");
+    const asked = Promise.withResolvers<void>();
+    const origin = await startOrigin(() => asked.resolve());
+    await startAgent(first, origin.url, { protocol: "native" });
+    const token = await first.register("home");
+    const headers = { authorization: `Bearer ${token}` };
+    const cut = ask(`${second.url}/?clientId=home`, { headers });
+    await asked.promise;
+    await first.running.stop();
+    await startAgent(second, origin.url, { protocol: "native", accessToken: token });
+    expect(problemCode(await cut)).toBe("draining");
+    expect(origin.requests).toHaveLength(1);
+  });
+
   test("a home that moves to another node is found there, by those too who knew where it was", async () => {
     const servers = await startCluster(3);
     const { agent, origin, token } = await startHome(servers, "moosicbox");

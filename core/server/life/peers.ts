@@ -128,9 +128,8 @@ function refusalOf(state: ServerState, { route }: Exchange, hop: Hop): FailureCo
   const { action } = route;
   const isForHome =
     action.type === "forward" ? action.clientId === hop.clientId : action.type === "magic_login";
-  // A row that names a process which is no more, or nodes that are not set up alike.
-  if (hop.node !== config.node || !isForHome) return "misdirected";
-  if (!servesHomes(state)) return "draining";
+  // A row that names a process which is no more, or nodes that are not set up alike; or the home is about to be elsewhere.
+  if (hop.node !== config.node || !isForHome || !servesHomes(state)) return "misdirected";
   return exchanges.size - untaken.size > config.limits.exchangesMax ? "limit_exchanges" : null;
 }
 

@@ -78,7 +78,6 @@ function readHead(carried: PeerCarried, status: number, headers: HeaderList): Pe
   if (mark.type === "misdirected") return { type: "astray", code: "agent_not_connected" };
   if (mark.type === "failed") {
     const { code, detail } = mark;
-    if (code === "draining") return { type: "astray", code: "peer_lost" };
     const [allow] = headerValues(headers, "allow");
     return broken(code, detail, allow === undefined ? [] : ["allow", allow]);
   }
