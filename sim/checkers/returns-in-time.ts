@@ -9,7 +9,7 @@ import type { AgentEvent } from "../../core/events.ts";
 import type { AgentLimits } from "../../core/limits.ts";
 import type { Property } from "../record/checker.ts";
 import type { HomeSpec } from "../scenario/scenario.ts";
-import { KIND, readGreeting } from "../wire/native.ts";
+import { KIND, NATIVE_HEADER_BYTES, readGreeting } from "../wire/native.ts";
 
 const SUPERSEDED = 4001;
 const PROTOCOL_ERROR = 1002;
@@ -138,7 +138,7 @@ function hear(way: Way, event: AgentEvent, nowMs: number, limits: AgentLimits): 
     case "socket_bytes":
       if (event.socket !== way.socket) break;
       if (!way.greets) {
-        if (way.openedMs !== null && event.bytes[0] === KIND.drain) moveOn(way, event.socket, nowMs);
+        if (way.openedMs !== null && isDrain(event.bytes)) moveOn(way, event.socket, nowMs);
         break;
       }
       greeted(way, event.bytes, nowMs);
@@ -179,6 +179,11 @@ function heed(
   const askedMs = Math.min(1_000 * Number(retryAfter), retryDownMs);
   way.notBeforeMs = Math.max(way.notBeforeMs, nowMs + askedMs);
   way.dueMs = Math.max(way.dueMs, nowMs + Math.floor(1.5 * askedMs));
+}
+
+/** Nonsense that looks like one ends the connection. */
+function isDrain(bytes: Uint8Array): boolean {
+  return bytes[0] === KIND.drain && bytes.length === NATIVE_HEADER_BYTES;
 }
 
 function moveOn(way: Way, socket: number, nowMs: number): void {
