@@ -246,7 +246,7 @@ describe("between nodes", () => {
     await asked.promise;
     await first.running.stop();
     await startAgent(second, origin.url, { protocol: "native", accessToken: token });
-    expect(problemCode(await cut)).toBe("draining");
+    expect(problemCode(await cut)).toBe("peer_lost");
     expect(origin.requests).toHaveLength(1);
   });
 

@@ -78,6 +78,8 @@ function readHead(carried: PeerCarried, status: number, headers: HeaderList): Pe
   if (mark.type === "misdirected") return { type: "astray", code: "agent_not_connected" };
   if (mark.type === "failed") {
     const { code, detail } = mark;
+    // It is not this node that leaves.
+    if (code === "draining") return broken("peer_lost");
     const [allow] = headerValues(headers, "allow");
     return broken(code, detail, allow === undefined ? [] : ["allow", allow]);
   }
