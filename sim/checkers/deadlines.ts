@@ -5,7 +5,7 @@
 import type { ServerLimits } from "../../core/limits.ts";
 import type { LedgerExchange } from "../ledger/exchange.ts";
 import type { Property } from "../record/checker.ts";
-import { elsewhereMs } from "./patience.ts";
+import { elsewhereMs, tokenQuestions } from "./patience.ts";
 
 /** Two timers, one after the other, may both be late, most of all while everything happens on a coarse grid. */
 const LATE_MS = 500;
@@ -84,8 +84,13 @@ function patienceMs(
   const { exchangeIdleMs, agentNoticeMs, continueMs } = limits;
   switch (phase) {
     case "arrived":
-      // A token is looked up, and then a home found or a token stored; where its home is lost, that is waited for.
-      return 2 * limits.registryVisitorMs + limits.waitMs + LATE_MS;
+      // A token is looked up, and then a home found, or a token stored and looked for, as it may have been there; where its home
+      // is lost, that is waited for.
+      return (
+        Math.max(2, tokenQuestions(exchange.opened.target)) * limits.registryVisitorMs +
+        limits.waitMs +
+        LATE_MS
+      );
     case "reading":
     case "asked":
       if (isSilentSocket(exchange, which)) return Number.POSITIVE_INFINITY;

@@ -44,15 +44,22 @@ export const patience: Property = {
 const LATE_MS = 250;
 
 /**
- * The endpoints for tokens ask two questions one after the other, and all that a home is asked for when the home was there last.
+ * The endpoints for tokens ask their questions one after the other, and all that a home is asked for when the home was there last.
  * Its own door asks what home it is and whose token, and may do so again when the home is back.
  */
 function exchangePatienceMs({ opened, place }: LedgerExchange, limits: ServerLimits): number {
   const { registryVisitorMs, registryCallMs, waitMs } = limits;
   const homeMs = waitMs === 0 ? 0 : waitMs + LATE_MS;
   if (place.way !== "query") return 3 * (registryVisitorMs + LATE_MS) + homeMs;
-  const askMs = opened.target.startsWith("/auth/") ? 2 * registryVisitorMs + LATE_MS : registryVisitorMs;
+  const questions = tokenQuestions(opened.target);
+  const askMs = questions === 0 ? registryVisitorMs : questions * registryVisitorMs + LATE_MS;
   return askMs + registryCallMs + LATE_MS + homeMs;
+}
+
+/** Who may have a token, and whether it could be stored; of one that the client makes, whose it was where that failed. None elsewhere. */
+export function tokenQuestions(target: string): number {
+  if (target.startsWith("/auth/magic-token")) return 3;
+  return target.startsWith("/auth/") ? 2 : 0;
 }
 
 /** Which node has the home is asked, and again where nobody could be reached there, or where it was waited for in vain. */

@@ -11,6 +11,7 @@ describe("patience", () => {
     // The last look is at when its home was there.
     ["a request", opened("/library"), 3_000 + LOOK_MS],
     ["a request for a token", opened("/auth/signature-token?clientId=a"), 6_250 + LOOK_MS],
+    ["a request for a magic token", opened("/auth/magic-token?clientId=a"), 9_250 + LOOK_MS],
     ["a visitor socket", upgrade(visitor, false), LINE_MS + 5_000],
     ["a tunnel", upgrade(tunnel, true), LINE_MS + 10_250],
   ])("lets %s wait for the registry as long as the limit says", (_, event, patienceMs) => {
