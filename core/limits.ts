@@ -160,6 +160,11 @@ export const serverLimits = {
    * agent fit, of which each second one comes to the process that leaves where both share an address.
    */
   leaveMs: 2 * SECOND,
+  /**
+   * For so long at least it takes in whoever comes, though its agents have moved: a balancer in front needs some health checks to
+   * notice, and sends visitors meanwhile. One that came as the listener was closed would be reset.
+   */
+  unreadyMs: 0,
   /** What lasts is cut so long after the process was asked to stop: Docker kills after ten seconds. */
   drainMs: 8 * SECOND,
 };

@@ -111,6 +111,7 @@ export const LIMIT_REASONS: { readonly [Name in keyof ServerLimits | keyof Agent
   sessionLifetimeMs: "a browser stays signed in for so long",
   agentNoticeMs: "for so long beyond it a home is waited for, which keeps the same time",
   probeMs: "the kernel asks a visitor's connection that is silent for so long",
+  unreadyMs: "at the stop /ready says 503 for so long at least before the listener is closed",
   leaveMs: "at the stop agents may move to another server while this one serves on",
   drainMs: "what runs may come to its end at the stop",
   abortsPerSecondMax: "requests taken back early, before new ones are refused",

@@ -67,7 +67,7 @@ export const drains: Property = {
         }
         const { drainAskedMs } = ledger;
         if (drainAskedMs === null) return;
-        const { leaveMs, drainMs } = limits;
+        const { unreadyMs, leaveMs, drainMs } = limits;
         const sinceMs = nowMs - drainAskedMs;
         if (event.type === "drain_requested" && !leaving.asked) {
           leaving.asked = true;
@@ -88,7 +88,8 @@ export const drains: Property = {
             judged();
             leaving.parted = true;
             const mayPart = sinceMs >= drainMs || (sinceMs >= leaveMs && !lasts(ledger, nowMs));
-            if (leaving.movedMs === null && !mayPart)
+            const isEarly = sinceMs < Math.min(unreadyMs, drainMs);
+            if (isEarly || (leaving.movedMs === null && !mayPart))
               violate("safety", `${name} takes nobody in any more, after ${sinceMs} ms`);
           }
           if (
@@ -107,7 +108,7 @@ export const drains: Property = {
         const { movedMs, movedSleptMs } = leaving;
         if (event.type === "tick" && movedMs !== null && movedSleptMs === ledger.sleptMs) {
           judged();
-          if (!leaving.parted && nowMs - movedMs > PARTING_MS)
+          if (!leaving.parted && nowMs - Math.max(movedMs, drainAskedMs + unreadyMs) > PARTING_MS)
             violate("liveness", `${name} goes on for ${nowMs - movedMs} ms although its agents have moved`);
         }
         const timeIsUp = event.type === "tick" && sinceMs >= drainMs + LASTING_MS;

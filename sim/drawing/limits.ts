@@ -51,7 +51,8 @@ export function drawServerLimits(random: Random, calm: boolean): ServerLimits {
     continueMs: random.stream("continue").between(100, 1_500),
   };
   const slices = { leaseRowsMax: random.stream("slices").pick([1, 2, 500]) };
-  const whole = { ...drawn, ...native, ...slices };
+  const unready = { unreadyMs: random.stream("unready").pick([0, 0, 500, 2_000]) };
+  const whole = { ...drawn, ...native, ...slices, ...unready };
   return calm || random.chance(2, 3) ? whole : { ...whole, ...drawTight(random) };
 }
 

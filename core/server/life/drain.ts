@@ -2,8 +2,8 @@
  * Leaving without being missed: none -> leaving -> parting -> closing -> drained.
  *
  * leaving: agents of the native protocol are told at once, so that they look for another server, and all goes on meanwhile: who
- * comes is served, for it may be that nobody else is there yet. It ends when all agents have moved, when nothing lasts after
- * `leaveMs`, or after `drainMs`.
+ * comes is served, for it may be that nobody else is there yet. It ends when all agents have moved, or nothing lasts after
+ * `leaveMs`, but not before `unreadyMs`; or after `drainMs`.
  * parting: the listener is closed, what the kernel had accepted is served, and what runs may run to its end. WebSockets are told
  * 1001 between two of their frames, as soon as their home has moved, and then at the latest; a MoosicBox tunnel is let go
  * when nothing runs on it. `drainMs` after the beginning what lasts is cut, and a moment later all that is left.
@@ -82,12 +82,12 @@ function isLeftAlone(state: ServerState): boolean {
 }
 
 function look(state: ServerState, out: Outbox<ServerEffect>): void {
-  const { leaveMs, drainMs } = state.config.limits;
+  const { unreadyMs, leaveMs, drainMs } = state.config.limits;
   const sinceMs = state.nowMs - state.drainAskedMs;
   const isTimeUp = sinceMs >= drainMs;
   if (state.drainPhase === "leaving") {
     const isLeft = hasMoved(state) || (sinceMs >= leaveMs && !hasLasting(state));
-    if (isLeft || isTimeUp) part(state, out);
+    if ((isLeft && sinceMs >= unreadyMs) || isTimeUp) part(state, out);
   }
   closeUpgrades(state, out);
   if (state.drainPhase === "parting") letIdleGo(state, out);
@@ -98,9 +98,9 @@ function look(state: ServerState, out: Outbox<ServerEffect>): void {
 
 /** No later than when a time is up. */
 function nextLookMs({ nowMs, drainAskedMs, config }: ServerState): number {
-  const { leaveMs, drainMs } = config.limits;
+  const { unreadyMs, leaveMs, drainMs } = config.limits;
   let nextMs = nowMs + LOOK_MS;
-  for (const ms of [leaveMs, drainMs, drainMs + LASTING_MS]) {
+  for (const ms of [unreadyMs, leaveMs, drainMs, drainMs + LASTING_MS]) {
     if (drainAskedMs + ms > nowMs) nextMs = Math.min(nextMs, drainAskedMs + ms);
   }
   return nextMs;

@@ -8,6 +8,7 @@ import {
   accept,
   askAgent,
   exchange,
+  limits,
   open,
   opened,
   type Step,
@@ -54,6 +55,13 @@ describe("drains", () => {
   test("wants visitors told at once", () => {
     expect(violationsOf(drains, [...open(tunnel, true), [3, drain, says]])).toEqual([]);
     expect(violationsOf(drains, [...open(tunnel, true), [3, drain]])).toHaveLength(1);
+  });
+
+  test("wants the listener open for as long as a balancer needs to notice", () => {
+    const unready = { ...limits, unreadyMs: 500 };
+    const until = (ms: number): Step[] => [...native, [3, drain, says], [4, moved], [ms, tick, parts]];
+    expect(violationsOf(drains, until(503), unready)).toEqual([]);
+    expect(violationsOf(drains, until(502), unready)).toHaveLength(1);
   });
 
   test("wants the listener open until the agents have moved, or for a while", () => {

@@ -3,7 +3,7 @@ import { edgeLimits } from "../../../core/edge/limits.ts";
 import type { ServerEffect } from "../../../core/effects.ts";
 import type { ServerEvent } from "../../../core/events.ts";
 import type { CallId, ExchangeId, SocketId } from "../../../core/ids.ts";
-import { agentLimits, serverLimits } from "../../../core/limits.ts";
+import { agentLimits, type ServerLimits, serverLimits } from "../../../core/limits.ts";
 import { targetOf } from "../../../sim/faults/index.ts";
 import { LedgerWriter } from "../../../sim/ledger/writer.ts";
 import type { Property } from "../../../sim/record/checker.ts";
@@ -17,7 +17,7 @@ export const tunnel = 1 as SocketId;
 export const visitor = 2 as SocketId;
 export const tick: ServerEvent = { type: "tick" };
 
-export const limits = {
+export const limits: ServerLimits = {
   ...serverLimits,
   visitorMessageBytesMax: 20,
   registryVisitorMs: 3_000,
@@ -27,7 +27,11 @@ export const limits = {
 };
 
 /** The violations that the property reports while the steps are taken. */
-export function violationsOf(property: Property, steps: readonly Step[]): string[] {
+export function violationsOf(
+  property: Property,
+  steps: readonly Step[],
+  serverLimits: ServerLimits = limits,
+): string[] {
   const found: string[] = [];
   const checker = property.create(
     (_kind, message) => found.push(message),
@@ -37,7 +41,7 @@ export function violationsOf(property: Property, steps: readonly Step[]): string
   const snapshot = () => {
     throw new Error("these checkers look at the ledger alone");
   };
-  checker.begun?.({ scenario: busyScenario(), serverLimits: limits, edgeLimits, agentLimits, targetOf });
+  checker.begun?.({ scenario: busyScenario(), serverLimits, edgeLimits, agentLimits, targetOf });
   for (const [nowMs, event, ...effects] of steps) {
     writer.take(nowMs, event, effects, effects.length);
     checker.serverStep?.(

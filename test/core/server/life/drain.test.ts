@@ -52,6 +52,17 @@ describe("a server that drains", () => {
     expect(server.isDrained).toBe(true);
   });
 
+  it("takes in whoever comes until a balancer may have noticed, though its agents have moved", () => {
+    const unreadyMs = 1_500;
+    const server = new TestServer({ unreadyMs });
+    server.drain();
+    server.idle(unreadyMs - 1);
+    expect(server.listens).toBe(true);
+    server.idle(1);
+    expect(server.listens).toBe(false);
+    expect(server.isDrained).toBe(true);
+  });
+
   it("serves on while something lasts for which there is nobody else", () => {
     const server = new TestServer();
     const agent = new NativeAgent(server).connect();
