@@ -1,8 +1,8 @@
 /** A proxy with TLS in front of a server, by a configuration as the documents have it, and a home behind both. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import type { IncomingMessage } from "node:http";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import { request } from "node:https";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -41,7 +41,7 @@ export type Front = {
   /** Whatever the home's service answers, by the home's name over TLS. */
   ask(path: string, options?: AskOptions): Promise<Answer>;
   open(path: string, options?: AskOptions): Promise<IncomingMessage>;
-  webSocket(path: string): WebSocket;
+  webSocket(path: string, headers?: OutgoingHttpHeaders): WebSocket;
 };
 
 /** A home behind a front: its agent, too, comes through it. Visitors are let in as they are. */
@@ -54,11 +54,16 @@ export async function startFront(kind: FrontKind, origin: string): Promise<Front
     protocol: "native",
     flags: ["--access=public", `--server-ca=${authority}`],
   });
-  const tls = { ca: readFileSync(authority), servername: HOME };
-  const host = `${HOME}:${place.port}`;
+  return visitorsThrough(place.port, authority, HOME);
+}
+
+/** Who comes to a front over TLS, and asks for that name. */
+export function visitorsThrough(port: number, authority: string, name: string): Front {
+  const tls = { ca: readFileSync(authority), servername: name };
+  const host = `${name}:${port}`;
   const open = (path: string, { method = "GET", headers = {}, body }: AskOptions = {}) =>
     new Promise<IncomingMessage>((resolve, reject) => {
-      const to = { host: "127.0.0.1", port: place.port, path, method, agent: false, ...tls };
+      const to = { host: "127.0.0.1", port, path, method, agent: false, ...tls };
       const call = request({ ...to, headers: { host, ...headers } });
       call.once("error", reject);
       call.once("response", resolve);
@@ -67,19 +72,25 @@ export async function startFront(kind: FrontKind, origin: string): Promise<Front
   return {
     open,
     ask: async (path, options) => read(await open(path, options)),
-    webSocket: (path) => {
-      const socket = new WebSocket(`wss://127.0.0.1:${place.port}${path}`, { ...tls, headers: { host } });
+    webSocket: (path, headers = {}) => {
+      const socket = new WebSocket(`wss://127.0.0.1:${port}${path}`, {
+        ...tls,
+        headers: { host, ...headers },
+      });
       onTestFinished(() => socket.terminate());
       return socket;
     },
   };
 }
 
-/** A folder with a certificate, and a port for a front of that server. */
-export async function createPlace(server: Pick<Server, "port" | "adminPort">): Promise<FrontPlace> {
+/** A folder with a certificate for those names, and a port for a front of that server. */
+export async function createPlace(
+  server: Pick<Server, "port" | "adminPort">,
+  names: readonly string[] = [HOME],
+): Promise<FrontPlace> {
   const [port] = await freePorts();
   const folder = temporaryFolder();
-  const { cert, key } = createCertificate({ alsoFor: [HOME] });
+  const { cert, key } = createCertificate({ alsoFor: names });
   const write = (name: string, text: string) => {
     const file = join(folder, name);
     writeFileSync(file, text, { mode: 0o600 });
@@ -109,6 +120,7 @@ export async function runFront(line: readonly string[], folder: string, port: nu
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {
       output += text;
+      appendFileSync("/tmp/front.log", text);
     });
   }
   const ended = once(child, "exit");
