@@ -76,6 +76,7 @@ class Stack {
     }
     this.#secret("access-token", "secret-of-the-test", USER);
     this.#secret("database-url", "mysql://culvert:secret-password@mysql/culvert", USER);
+    this.#secret("cluster-secret", "cluster-secret-of-the-test-4c1d77a09be2", USER);
     this.#secret("mysql-password", "secret-password", 0);
     this.#override("server", {
       services: {
