@@ -24,7 +24,7 @@ export const serverLimits = {
   /** Of these, how many were not let in yet: the others of the home shall have room. */
   waitingStrangersMax: 75,
   /** For this long the registry is not asked again what it remembers of a home. */
-  recallFreshMs: 5 * SECOND,
+  recallFreshMs: 2 * SECOND,
   /** What it said is kept of so many, the oldest forgotten first. */
   recalledHomesMax: 10_000,
   /** A visitor that expects `100 Continue` is told so after this time although the home said nothing. */

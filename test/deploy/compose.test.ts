@@ -58,6 +58,8 @@ function until(look: () => boolean): void {
   throw new Error(`it never came: ${look}`, { cause });
 }
 
+const NODES_MAX = 3;
+
 type Part = "server" | "agent";
 
 /** One of the files with servers, and the one with an agent, as projects of their own in a folder with their secrets. */
@@ -162,8 +164,13 @@ class Stack {
     return { code: status, body: stdout };
   }
 
+  /** By each node, in turns: one that was asked for the home before it was there takes a moment to hear of it. */
   untilReached(): void {
-    until(() => this.visit(`my-home.${DOMAIN}`, "/file").body === "from my home");
+    until(() => Array.from({ length: NODES_MAX }).every(() => this.#isReached()));
+  }
+
+  #isReached(): boolean {
+    return this.visit(`my-home.${DOMAIN}`, "/file").body === "from my home";
   }
 
   idOf(part: Part, name: string): string {
