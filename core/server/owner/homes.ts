@@ -23,11 +23,11 @@ export function tunnelOf(state: ServerState, id: SocketId | null): Tunnel | unde
 }
 
 /** Who may visit the home by its own name, as it was when it was there; undefined where nobody has said so lately. */
-export function absentAccess(state: ServerState, clientId: string): Access | undefined {
+export function absentAccess(state: ServerState, clientId: string, atMs?: number): Access | undefined {
   return (
     state.sessions.get(clientId)?.access ??
     awayHome(state, clientId)?.access ??
-    recalledHome(state, clientId)?.access ??
+    recalledHome(state, clientId, atMs)?.access ??
     undefined
   );
 }

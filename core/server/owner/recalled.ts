@@ -9,11 +9,18 @@ import type { RecalledHome } from "../../registry.ts";
 import { type Access, parseAccess, TOKEN_ACCESS } from "../routing/access.ts";
 import type { Recalled, ServerState } from "../state/server.ts";
 
-/** What the registry said a moment ago; undefined where it has to be asked. */
-export function recalledHome(state: ServerState, clientId: string): Recalled | undefined {
+/**
+ * What the registry said a moment ago; undefined where it has to be asked. By default of now: a request may go to its end by what
+ * was so when it came.
+ */
+export function recalledHome(
+  state: ServerState,
+  clientId: string,
+  atMs: number = state.nowMs,
+): Recalled | undefined {
   const recalled = state.recalled.get(clientId);
   if (recalled === undefined) return undefined;
-  return state.nowMs - recalled.askedMs < state.config.limits.recallFreshMs ? recalled : undefined;
+  return atMs - recalled.askedMs < state.config.limits.recallFreshMs ? recalled : undefined;
 }
 
 /** Takes in what the registry says. */

@@ -88,7 +88,7 @@ function checkAccess(
 ): void {
   const { clientId, bearer, basic } = credential;
   const present = liveTunnel(state, clientId)?.access ?? accessElsewhere(state, clientId);
-  const access = present ?? absentAccess(state, clientId) ?? TOKEN_ACCESS;
+  const access = present ?? absentAccess(state, clientId, exchange.openedMs) ?? TOKEN_ACCESS;
   exchange.access = access;
   if (present === undefined && access.type !== "token") {
     // What another node's home asks for is not what one asked for that was here before.
