@@ -2,7 +2,7 @@
 import type { Visit } from "../record/visit.ts";
 import { isMalformed } from "../scenario/answers.ts";
 import { oddStatuses } from "../scenario/odd-requests.ts";
-import type { AnswerSpec } from "../scenario/scenario.ts";
+import type { AnswerSpec, Scenario } from "../scenario/scenario.ts";
 import { GOOD_BYE_CODE } from "../wire/web-socket-frame.ts";
 
 /** Statuses of an answer that is the server's own. */
@@ -47,6 +47,11 @@ export function isAsExpected(visit: Visit): boolean {
   const expected = expectedStatuses(visit);
   if (expected === "home") return visit.fromHome && visit.status === visit.model.status;
   return visit.status !== null && expected.includes(visit.status);
+}
+
+/** What is small goes first, and of an answer in thousands of small pieces the head does not find its way between them. */
+export function overtakes({ homes }: Pick<Scenario, "homes">, home: number): boolean {
+  return homes[home]?.queue === "smaller_first";
 }
 
 function waitedLong({ startedUs, turnUs, endedUs, operation }: Visit): boolean {

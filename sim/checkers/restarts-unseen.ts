@@ -6,6 +6,7 @@
 import type { Property } from "../record/checker.ts";
 import type { Setting } from "../record/setting.ts";
 import type { Visit } from "../record/visit.ts";
+import { isTight } from "../scenario/tight-limits.ts";
 import { isAsExpected } from "./expectation.ts";
 
 /** Going away, and restarting: RFC 6455 section 7.4.1, and its registry. */
@@ -49,6 +50,8 @@ export const restartsUnseen: Property = {
 
 function mayFeel(visit: Visit, { serverLimits }: Setting): boolean {
   const { status, end, closeCode, startedUs, endedUs, operation } = visit;
+  // What is gathered may be more than there is room for, and those who come may be more than a home may have.
+  if ((status === 502 || status === 429) && !visit.fromHome && isTight(serverLimits)) return true;
   if (status === 101) return LEAVE_CODES.has(closeCode);
   const lastedMs = ((endedUs ?? startedUs) - startedUs) / 1000;
   // What is given whole or not at all can still be told why.

@@ -8,7 +8,7 @@ import type { Visit } from "../record/visit.ts";
 import { magicTokenOf } from "../scenario/request.ts";
 import { ADDED_VISITS_FROM, type FaultTarget, type Scenario } from "../scenario/scenario.ts";
 import { isTight } from "../scenario/tight-limits.ts";
-import { isAsExpected } from "./expectation.ts";
+import { isAsExpected, overtakes } from "./expectation.ts";
 
 export const unharmed: Property = {
   name: "unharmed",
@@ -47,8 +47,8 @@ export const unharmed: Property = {
           if (id >= ADDED_VISITS_FROM || endedMs >= (touchedMs[home] ?? 0)) continue;
           judged();
           const outcome = outcomes.get(partOf(visit)) ?? "";
-          if (isAsExpected(visit) || (isTight(setting.serverLimits) && isLimit(outcome, visit.status)))
-            continue;
+          const mayReachLimit = isTight(setting.serverLimits) || overtakes(setting.scenario, home);
+          if (isAsExpected(visit) || (mayReachLimit && isLimit(outcome, visit.status))) continue;
           // Its agent had as much to do as it may, and said so, or could not even say so.
           if (isBusy(visit, setting)) continue;
           if (isOwnLoss(visit, setting.scenario)) continue;
