@@ -16,6 +16,7 @@ import {
   writeRequestHead,
   writeResponseHead,
 } from "../wire/native-head.ts";
+import { paceBytes } from "./pace.ts";
 import type { SendHalf, SentFrame, Session, Stream } from "./state.ts";
 
 /** The next frame of a stream that is sendable: one that has to go out again, or a new one. */
@@ -55,8 +56,10 @@ const NO_BODY: readonly Uint8Array[] = [];
 
 function formPiece(session: Session, stream: Stream): SentFrame {
   const { send } = stream;
-  const room = Math.min(session.limits.frameBytesMax, send.limit - send.sentBytes);
-  const bodyBytes = Math.min(send.queuedBytes, room);
+  const cutBytes = Math.min(session.limits.frameBytesMax, paceBytes(session.pace));
+  const bodyBytes = Math.min(send.queuedBytes, cutBytes, send.limit - send.sentBytes);
+  // What was enough for a frame goes out in smaller ones, and the last of them waits for nothing.
+  if (bodyBytes < send.queuedBytes && cutBytes < session.limits.frameBytesMax) send.flushed = true;
   const body = bodyBytes === 0 ? NO_BODY : takeParts(send, bodyBytes);
   send.queuedBytes -= bodyBytes;
   session.queuedBytes -= bodyBytes;

@@ -5,6 +5,7 @@
 import { assert } from "../assert.ts";
 import type { SocketId } from "../ids.ts";
 import { clearQueue, enqueue } from "../queue.ts";
+import { resetPace } from "./pace.ts";
 import { clearTells } from "./pump.ts";
 import { schedule } from "./schedule.ts";
 import type { Session, Stream } from "./state.ts";
@@ -34,6 +35,7 @@ export function detachSession(session: Session): void {
   session.pingDue = false;
   session.pongAwaited = false;
   session.rounders.length = 0;
+  resetPace(session.pace);
   // The next resume frame tells it all.
   clearTells(session);
 }

@@ -16,8 +16,7 @@
  *   is the link's. One that is much longer than that known says that the way has changed, or that others fill the queue:
  *   it counts at once, and all starts anew.
  *
- * A rate that was held down by what there was to send counts only where it raises the estimate. The clock has whole
- * milliseconds, and nothing here divides by less than one.
+ * A rate that was held down by what there was to send counts only where it raises the estimate.
  */
 import { assert } from "../assert.ts";
 import { clearQueue, createQueue, dequeue, enqueue, type Queue, queueItem, queueLength } from "../queue.ts";
@@ -174,6 +173,11 @@ export function arrive(pace: Pace, number: number, nowMs: number): void {
   const isFull = reached.isFull || (isMuch && tripMs > bareTripMs(pace) + slackMs(pace));
   if (isFull || rate > linkRate(pace)) pace.rate.now = Math.max(pace.rate.now, rate);
   if (reached.arrivedBytes >= pace.roundEndBytes) endRound(pace, isFull);
+  if (isFast(pace, tripMs, rate, nowMs)) {
+    pace.phase = "steady";
+    pace.limitBytes = Number.POSITIVE_INFINITY;
+    return;
+  }
   if (pace.phase === "draining" && isFull && reached.drainStep === pace.drainStep)
     proceedDraining(pace, tripMs, rate, nowMs);
   proceed(pace, tripMs, rate, nowMs);
@@ -182,13 +186,21 @@ export function arrive(pace: Pace, number: number, nowMs: number): void {
 
 /** Before anything is known: some windows of a TCP connection that begins, and a moment of a slow link. */
 const FIRST_BYTES = 64 * 1024;
-/** Two segments and what is being made of them: less would stand still between two pongs. */
+/** Less would stand still between two pongs. */
 const LIMIT_BYTES_MIN = 4 * 1024;
 const PIECE_BYTES_MIN = 1024;
 /** Pieces and marks of a window: the finer, the smoother, and the more there are to make and to answer. */
 const PARTS = 8;
-/** On a fast link they need not be close. */
-const MARK_BYTES_MAX = 256 * 1024;
+/** On a fast link they need not be close, and each costs both ends a frame. */
+const MARK_BYTES_MAX = 1024 * 1024;
+
+/**
+ * 400 Mbit/s: the kernel's buffer for a connection, some megabytes, is empty again in some tens of milliseconds, and what is late
+ * there is more often a busy machine than a queue. Such a link is measured, and not held back.
+ */
+const FAST_BYTES_PER_MS = 50_000;
+/** Beyond this, and for as long again, it is not. */
+const FAST_LATE_MS = 100;
 
 /** Above the product: whatever is late by less than this on a busy machine does not leave the link idle. */
 const SLACK_MS = 10;
@@ -209,17 +221,12 @@ const DRAINED_GAIN = 1.25;
 const DRAINED_MS = 5;
 /** A queue of our own makes the round trip shorter than this where half of it is gone. */
 const SHORTER_GAIN = 0.85;
-/** Who was silent for so long may be somewhere else by now. */
+/** Who was silent for so long may be elsewhere. */
 const IDLE_MS = 10_000;
 const UNKNOWN = Number.POSITIVE_INFINITY;
 
-function linkRate({ rate }: Pace): number {
-  return Math.max(rate.now, rate.before);
-}
-
-function bareTripMs({ trip }: Pace): number {
-  return Math.min(trip.now, trip.before);
-}
+const linkRate = ({ rate }: Pace): number => Math.max(rate.now, rate.before);
+const bareTripMs = ({ trip }: Pace): number => Math.min(trip.now, trip.before);
 
 function slackMs(pace: Pace): number {
   return Math.max(SLACK_MS, bareTripMs(pace) * SLACK_PART);
@@ -249,6 +256,19 @@ function endRound(pace: Pace, isFull: boolean): void {
   pace.rate.now = 0;
 }
 
+/** What comes late on a link that was fast says how fast it is now. */
+function isFast(pace: Pace, tripMs: number, rate: number, nowMs: number): boolean {
+  if (linkRate(pace) < FAST_BYTES_PER_MS) return false;
+  const expectedMs = bareTripMs(pace) + slackMs(pace) + FAST_LATE_MS;
+  if (tripMs <= expectedMs) pace.timelyMs = nowMs;
+  if (nowMs > pace.timelyMs + expectedMs) {
+    pace.rate.before = 0;
+    pace.rate.now = rate;
+    pace.timelyMs = nowMs;
+  }
+  return linkRate(pace) >= FAST_BYTES_PER_MS;
+}
+
 function proceed(pace: Pace, tripMs: number, rate: number, nowMs: number): void {
   if (pace.phase === "draining") return;
   const expectedMs = bareTripMs(pace) + slackMs(pace);
@@ -265,11 +285,11 @@ function isCycleOver({ cycleRounds, cycleMs }: Pace, nowMs: number): boolean {
 /** `rate`: the newest. The most of late may be from a moment in which what had waited came at once. */
 function drain(pace: Pace, rate: number): void {
   const most = linkRate(pace);
-  const product = Math.min(most, Math.max(rate, most / 2)) * bareTripMs(pace);
+  pace.bareMs = bareTripMs(pace);
+  const product = Math.min(most, Math.max(rate, most / 2)) * pace.bareMs;
   pace.phase = "draining";
   pace.drainStep++;
   pace.drainedTripMs = UNKNOWN;
-  pace.bareMs = bareTripMs(pace);
   pace.limitBytes = Math.max(LIMIT_BYTES_MIN, Math.min(pace.limitBytes, product * DRAIN_GAIN));
 }
 
@@ -296,9 +316,7 @@ function proceedDraining(pace: Pace, tripMs: number, rate: number, nowMs: number
   endDraining(pace, tripMs, nowMs);
   if (!isLonger) return;
   pace.trip.before = tripMs;
-  pace.phase = "starting";
-  pace.startRate = 0;
-  pace.startRounds = 0;
+  start(pace);
 }
 
 function endDraining(pace: Pace, tripMs: number, nowMs: number): void {
@@ -310,10 +328,13 @@ function endDraining(pace: Pace, tripMs: number, nowMs: number): void {
   pace.timelyMs = nowMs;
 }
 
+function start(pace: Pace): void {
+  Object.assign(pace, { phase: "starting", startRate: 0, startRounds: 0 });
+}
+
+/** What was known of the link. */
 function forget(pace: Pace): void {
-  pace.phase = "starting";
-  pace.startRate = 0;
-  pace.startRounds = 0;
+  start(pace);
   pace.rate.now = 0;
   pace.rate.before = 0;
   pace.trip.now = UNKNOWN;
@@ -323,6 +344,7 @@ function forget(pace: Pace): void {
 
 /** The socket is another one. */
 export function resetPace(pace: Pace): void {
-  clearQueue(pace.marks);
-  Object.assign(pace, { ...createPace(), marks: pace.marks });
+  const { marks } = pace;
+  clearQueue(marks);
+  Object.assign(pace, createPace(), { marks });
 }

@@ -1,7 +1,7 @@
 /**
  * Gives frames to the socket: first what is about the session and its exchanges, then pieces by turns for as long as the
- * socket has room. The socket never holds more than `socketBytesMax` and one frame of pieces, so that whatever comes next
- * does not wait long.
+ * link has room (`pace.ts`) and the socket. The socket never holds more than `socketBytesMax` and one frame of pieces, so that
+ * whatever comes next does not wait long.
  */
 import { assert } from "../assert.ts";
 import { dequeue } from "../queue.ts";
@@ -17,6 +17,7 @@ import {
 } from "../wire/native.ts";
 import { passTime } from "./budget.ts";
 import { formReset, nextFrame } from "./frames.ts";
+import { arrive, give, isUnmarked, mark, mayGive, starve, wantsMark } from "./pace.ts";
 import { queueRoom } from "./room.ts";
 import { endTurn, takeTurn } from "./schedule.ts";
 import type { PacketOutbox, ReceiveHalf, Session, Stream } from "./state.ts";
@@ -24,18 +25,27 @@ import type { PacketOutbox, ReceiveHalf, Session, Stream } from "./state.ts";
 /** To be called at the end of each step that touched the session, when `pumpDueMs` has come and after a flush. */
 export function pump(session: Session, nowMs: number, out: PacketOutbox): void {
   if (session.socket === null) return;
+  const { pace } = session;
   passTime(session, nowMs);
+  arrive(pace, session.ponged, nowMs);
   if (session.resumeDue) sendResume(session, out);
   if (session.resumeAwaited) return;
   if (!isClogged(session)) sendControl(session, nowMs, out);
-  while (session.unsentBytes < session.limits.socketBytesMax) {
+  while (session.unsentBytes < session.limits.socketBytesMax && mayGive(pace)) {
     const stream = takeTurn(session);
-    if (stream === undefined) break;
+    if (stream === undefined) {
+      starve(pace);
+      break;
+    }
     const frame = nextFrame(session, stream);
     send(session, out, frame.header, frame.body, frame.bytes);
     endTurn(session, stream, frame.bytes);
     relieve(session, stream);
+    give(pace, frame.bytes, nowMs);
+    if (wantsMark(pace)) sendPing(session, nowMs, out);
   }
+  // Where the limit fell, what is under way may be less than what a mark waits for.
+  if (!mayGive(pace) && isUnmarked(pace)) sendPing(session, nowMs, out);
 }
 
 /**
@@ -118,10 +128,18 @@ function sendControl(session: Session, nowMs: number, out: PacketOutbox): void {
   if (session.pingDue) {
     session.pingDue = false;
     session.pongAwaited = true;
-    const ping = frameOf(FRAME.ping, PING_BYTES);
-    writeU48(ping, FRAME_HEADER_BYTES + PING_BYTES - 6, session.round);
-    sendFrame(session, out, ping);
+    sendPing(session, nowMs, out);
+    session.roundPing = session.pings;
   }
+}
+
+/** Marks what is under way. */
+function sendPing(session: Session, nowMs: number, out: PacketOutbox): void {
+  session.pings++;
+  const ping = frameOf(FRAME.ping, PING_BYTES);
+  writeU48(ping, FRAME_HEADER_BYTES + PING_BYTES - 6, session.pings);
+  sendFrame(session, out, ping);
+  mark(session.pace, session.pings, nowMs);
 }
 
 function sendTells(session: Session, nowMs: number, out: PacketOutbox): void {

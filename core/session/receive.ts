@@ -149,7 +149,11 @@ function takeEntry(session: Session, stream: Stream, bytes: Uint8Array, at: numb
 }
 
 function receivePong(session: Session, bytes: Uint8Array): Received {
-  const round = readU48(bytes, FRAME_HEADER_BYTES + PING_BYTES - 6);
-  if (session.pongAwaited && round === session.round) endRound(session);
+  const ping = readU48(bytes, FRAME_HEADER_BYTES + PING_BYTES - 6);
+  // What was never asked says nothing.
+  if (ping > session.pings || ping <= session.ponged) return NOTHING;
+  session.ponged = ping;
+  // The newest of several may be answered alone.
+  if (session.pongAwaited && ping >= session.roundPing) endRound(session);
   return NOTHING;
 }

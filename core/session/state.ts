@@ -3,7 +3,7 @@
  * ends (`../wire/native.md`). It holds a stream for each exchange, and for each of its two directions what is queued, what
  * was sent and is not acknowledged, and how far the other side may go.
  *
- * `send.ts` queues, `pump.ts` forms frames and gives them to the socket by turns, `receive.ts` takes the other side's
+ * `send.ts` queues, `pump.ts` forms frames and gives them to the socket by turns, as fast as `pace.ts` says, `receive.ts` takes the other side's
  * frames, `credit.ts` decides how much may come, `budget.ts` how much of all together, `life.ts` begins and ends a socket and takes up where the one before
  * ended. Nothing goes out but by `pump`. The owner, server or agent, knows what an exchange is; the session does not.
  */
@@ -16,6 +16,7 @@ import { createQueue, type Queue } from "../queue.ts";
 import { PIECE_BODY_BYTES_MAX } from "../wire/native.ts";
 import type { NativeRequestHead, NativeResponseHead } from "../wire/native-head.ts";
 import type { SessionLimits } from "./limits.ts";
+import { createPace, type Pace } from "./pace.ts";
 
 export type SendPacket = Extract<SocketEffect, { type: "socket_send_packet" }>;
 
@@ -180,8 +181,15 @@ export type Session = {
   movedDue: boolean;
   /** The ping that has to be answered, only the newest. */
   pong: Uint8Array | null;
-  /** The round trip that is measured, counted; whether its ping has to go out, and whether its pong is awaited. */
+  /** How much may be under way on the socket. */
+  readonly pace: Pace;
+  /** Pings that went out, each with its number, and the newest of them whose pong came. */
+  pings: number;
+  ponged: number;
+  /** The round trip that is measured, counted; the number of its ping. */
   round: number;
+  roundPing: number;
+  /** Whether its ping has to go out, and whether its pong is awaited. */
   pingDue: boolean;
   pongAwaited: boolean;
   /** Streams that take part in the measured round trip. */
@@ -245,7 +253,11 @@ export function createSession(
     drainDue: false,
     movedDue: false,
     pong: null,
+    pace: createPace(),
+    pings: 0,
+    ponged: 0,
     round: 0,
+    roundPing: 0,
     pingDue: false,
     pongAwaited: false,
     rounders: [],

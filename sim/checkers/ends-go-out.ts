@@ -1,7 +1,7 @@
 /**
  * What has ended is told to the other end at once: where its home has finished a response, or its visitor a request, and
- * there is credit and a socket with room, what is left of it goes out in the same step, its last frame included. Nothing
- * else would wake it: whoever waits for the end waits for a deadline.
+ * there is credit and a socket and a link with room, what is left of it goes out in the same step, its last frame included.
+ * Nothing else would wake it: whoever waits for the end waits for a deadline.
  */
 import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
 import type { AgentEvent, ServerEvent } from "../../core/events.ts";
@@ -9,6 +9,7 @@ import type { ExchangeId } from "../../core/ids.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Property } from "../record/checker.ts";
 import { creditOf, exchangeOf, KIND, readEntries, readGreeting, readNativeFrame } from "../wire/native.ts";
+import { Marks } from "./marks.ts";
 
 /** One direction of an exchange, at the end that sends it. */
 type Sending = { limit: number; sentBytes: number; next: number };
@@ -18,6 +19,7 @@ type Carrier = {
   /** Null while there is none that it goes on with. */
   socket: number | null;
   unsentBytes: number;
+  readonly marks: Marks;
   /** The other end has still to say where it stands. */
   resumes: boolean;
   /** What each exchange of a server may send at first. */
@@ -37,7 +39,7 @@ export const endsGoOut: Property = {
     const roomBytes = { server: 0, agent: 0 };
     const judge = (name: string, carrier: Carrier, bytesMax: number) => {
       if (carrier.ending.size === 0 || carrier.socket === null || carrier.resumes) return;
-      if (carrier.unsentBytes >= bytesMax) return;
+      if (carrier.unsentBytes >= bytesMax || carrier.marks.holdBack) return;
       for (const exchange of carrier.ending) {
         const { sentBytes, limit } = carrier.sendings.get(exchange) ?? NOTHING_TO_SEND;
         if (sentBytes < limit)
@@ -88,12 +90,21 @@ export const endsGoOut: Property = {
 const NOTHING_TO_SEND: Sending = { limit: 0, sentBytes: 0, next: 0 };
 
 function newCarrier(socket: number, windowBytes: number): Carrier {
-  return { socket, unsentBytes: 0, resumes: false, windowBytes, sendings: new Map(), ending: new Set() };
+  return {
+    socket,
+    unsentBytes: 0,
+    marks: new Marks(),
+    resumes: false,
+    windowBytes,
+    sendings: new Map(),
+    ending: new Set(),
+  };
 }
 
 function resumeOn(carrier: Carrier, socket: number): void {
   carrier.socket = socket;
   carrier.unsentBytes = 0;
+  carrier.marks.clear();
   carrier.resumes = true;
 }
 
@@ -114,6 +125,7 @@ function hear(carrier: Carrier, event: ServerEvent | AgentEvent): void {
   }
   if (event.type === "socket_closed") leave(carrier, event.socket);
   if (event.type !== "socket_bytes" || event.socket !== carrier.socket) return;
+  carrier.marks.heard(event.bytes);
   const kind = event.bytes[0];
   if (kind === KIND.reset) forget(carrier, exchangeOf(event.bytes));
   if (kind !== KIND.credit && kind !== KIND.resume) return;
@@ -136,6 +148,7 @@ function note(carrier: Carrier, effect: ServerEffect | AgentEffect, judged: () =
   let total = effect.header.length;
   for (const part of effect.body) total += part.length;
   carrier.unsentBytes += total;
+  carrier.marks.sent(effect.header, total);
   const kind = effect.header[0];
   if (kind === KIND.reset) forget(carrier, exchangeOf(effect.header));
   if (kind !== KIND.piece) return;

@@ -159,6 +159,7 @@ class End {
       session.resumeAwaited = false;
     }
     this.#judged();
+    session.marks.heard(bytes);
     if (frame.kind === KIND.credit || frame.kind === KIND.resume) hearEntries(session, bytes, frame.kind);
     if (frame.kind === KIND.piece || frame.kind === KIND.reset)
       this.#hearNumbered(session, clientId, frame, bytes);
@@ -188,7 +189,7 @@ class End {
     const { own, fillMs } = this.#limits;
     for (const session of this.#sessions.values()) {
       const mayGo = session.socket !== NOWHERE && !session.resumeDue && !session.resumeAwaited;
-      session.hadRoom = mayGo && session.unsentBytes < own.socketBytesMax;
+      session.hadRoom = mayGo && session.unsentBytes < own.socketBytesMax && !session.marks.holdBack;
     }
     if (event.type !== "tick") return;
     const limits = { socketBytesMax: own.socketBytesMax, fillMs };
@@ -277,6 +278,7 @@ class End {
     const session = this.#sessionOn(socket, clientId);
     if (session?.socket !== socket) return this.role === "agent" ? null : "sends frames before its welcome";
     session.unsentBytes += total;
+    session.marks.sent(header, total);
     if (session.resumeDue) {
       if (frame.kind !== KIND.resume)
         return `goes on with frame ${frame.kind} before it says where it stands`;

@@ -1,6 +1,7 @@
 /** What is known of a native session at one of its ends, by what that end sends and hears: how far each exchange is. */
 import type { SessionLimits } from "../../core/session/limits.ts";
 import { KIND, type NativeFrame, readEntries } from "../wire/native.ts";
+import { Marks } from "./marks.ts";
 import { Windows } from "./native-windows.ts";
 
 /** One exchange at one end. */
@@ -41,6 +42,7 @@ export class FlowSession {
   resumeAwaited: boolean;
   /** Of what it sent on its socket, what has not left yet. */
   unsentBytes = 0;
+  readonly marks = new Marks();
   /** All that could go out had gone at the end of the last step: what begins to go out was opened in this one. */
   hadRoom = false;
 
@@ -63,6 +65,7 @@ export class FlowSession {
   resumeOn(socket: number): void {
     this.socket = socket;
     this.unsentBytes = 0;
+    this.marks.clear();
     this.resumeDue = true;
     this.resumeAwaited = true;
   }

@@ -1,6 +1,6 @@
 /**
  * What waits at one end of the native protocol although it may go: a source is paused because its queue is full, or has
- * ended and its last frame has not gone out, and there is credit, and room on the socket.
+ * ended and its last frame has not gone out, and there is credit, and room on the socket and on the link.
  */
 import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
 import type { AgentEvent, ServerEvent } from "../../core/events.ts";
@@ -82,5 +82,6 @@ function newWait(): Wait {
 
 function mayGoOn(session: FlowSession, flow: Flow, { socketBytesMax }: WaitLimits): boolean {
   if (session.socket === NOWHERE || session.resumeDue || session.resumeAwaited) return false;
+  if (session.marks.holdBack) return false;
   return session.unsentBytes < socketBytesMax && !flow.forgotten && flow.sentBytes < flow.sendLimit;
 }

@@ -8,7 +8,7 @@ import { onSessionFlushed, pump } from "../../../core/session/pump.ts";
 import { receiveFrame } from "../../../core/session/receive.ts";
 import { flushStream, resetStream, sendBody, sendHead } from "../../../core/session/send.ts";
 import { countedBytes, type Session, type Stream } from "../../../core/session/state.ts";
-import { createPair, open, type Pair, pattern, run } from "./pair.ts";
+import { createPair, createUnpaced, open, type Pair, pattern, run } from "./pair.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -94,7 +94,7 @@ const wide = () => createPair({ socketBytesMax: 64 * MIB });
 
 describe("an idle exchange", () => {
   it("counts nothing once it has stood still, and what it makes use of when it moves again", () => {
-    const pair = createPair();
+    const pair = createUnpaced();
     const stream = begun(pair, 1);
     expect(countedBytes(pair.server.session)).toBe(windowBytes - windowBytesMin);
     wait(pair);
@@ -171,7 +171,7 @@ describe("what begins at the same time", () => {
 
 describe("bodies that nobody takes", () => {
   it("hold no more together than the tunnel may and the least of each, though a thousand come one after the other", () => {
-    const pair = createPair();
+    const pair = createUnpaced();
     let heldBytes = 0;
     for (let id = 1; id <= 200; id++) {
       heldBytes += unread(pair, id).receive.receivedBytes;

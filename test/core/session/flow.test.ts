@@ -26,6 +26,7 @@ import {
   attach,
   consumeAll,
   createPair,
+  createUnpaced,
   detach,
   give,
   open,
@@ -60,7 +61,7 @@ function turns(frames: readonly Uint8Array[]): number[] {
 
 describe("the scheduler", () => {
   it("lets a small answer out before the next piece of twenty bulk bodies", () => {
-    const pair = createPair();
+    const pair = createUnpaced();
     const { session } = pair.agent;
     const bulk = Array.from({ length: 20 }, (_, index) => accepted(pair, index + 1));
     for (const stream of bulk) respond(session, stream, 250 * KIB);
@@ -96,7 +97,7 @@ describe("the scheduler", () => {
   });
 
   it("does not let streams that send a little all the time keep a bulk body from sending", () => {
-    const pair = createPair({ frameBytesMax: 1 * KIB, socketBytesMax: 1 * KIB });
+    const pair = createUnpaced({ frameBytesMax: 1 * KIB, socketBytesMax: 1 * KIB });
     const { session } = pair.agent;
     const bulk = accepted(pair, 1);
     // More than the socket takes at once.
@@ -116,7 +117,7 @@ describe("the scheduler", () => {
   });
 
   it("stops at the socket's bound and at nothing else", () => {
-    const pair = createPair({ windowBytes: 1_024 * KIB });
+    const pair = createUnpaced({ windowBytes: 1_024 * KIB });
     const { session } = pair.agent;
     respond(session, accepted(pair, 1), 900 * KIB);
     pumped(session, pair.nowMs);
@@ -175,7 +176,7 @@ describe("credit", () => {
   });
 
   it("tells the owner once that a paused source may go on", () => {
-    const pair = createPair();
+    const pair = createUnpaced();
     const stream = open(pair, 1);
     sendBody(pair.server.session, stream, pattern(200 * KIB, 1));
     stream.sourcePaused = true;

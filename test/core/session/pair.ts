@@ -71,6 +71,13 @@ export function createPair(some: Partial<SessionLimits> = {}, headBytesMax = 65_
   return pair;
 }
 
+/** A wire that nobody measures: what holds a piece back is what the test is about. */
+export function createUnpaced(some: Partial<SessionLimits> = {}): Pair {
+  const pair = createPair(some);
+  for (const { session } of [pair.server, pair.agent]) session.pace.limitBytes = Number.POSITIVE_INFINITY;
+  return pair;
+}
+
 function side(session: Session): Side {
   return { session, seen: new Map(), react: () => {}, draining: { count: 0 } };
 }
