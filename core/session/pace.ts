@@ -29,7 +29,6 @@ export type Pace = {
   givenBytes: number;
   arrivedBytes: number;
   markedBytes: number;
-  /** When the last of it was given, and when something was last known to have arrived. */
   givenMs: number;
   arrivedMs: number;
   /** Up to this of `givenBytes` there was too little to send for the rate to be the link's. */
@@ -51,9 +50,10 @@ export type Pace = {
   startRounds: number;
   /** When a round trip was last not far longer than what may be under way explains. */
   timelyMs: number;
-  /** What is under way was lowered so many times; the round trip after the last time while draining. */
+  /** What is under way was lowered so many times; while draining the round trip after the last, and how many came late. */
   drainStep: number;
   drainedTripMs: number;
+  drainedMarks: number;
   /** What the bare round trip was known to be when draining began. */
   bareMs: number;
 };
@@ -73,7 +73,6 @@ type Mark = {
 
 type Extreme = { now: number; before: number };
 
-/** Of a socket that nothing was sent on. */
 export function createPace(): Pace {
   return {
     phase: "starting",
@@ -96,6 +95,7 @@ export function createPace(): Pace {
     timelyMs: 0,
     drainStep: 0,
     drainedTripMs: UNKNOWN,
+    drainedMarks: 0,
     bareMs: UNKNOWN,
   };
 }
@@ -125,7 +125,6 @@ export function isUnmarked({ marks, givenBytes, arrivedBytes }: Pace): boolean {
   return queueLength(marks) === 0 && givenBytes > arrivedBytes;
 }
 
-/** So many bytes were given to the socket. */
 export function give(pace: Pace, bytes: number, nowMs: number): void {
   const sinceMs = nowMs - pace.givenMs;
   if (queueLength(pace.marks) === 0) {
@@ -150,7 +149,6 @@ export function mark(pace: Pace, number: number, nowMs: number): void {
   pace.markedBytes = givenBytes;
 }
 
-/** There is nothing more to send, although more might go out. */
 export function starve(pace: Pace): void {
   pace.hungryBytes = pace.givenBytes;
 }
@@ -189,7 +187,7 @@ const FIRST_BYTES = 64 * 1024;
 /** Less would stand still between two pongs. */
 const LIMIT_BYTES_MIN = 4 * 1024;
 const PIECE_BYTES_MIN = 1024;
-/** Pieces and marks of a window: the finer, the smoother, and the more there are to make and to answer. */
+/** Pieces and marks of a window. */
 const PARTS = 8;
 /** On a fast link they need not be close, and each costs both ends a frame. */
 const MARK_BYTES_MAX = 1024 * 1024;
@@ -203,7 +201,7 @@ const FAST_BYTES_PER_MS = 50_000;
 const FAST_LATE_MS = 100;
 
 /** Above the product: whatever is late by less than this on a busy machine does not leave the link idle. */
-const SLACK_MS = 10;
+const SLACK_MS = 15;
 const SLACK_PART = 0.25;
 const START_GAIN = 2.5;
 const DRAIN_GAIN = 0.8;
@@ -239,7 +237,6 @@ function limitOf(pace: Pace): number {
   return Math.max(LIMIT_BYTES_MIN, bytes);
 }
 
-/** All that was under way when the round began has arrived. */
 function endRound(pace: Pace, isFull: boolean): void {
   pace.roundEndBytes = pace.givenBytes;
   if (!isFull) return;
@@ -290,6 +287,7 @@ function drain(pace: Pace, rate: number): void {
   pace.phase = "draining";
   pace.drainStep++;
   pace.drainedTripMs = UNKNOWN;
+  pace.drainedMarks = 0;
   pace.limitBytes = Math.max(LIMIT_BYTES_MIN, Math.min(pace.limitBytes, product * DRAIN_GAIN));
 }
 
@@ -300,6 +298,9 @@ function drain(pace: Pace, rate: number): void {
  */
 function proceedDraining(pace: Pace, tripMs: number, rate: number, nowMs: number): void {
   const isLonger = tripMs > pace.bareMs * DRAINED_GAIN + DRAINED_MS;
+  // One may be late by chance. Where a window's worth is, it is the link.
+  if (isLonger && ++pace.drainedMarks < PARTS) return;
+  pace.drainedMarks = 0;
   const isFirst = pace.drainedTripMs === UNKNOWN;
   const isShorter = tripMs < (isFirst ? pace.bareMs : pace.drainedTripMs) * SHORTER_GAIN;
   if (isFirst && isLonger) {
@@ -332,7 +333,6 @@ function start(pace: Pace): void {
   Object.assign(pace, { phase: "starting", startRate: 0, startRounds: 0 });
 }
 
-/** What was known of the link. */
 function forget(pace: Pace): void {
   start(pace);
   pace.rate.now = 0;
@@ -342,7 +342,6 @@ function forget(pace: Pace): void {
   pace.limitBytes = FIRST_BYTES;
 }
 
-/** The socket is another one. */
 export function resetPace(pace: Pace): void {
   const { marks } = pace;
   clearQueue(marks);

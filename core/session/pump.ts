@@ -42,10 +42,10 @@ export function pump(session: Session, nowMs: number, out: PacketOutbox): void {
     endTurn(session, stream, frame.bytes);
     relieve(session, stream);
     give(pace, frame.bytes, nowMs);
-    if (wantsMark(pace)) sendPing(session, nowMs, out);
+    if (wantsMark(pace) && !isClogged(session)) sendPing(session, nowMs, out);
   }
   // Where the limit fell, what is under way may be less than what a mark waits for.
-  if (!mayGive(pace) && isUnmarked(pace)) sendPing(session, nowMs, out);
+  if (!mayGive(pace) && isUnmarked(pace) && !isClogged(session)) sendPing(session, nowMs, out);
 }
 
 /**

@@ -27,7 +27,7 @@ function wait95({ waits }: ModelLink): number {
 
 /** What may wait in the queue of a link that is known: the slack, a piece, and what the clock rounds. */
 function waitMax({ delayMs }: { readonly delayMs: number }): number {
-  return Math.max(10, delayMs / 2) * 2 + 5;
+  return Math.max(15, delayMs) * 1.3 + 10;
 }
 
 describe("a link that is known", () => {
