@@ -40,6 +40,7 @@ import { lastAnswer } from "./last-answer.ts";
 import { lateResumed } from "./late-resumed.ts";
 import { leavingIsKnown } from "./leaving-is-known.ts";
 import { leftUnread } from "./left-unread.ts";
+import { linkNear } from "./link-near.ts";
 import { listens } from "./listens.ts";
 import { liveThings } from "./live-things.ts";
 import { lookedAt } from "./looked-at.ts";
@@ -136,6 +137,7 @@ export const properties: readonly Property[] = [
   abortSent,
   heldBytes,
   nativeFlow,
+  linkNear,
   creditCaused,
   endsGoOut,
   resetsAcknowledged,

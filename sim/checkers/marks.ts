@@ -15,9 +15,14 @@ export class Marks {
   /** Of each ping that no pong has answered: its payload, and what was sent before it. */
   #pings: { readonly payload: string; readonly givenBytes: number }[] = [];
 
+  /** Of its pieces, what is not known to have come. */
+  get underWayBytes(): number {
+    return this.#givenBytes - this.#arrivedBytes;
+  }
+
   /** It may wait for a pong before it sends the next piece. */
   get holdBack(): boolean {
-    return this.#pings.length > 0 && this.#givenBytes - this.#arrivedBytes >= UNDER_WAY_BYTES_MIN;
+    return this.#pings.length > 0 && this.underWayBytes >= UNDER_WAY_BYTES_MIN;
   }
 
   /** It goes on over another socket. */

@@ -179,7 +179,7 @@ function drawHomes(random: Random, nodes: number, calm: boolean): HomeSpec[] {
       ...(agent === "culvert" ? drawAccess(own.stream("access")) : {}),
       registers: agent === "culvert" && own.chance(1, 2),
       node: own.below(nodes),
-      path: drawPath(own, packetBytes),
+      path: drawLine(own.stream("line"), drawPath(own, packetBytes), protocol !== null),
       ...(agent === "culvert" ? drawService(own.stream("service")) : {}),
       ...drawFate(own, agent, calm || index === 0),
     };
@@ -222,6 +222,12 @@ function drawFate(
   if (agent === "moosicbox" || !random.chance(1, 8)) return { heals };
   if (heals) return { heals, misfit: "expired_client" };
   return { heals, misfit: random.pick(["no_access", "wrong_access", "expired_client_no_access"] as const) };
+}
+
+/** Now and then a native home's line is as slow as those of many houses, and its router has room for much. */
+function drawLine(random: Random, path: PathSettings, isNative: boolean): PathSettings {
+  if (!isNative || !random.chance(1, 3)) return path;
+  return { ...path, bytesPerMs: random.pick([60, 125, 250]), windowBytes: 1024 * 1024 };
 }
 
 /** `messageBytes` is the size of the largest message that is to get through. */

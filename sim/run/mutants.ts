@@ -262,6 +262,12 @@ export const MUTANTS: readonly Mutant[] = [
     ["paced"],
   ),
   mutant(
+    "PB52",
+    "who begins to measure a link never ends to, so that what may be under way never shrinks",
+    "what may go first is not behind what is under way",
+    ["link_near"],
+  ),
+  mutant(
     "PB53",
     "credit is given for what has come, whether the visitor has taken it or not",
     "credit is given only for what was really taken",
