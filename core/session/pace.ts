@@ -30,7 +30,9 @@ export type Pace = {
   arrivedBytes: number;
   markedBytes: number;
   givenMs: number;
-  arrivedMs: number;
+  /** Where the next rate is measured from: all that was given by then is known to have arrived, or was never marked. */
+  fromBytes: number;
+  fromMs: number;
   /** Up to this of `givenBytes` there was too little to send for the rate to be the link's. */
   hungryBytes: number;
   /** Marks whose pong has not come, the oldest first. */
@@ -64,7 +66,8 @@ type Mark = {
   readonly givenMs: number;
   /** What was known when it was made. */
   readonly arrivedBytes: number;
-  readonly arrivedMs: number;
+  readonly fromBytes: number;
+  readonly fromMs: number;
   /** There was enough to send. */
   readonly isFull: boolean;
   /** Of the draining in which it stands behind no more than `limitBytes` and a piece; otherwise 0. */
@@ -81,7 +84,8 @@ export function createPace(): Pace {
     arrivedBytes: 0,
     markedBytes: 0,
     givenMs: 0,
-    arrivedMs: 0,
+    fromBytes: 0,
+    fromMs: 0,
     hungryBytes: 0,
     marks: createQueue(),
     rate: { now: 0, before: 0 },
@@ -129,8 +133,9 @@ export function give(pace: Pace, bytes: number, nowMs: number): void {
   const sinceMs = nowMs - pace.givenMs;
   if (queueLength(pace.marks) === 0) {
     if (sinceMs >= IDLE_MS && pace.givenBytes > 0) forget(pace);
-    // Time without anything to wait for is not the link's.
-    pace.arrivedMs = nowMs;
+    // Time without anything to wait for is not the link's, nor what went out in it.
+    pace.fromBytes = pace.givenBytes;
+    pace.fromMs = nowMs;
     pace.timelyMs = nowMs;
   }
   pace.givenBytes += bytes;
@@ -141,11 +146,12 @@ export function give(pace: Pace, bytes: number, nowMs: number): void {
 export function mark(pace: Pace, number: number, nowMs: number): void {
   const last = queueItem(pace.marks, queueLength(pace.marks) - 1);
   assert(last === undefined || last.number < number, "a mark has the number of an older one");
-  const { phase, givenBytes, arrivedBytes, arrivedMs, hungryBytes } = pace;
+  const { phase, givenBytes, hungryBytes, arrivedBytes, fromBytes, fromMs } = pace;
   const isFull = arrivedBytes > hungryBytes;
   const isDrained = phase === "draining" && pace.markedBytes - arrivedBytes < pace.limitBytes;
   const drainStep = isDrained ? pace.drainStep : 0;
-  enqueue(pace.marks, { number, givenBytes, givenMs: nowMs, arrivedBytes, arrivedMs, isFull, drainStep });
+  const known = { arrivedBytes, fromBytes, fromMs };
+  enqueue(pace.marks, { number, givenBytes, givenMs: nowMs, ...known, isFull, drainStep });
   pace.markedBytes = givenBytes;
 }
 
@@ -164,10 +170,11 @@ export function arrive(pace: Pace, number: number, nowMs: number): void {
   pace.arrivedBytes = reached.givenBytes;
   const tripMs = Math.max(1, nowMs - reached.givenMs);
   pace.trip.now = Math.min(pace.trip.now, tripMs);
-  const rate = (reached.givenBytes - reached.arrivedBytes) / Math.max(1, nowMs - reached.arrivedMs);
-  pace.arrivedMs = nowMs;
+  const rate = (reached.givenBytes - reached.fromBytes) / Math.max(1, nowMs - reached.fromMs);
+  pace.fromBytes = reached.givenBytes;
+  pace.fromMs = nowMs;
   // Where a queue stands before much of what may go, it is the link's, whether there was more to send or not.
-  const isMuch = (reached.givenBytes - reached.arrivedBytes) * 2 >= pace.limitBytes;
+  const isMuch = (reached.givenBytes - reached.fromBytes) * 2 >= pace.limitBytes;
   const isFull = reached.isFull || (isMuch && tripMs > bareTripMs(pace) + slackMs(pace));
   if (isFull || rate > linkRate(pace)) pace.rate.now = Math.max(pace.rate.now, rate);
   if (reached.arrivedBytes >= pace.roundEndBytes) endRound(pace, isFull);
@@ -323,10 +330,7 @@ function proceedDraining(pace: Pace, tripMs: number, rate: number, nowMs: number
 function endDraining(pace: Pace, tripMs: number, nowMs: number): void {
   pace.trip.before = pace.trip.now;
   pace.trip.now = tripMs;
-  pace.phase = "steady";
-  pace.cycleRounds = 0;
-  pace.cycleMs = nowMs;
-  pace.timelyMs = nowMs;
+  Object.assign(pace, { phase: "steady", cycleRounds: 0, cycleMs: nowMs, timelyMs: nowMs });
 }
 
 function start(pace: Pace): void {
@@ -335,15 +339,12 @@ function start(pace: Pace): void {
 
 function forget(pace: Pace): void {
   start(pace);
-  pace.rate.now = 0;
-  pace.rate.before = 0;
-  pace.trip.now = UNKNOWN;
-  pace.trip.before = UNKNOWN;
+  Object.assign(pace.rate, { now: 0, before: 0 });
+  Object.assign(pace.trip, { now: UNKNOWN, before: UNKNOWN });
   pace.limitBytes = FIRST_BYTES;
 }
 
 export function resetPace(pace: Pace): void {
-  const { marks } = pace;
-  clearQueue(marks);
-  Object.assign(pace, createPace(), { marks });
+  clearQueue(pace.marks);
+  Object.assign(pace, { ...createPace(), marks: pace.marks });
 }

@@ -55,6 +55,18 @@ describe("a link that is known", () => {
     expect(link.run(300)).toBeGreaterThan(0.85);
   });
 
+  it("is not taken for a fast one because little went out for long before it was asked", () => {
+    const pace = createPace();
+    for (let nowMs = 0; nowMs < 2_000; nowMs++) {
+      give(pace, 1_000, nowMs);
+      starve(pace);
+    }
+    give(pace, 1_000, 2_000);
+    mark(pace, 1, 2_000);
+    arrive(pace, 1, 2_001);
+    expect(pace.rate.now).toBe(1_000);
+  });
+
   it("lets a little more go than the link carries, never the whole of what waits", () => {
     const link = new ModelLink(250, 40);
     link.run(3_000);
