@@ -54,6 +54,9 @@ export type RegistryOperation =
   /**
    * Makes the row of `clientId` name this tunnel, unless the row carries a higher fence: then a newer tunnel owns it.
    * Of equal fences the row's own tunnel, and else the later write, wins.
+   *
+   * With an instance it is a link as well, which is its node's for that client id. Links of one instance live side by side, one at
+   * each node, whichever of them the row names; the row's instance alone has any. At one node the higher fence has the link.
    */
   | {
       readonly type: "upsert_connection";
@@ -64,15 +67,17 @@ export type RegistryOperation =
       readonly leaseMs: number;
       /** Who may visit, as the agent's `Culvert-Access` says it, in at most `ACCESS_LENGTH_MAX` characters of ASCII. */
       readonly access: string;
+      /** Which process of an agent it is, in 1 to `INSTANCE_LENGTH_MAX` characters; left out where the agent does not say. */
+      readonly instance?: string;
     }
   /**
    * What is remembered of the home, whether it is there or not. An upsert that is accepted remembers it, for as long as its
    * client id has not been revoked.
    */
   | { readonly type: "recall_home"; readonly clientId: string }
-  /** Deletes the row if it still names this tunnel. */
+  /** Deletes the tunnel's link, and the row if it still names this tunnel: it names another link of the instance, where there is one. */
   | { readonly type: "delete_connection"; readonly clientId: string; readonly tunnel: string }
-  /** Where the home's tunnel is. What has lapsed, its own row or that of its node, is nowhere. */
+  /** Where the home's tunnels are. What has lapsed, its own row or that of its node, is nowhere. */
   | { readonly type: "find_connection"; readonly clientId: string }
   /**
    * Keeps the row of the node, which says where others reach it, and extends the leases of a slice of its connections; tells which
@@ -96,6 +101,12 @@ export type RegistryOperation =
 
 /** What the column `access` has room for. */
 export const ACCESS_LENGTH_MAX = 255;
+
+/** Of a home's tunnels that is how many are told. */
+export const LINKS_FOUND_MAX = 8;
+
+/** What the column `instance` has room for. */
+export const INSTANCE_LENGTH_MAX = 64;
 
 /** What the columns of a node's URLs have room for. */
 export const URL_LENGTH_MAX = 255;
@@ -144,12 +155,13 @@ export type RegistryOutcome =
   | { readonly type: "token_inserted"; readonly allowed: boolean }
   /** How many tokens were deleted. */
   | { readonly type: "tokens_revoked"; readonly tokens: number }
-  /** `current` is false where the row belongs to a newer tunnel. */
+  /** `current` is false where the row belongs to a newer tunnel of another instance, or the node's link to a newer one. */
   | { readonly type: "connection_upserted"; readonly current: boolean }
   | { readonly type: "connection_deleted" }
   /** Null where no tunnel of that client id ever was, or it was revoked since. */
   | { readonly type: "home_recalled"; readonly home: RecalledHome | null }
-  | { readonly type: "connection_found"; readonly connection: FoundConnection | null }
+  /** The newest first, and one at a node; none where the home is nowhere. */
+  | { readonly type: "connections_found"; readonly connections: readonly FoundConnection[] }
   /** `next` is the `after` of the next slice; null where this was the last. */
   | {
       readonly type: "leases_renewed";

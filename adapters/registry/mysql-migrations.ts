@@ -14,7 +14,7 @@ import { StartupError } from "../startup-error.ts";
 import { mysqlCredentials } from "./mysql-credentials.ts";
 import { mysqlTlsProblemOf, serverErrorOf } from "./mysql-fault.ts";
 import { mysqlHomes } from "./mysql-homes.ts";
-import { mysqlNodes } from "./mysql-nodes.ts";
+import { mysqlLinks, mysqlNodes } from "./mysql-nodes.ts";
 import type { MysqlPool, Reply, Values } from "./mysql-pool.ts";
 
 /** With no padding: trailing spaces count. There since MySQL 8.0.17. */
@@ -66,6 +66,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   mysqlCredentials(BYTE_WISE),
   mysqlHomes(BYTE_WISE),
   mysqlNodes(BYTE_WISE),
+  mysqlLinks(BYTE_WISE),
 ];
 
 /** Duplicate column and duplicate key name: the statement was carried out before. */

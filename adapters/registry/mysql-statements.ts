@@ -105,15 +105,16 @@ export const statements = {
    */
   upsert: `
     INSERT INTO connections
-      (client_id, tunnel_ws_id, created, updated, node, leased_tunnel, access, lease_expires, fence)
+      (client_id, tunnel_ws_id, created, updated, node, leased_tunnel, access, instance, lease_expires, fence)
     VALUES (_utf8mb4 :clientId, _utf8mb4 :tunnel, UTC_TIMESTAMP(), UTC_TIMESTAMP(),
-      _utf8mb4 :node, _utf8mb4 :tunnel, _utf8mb4 :access, ${LEASE_ENDS}, :fence)
+      _utf8mb4 :node, _utf8mb4 :tunnel, _utf8mb4 :access, _utf8mb4 :instance, ${LEASE_ENDS}, :fence)
     ON DUPLICATE KEY UPDATE
       tunnel_ws_id = IF(fence <= :fence, _utf8mb4 :tunnel, tunnel_ws_id),
       updated = IF(fence <= :fence, UTC_TIMESTAMP(), updated),
       node = IF(fence <= :fence, _utf8mb4 :node, node),
       leased_tunnel = IF(fence <= :fence, _utf8mb4 :tunnel, leased_tunnel),
       access = IF(fence <= :fence, _utf8mb4 :access, access),
+      instance = IF(fence <= :fence, _utf8mb4 :instance, instance),
       lease_expires = IF(fence <= :fence,
         ${LEASE_ENDS} + INTERVAL (lease_expires <=> ${LEASE_ENDS}) MICROSECOND, lease_expires),
       fence = GREATEST(fence, :fence)`,
@@ -128,7 +129,10 @@ export const statements = {
     VALUES (_utf8mb4 :probe, '', UTC_TIMESTAMP(), UTC_TIMESTAMP()),
       (_utf8mb4 :probe, '', UTC_TIMESTAMP(), UTC_TIMESTAMP())`,
   sweep: [
-    "DELETE FROM connections WHERE lease_expires <= UTC_TIMESTAMP(6) AND leased_tunnel = tunnel_ws_id",
+    `DELETE FROM connections
+    WHERE lease_expires <= UTC_TIMESTAMP(6) AND leased_tunnel = tunnel_ws_id AND NOT EXISTS (
+      SELECT 1 FROM culvert_links
+      WHERE culvert_links.client_id = connections.client_id AND culvert_links.instance = connections.instance)`,
     sweep("signature_tokens"),
     sweep("client_access_tokens"),
     sweep("magic_tokens"),

@@ -13,7 +13,7 @@ import { CREDENTIAL_SWEEPS, callOnCredentials } from "./mysql-credentials.ts";
 import { mysqlCodeOf, mysqlProblemOf } from "./mysql-fault.ts";
 import { homeStatements, recalledHome } from "./mysql-homes.ts";
 import { prepareSchema } from "./mysql-migrations.ts";
-import { foundConnection, nodeStatements, renewalValues } from "./mysql-nodes.ts";
+import { foundConnection, linkStatements, nodeStatements, renewalValues } from "./mysql-nodes.ts";
 import { MysqlPool, type Reply, type Row, type Values } from "./mysql-pool.ts";
 import { checkTokens, statements, valuesOf } from "./mysql-statements.ts";
 import { isStorable, type Registry, VALUE_CHARACTERS_MAX } from "./port.ts";
@@ -82,9 +82,17 @@ function tlsOptions({ ssl, caFile }: MysqlSettings): { ssl?: SslOptions } {
 }
 
 type RenewLeases = Extract<RegistryOperation, { readonly type: "renew_leases" }>;
+type UpsertConnection = Extract<RegistryOperation, { readonly type: "upsert_connection" }>;
 type InsertToken = Extract<RegistryOperation, { readonly type: "insert_token" }>;
 
-const SWEEPS = [homeStatements.lapse, ...statements.sweep, nodeStatements.sweep, ...CREDENTIAL_SWEEPS];
+const LEAVE = [homeStatements.leave, statements.deleteConnection];
+const SWEEPS = [
+  linkStatements.sweep,
+  homeStatements.lapse,
+  ...statements.sweep,
+  nodeStatements.sweep,
+  ...CREDENTIAL_SWEEPS,
+];
 
 type Answer = (outcome: RegistryOutcome) => void;
 
@@ -170,6 +178,21 @@ function createRegistry(pool: MysqlPool, report: (report: MysqlReport) => void):
     });
   }
 
+  function upsert(operation: UpsertConnection, answer: Answer): void {
+    const { instance = "" } = operation;
+    const values = valuesOf({ ...operation, instance });
+    const join = (isOwner: boolean) => {
+      if (instance === "") return answer({ type: "connection_upserted", current: isOwner });
+      run(linkStatements.join, values, answer, ({ affectedRows }) =>
+        answer({ type: "connection_upserted", current: affectedRows > 0 }),
+      );
+    };
+    run(statements.upsert, values, answer, ({ affectedRows }) => {
+      if (affectedRows === 0) return join(false);
+      run(homeStatements.remember, values, answer, () => join(true));
+    });
+  }
+
   function renew(operation: RenewLeases, answer: Answer): void {
     const values = renewalValues(operation);
     run(nodeStatements.keep, values, answer, () =>
@@ -179,7 +202,8 @@ function createRegistry(pool: MysqlPool, report: (report: MysqlReport) => void):
         const renewed = { type: "leases_renewed", rows: connectionsOf(rows), next } as const;
         if (typeof last !== "string") return answer(renewed);
         const inSlice = { ...values, last: Buffer.from(last) };
-        run(nodeStatements.renew, inSlice, answer, () => answer(renewed));
+        const ofLinks = rows.some(({ linked }) => linked === 1) ? linkStatements.renew : [];
+        runAll([nodeStatements.renew, ...ofLinks], inSlice, answer, () => answer(renewed));
       }),
     );
   }
@@ -210,24 +234,18 @@ function createRegistry(pool: MysqlPool, report: (report: MysqlReport) => void):
           run(homeStatements.forget, values, answer, () => answer({ type: "tokens_revoked", tokens })),
         );
       case "upsert_connection":
-        return run(statements.upsert, values, answer, ({ affectedRows }) => {
-          const current = affectedRows > 0;
-          if (!current) return answer({ type: "connection_upserted", current });
-          run(homeStatements.remember, values, answer, () =>
-            answer({ type: "connection_upserted", current }),
-          );
-        });
+        return upsert(operation, answer);
       case "recall_home":
         return run(homeStatements.recall, values, answer, ({ rows: [row] }) =>
           answer({ type: "home_recalled", home: recalledHome(row) }),
         );
       case "delete_connection":
-        return runAll([homeStatements.leave, statements.deleteConnection], values, answer, () =>
+        return runAll([...linkStatements.leave, ...LEAVE], values, answer, () =>
           answer({ type: "connection_deleted" }),
         );
       case "find_connection":
-        return run(nodeStatements.find, values, answer, ({ rows: [row] }) =>
-          answer({ type: "connection_found", connection: foundConnection(row) }),
+        return run(nodeStatements.find, values, answer, ({ rows }) =>
+          answer({ type: "connections_found", connections: rows.map(foundConnection) }),
         );
       case "renew_leases":
         return renew(operation, answer);

@@ -6,14 +6,14 @@ import type { DatabaseSync } from "node:sqlite";
 import { StartupError } from "../startup-error.ts";
 import { SQLITE_CREDENTIALS } from "./sqlite-credentials.ts";
 import { SQLITE_HOMES } from "./sqlite-homes.ts";
-import { SQLITE_NODES } from "./sqlite-nodes.ts";
+import { SQLITE_LINKS, SQLITE_NODES } from "./sqlite-nodes.ts";
 
 /** "CULV": marks the file as ours, so that the database of another program is never written to. */
 const APPLICATION_ID = 0x43554c56;
 
 /**
  * Step N brings the schema from version N to N + 1. A step that was released is never edited.
- * The tables are those of protocol-moosicbox.md; `fence`, `node`, `lease_expires` and `access` are ours. DATETIME is the text
+ * The tables are those of protocol-moosicbox.md; `fence`, `node`, `lease_expires`, `access` and `instance` are ours. DATETIME is the text
  * `YYYY-MM-DD HH:MM:SS` in UTC, which sorts as time does. TEXT compares byte by byte (BINARY), as identity must.
  */
 const MIGRATIONS: readonly string[] = [
@@ -55,6 +55,7 @@ const MIGRATIONS: readonly string[] = [
   SQLITE_CREDENTIALS,
   SQLITE_HOMES,
   SQLITE_NODES,
+  SQLITE_LINKS,
 ];
 
 /** Brings the schema up to date. Throws `StartupError` for a file that is not ours or comes from a newer version. */

@@ -20,7 +20,7 @@ import { isStorable, type Registry } from "./port.ts";
 import { createSqliteCredentials } from "./sqlite-credentials.ts";
 import { sqliteHomes } from "./sqlite-homes.ts";
 import { migrate } from "./sqlite-migrations.ts";
-import { sqliteNodes } from "./sqlite-nodes.ts";
+import { OWNER_OF_LINK, sqliteLinks, sqliteNodes } from "./sqlite-nodes.ts";
 import { createSqliteProbe } from "./sqlite-probe.ts";
 
 /** Waiting blocks the event loop, so a call gives up soon: the core asks again. */
@@ -34,7 +34,8 @@ export function openSqliteRegistry(path: string): Registry {
   const database = openDatabase(path);
   const statements = prepareAll(database);
   const homes = sqliteHomes(database);
-  const nodes = sqliteNodes(database);
+  const links = sqliteLinks(database);
+  const nodes = sqliteNodes(database, links);
   let lastFence = 0;
   const runOnCredentials = createSqliteCredentials(database, fenceOf);
 
@@ -75,25 +76,29 @@ export function openSqliteRegistry(path: string): Registry {
         homes.forget(operation.clientId);
         return { type: "tokens_revoked", tokens: revokeClient(operation.clientId) };
       case "upsert_connection": {
-        const { clientId, tunnel, node, fence, leaseMs, access } = operation;
-        const { changes } = statements.upsert.run(clientId, tunnel, node, fence, leaseMs / 1000, access);
+        const { clientId, tunnel, node, fence, leaseMs, access, instance = "" } = operation;
+        const lease = leaseMs / 1000;
+        const { changes } = statements.upsert.run(clientId, tunnel, node, fence, lease, access, instance);
         if (Number(changes) > 0) homes.remember(clientId, access, fence);
-        return { type: "connection_upserted", current: Number(changes) > 0 };
+        const current = instance === "" ? Number(changes) > 0 : links.join({ ...operation, instance });
+        return { type: "connection_upserted", current };
       }
       case "recall_home":
         return { type: "home_recalled", home: homes.recall(operation.clientId) };
       case "delete_connection":
+        links.leave(operation.clientId, operation.tunnel);
         homes.leave(operation.clientId, operation.tunnel);
         statements.deleteConnection.run(operation.clientId, operation.tunnel);
         return { type: "connection_deleted" };
       case "find_connection":
-        return { type: "connection_found", connection: nodes.find(operation.clientId) };
+        return { type: "connections_found", connections: nodes.find(operation.clientId) };
       case "renew_leases":
         return nodes.renew(operation);
       case "delete_node":
         nodes.remove(operation.node);
         return { type: "node_deleted" };
       case "sweep":
+        links.sweep();
         homes.lapse();
         statements.sweepConnections.run();
         nodes.sweep();
@@ -230,18 +235,21 @@ function prepareAll(database: DatabaseSync): Statements {
       `SELECT client_id FROM magic_tokens WHERE magic_token_hash = ?1 AND ${alive}`,
     ),
     upsert: database.prepare(`
-      INSERT INTO connections (client_id, tunnel_ws_id, node, fence, lease_expires, access)
-      VALUES (?1, ?2, ?3, ?4, ${inSeconds("?5")}, ?6)
+      INSERT INTO connections (client_id, tunnel_ws_id, node, fence, lease_expires, access, instance)
+      VALUES (?1, ?2, ?3, ?4, ${inSeconds("?5")}, ?6, ?7)
       ON CONFLICT (client_id) DO UPDATE SET
         tunnel_ws_id = excluded.tunnel_ws_id,
         node = excluded.node,
         fence = excluded.fence,
         lease_expires = excluded.lease_expires,
         access = excluded.access,
+        instance = excluded.instance,
         updated = CURRENT_TIMESTAMP
       WHERE excluded.fence >= connections.fence`),
     deleteConnection: database.prepare("DELETE FROM connections WHERE client_id = ?1 AND tunnel_ws_id = ?2"),
-    sweepConnections: database.prepare("DELETE FROM connections WHERE lease_expires <= datetime('now')"),
+    sweepConnections: database.prepare(`
+      DELETE FROM connections
+      WHERE lease_expires <= datetime('now') AND NOT EXISTS (SELECT 1 FROM culvert_links WHERE ${OWNER_OF_LINK})`),
     sweepInvites: database.prepare(sweep("culvert_invites")),
     sweep: ofEachKind(sweep),
   };

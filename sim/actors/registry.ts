@@ -6,6 +6,7 @@
  */
 import {
   ACCESS_LENGTH_MAX,
+  LINKS_FOUND_MAX,
   type RegistryFault,
   type RegistryOperation,
   type RegistryOutcome,
@@ -16,7 +17,9 @@ import type { Random } from "../tools/random.ts";
 import { Clock } from "../world/clock.ts";
 import type { Agenda, World } from "../world/world.ts";
 import { HomeTable } from "./registry/homes.ts";
+import { LinkTable, type Upsert } from "./registry/links.ts";
 import { NodeTable } from "./registry/nodes.ts";
+import { isStorable } from "./registry/storable.ts";
 import { TokenTables } from "./token-tables.ts";
 
 /** What a fault does to one call. Each `null` or 0 leaves that point alone. */
@@ -55,8 +58,6 @@ type Way = { readonly random: Random; readonly agenda: Agenda };
 
 /** The registry's wall clock at the start of a run: some day in 2025. */
 const EPOCH_US = 1_750_000_000_000_000;
-/** In characters, as in MySQL. */
-const NAME_LENGTH_MAX = 64;
 
 export class FakeRegistry {
   readonly clock: Clock;
@@ -67,6 +68,7 @@ export class FakeRegistry {
   readonly tokens: TokenTables;
   readonly homes: HomeTable;
   readonly nodes: NodeTable;
+  readonly links: LinkTable;
   /** Each row's value before its last change, for stale reads. */
   readonly #previous = new Map<string, ConnectionEntry | null>();
   readonly #world: World;
@@ -83,6 +85,7 @@ export class FakeRegistry {
     this.tokens = new TokenTables(clocks, () => this.#fence(), world.watch);
     this.homes = new HomeTable(() => this.nowUs);
     this.nodes = new NodeTable(() => this.nowUs);
+    this.links = new LinkTable(() => this.nowUs);
   }
 
   /** The registry's own time. */
@@ -187,10 +190,7 @@ export class FakeRegistry {
           home: this.homes.recall(operation.clientId, interference?.readsStale === true),
         };
       case "delete_connection":
-        if (this.connections.get(operation.clientId)?.tunnel === operation.tunnel) {
-          if (!losesWrite) this.homes.see(operation.clientId);
-          this.#write(operation.clientId, null, operation.type, interference);
-        }
+        this.#delete(operation, interference);
         return { type: "connection_deleted" };
       case "find_connection":
         return this.#find(operation.clientId, interference);
@@ -202,6 +202,7 @@ export class FakeRegistry {
       case "sweep":
         this.tokens.sweep(operation.keptMs);
         if (!losesWrite) this.nodes.sweep();
+        if (!losesWrite) this.links.sweep();
         this.#sweep(interference);
         return { type: "swept" };
       default:
@@ -215,29 +216,48 @@ export class FakeRegistry {
     }
   }
 
-  #upsert(
-    operation: Extract<RegistryOperation, { type: "upsert_connection" }>,
-    interference: Interference | null,
-  ): RegistryOutcome {
-    const { clientId, tunnel, node, fence, leaseMs, access } = operation;
-    const fits = [clientId, tunnel, node].every(isStorable) && access.length <= ACCESS_LENGTH_MAX;
+  #upsert(operation: Upsert, interference: Interference | null): RegistryOutcome {
+    const { clientId, tunnel, node, fence, leaseMs, access, instance } = operation;
+    const named = [clientId, tunnel, node, instance ?? ""];
+    const fits = named.every(isStorable) && access.length <= ACCESS_LENGTH_MAX;
     if (!fits) return { type: "failed", fault: "refused" };
+    const losesWrite = interference?.losesWrite === true;
     const row = this.connections.get(clientId);
-    if (row !== undefined && row.fence > fence) return { type: "connection_upserted", current: false };
-    const entry = { tunnel, node, fence, leaseEndsUs: this.nowUs + leaseMs * 1000 };
-    this.#write(clientId, entry, operation.type, interference);
-    if (interference?.losesWrite !== true) this.homes.remember(clientId, access, fence);
-    return { type: "connection_upserted", current: true };
+    const isOwner = row === undefined || row.fence <= fence;
+    if (isOwner) {
+      const of = instance === undefined ? {} : { instance };
+      const entry = { tunnel, node, fence, leaseEndsUs: this.nowUs + leaseMs * 1000, ...of };
+      this.#write(clientId, entry, operation.type, interference);
+      if (!losesWrite) this.homes.remember(clientId, access, fence);
+    }
+    if (instance === undefined || losesWrite) return { type: "connection_upserted", current: isOwner };
+    const owner = this.connections.get(clientId) ?? null;
+    return { type: "connection_upserted", current: this.links.join({ ...operation, instance }, owner) };
+  }
+
+  /** The connection is another link's from then on, if there is one. */
+  #delete(
+    { clientId, tunnel, type }: Extract<RegistryOperation, { type: "delete_connection" }>,
+    interference: Interference | null,
+  ): void {
+    const losesWrite = interference?.losesWrite === true;
+    if (!losesWrite) this.links.remove(clientId, tunnel);
+    const row = this.connections.get(clientId);
+    if (row?.tunnel !== tunnel) return;
+    const [heir] = this.links.of(clientId, row);
+    if (heir === undefined && !losesWrite) this.homes.see(clientId);
+    const after = heir === undefined ? null : { ...heir, fence: row.fence };
+    this.#write(clientId, after, type, interference);
   }
 
   #find(clientId: string, interference: Interference | null): RegistryOutcome {
     const row = this.#read(clientId, interference);
-    const node = row === null ? null : this.nodes.find(row.node, interference?.readsStale === true);
-    const connection =
-      row === null || node === null || !this.#lives(row)
-        ? null
-        : { node: row.node, tunnel: row.tunnel, peerUrl: node.peerUrl };
-    return { type: "connection_found", connection };
+    const own = row !== null && row.instance === undefined && this.#lives(row) ? [row] : [];
+    const connections = [...own, ...this.links.of(clientId, row)].flatMap(({ node, tunnel }) => {
+      const entry = this.nodes.find(node, interference?.readsStale === true);
+      return entry === null ? [] : [{ node, tunnel, peerUrl: entry.peerUrl }];
+    });
+    return { type: "connections_found", connections: connections.slice(0, LINKS_FOUND_MAX) };
   }
 
   #renew(
@@ -250,20 +270,28 @@ export class FakeRegistry {
     const losesWrite = interference?.losesWrite === true;
     if (!losesWrite) this.nodes.keep(operation);
     const isOurs = (row: ConnectionEntry | null) => row?.node === node && this.#lives(row);
+    const linkOf = (clientId: string, row: ConnectionEntry | null) =>
+      this.links.of(clientId, row).find((link) => link.node === node);
     const clientIds = [...this.connections.keys()]
       .filter((clientId) => after === null || clientId > after)
       .sort();
     const rows = clientIds.flatMap((clientId) => {
       const row = this.#read(clientId, interference);
-      return row !== null && isOurs(row) ? [{ clientId, tunnel: row.tunnel }] : [];
+      const ours = row?.instance === undefined && isOurs(row) ? row : linkOf(clientId, row);
+      return ours == null ? [] : [{ clientId, tunnel: ours.tunnel }];
     });
     const slice = rows.slice(0, rowsMax);
     const last = slice.at(-1)?.clientId ?? "";
     for (const clientId of clientIds) {
       const row = this.connections.get(clientId) ?? null;
-      if (clientId > last || row === null || !isOurs(row)) continue;
+      if (clientId > last || row === null) continue;
+      const link = linkOf(clientId, row);
+      const heir = link === undefined || losesWrite ? null : this.links.renew(clientId, link, leaseMs);
+      const inherits = heir !== null && !this.#lives(row);
+      if (!isOurs(row) && !inherits) continue;
       const leaseEndsUs = this.nowUs + leaseMs * 1000;
-      this.#write(clientId, { ...row, leaseEndsUs }, operation.type, interference);
+      const owner = inherits ? { ...heir, fence: row.fence } : row;
+      this.#write(clientId, { ...owner, leaseEndsUs }, operation.type, interference);
       if (!losesWrite) this.homes.see(clientId);
     }
     return { type: "leases_renewed", rows: slice, next: slice.length < rowsMax ? null : last };
@@ -271,7 +299,8 @@ export class FakeRegistry {
 
   #sweep(interference: Interference | null): void {
     for (const [clientId, row] of this.connections) {
-      if (!this.#lives(row)) this.#write(clientId, null, "sweep", interference);
+      if (!this.#lives(row) && this.links.of(clientId, row).length === 0)
+        this.#write(clientId, null, "sweep", interference);
     }
   }
 
@@ -318,11 +347,4 @@ const REGISTRY = "registry";
 
 function nameOf(row: ConnectionEntry | null): string {
   return row === null ? "no row" : `tunnel ${row.tunnel} of ${row.node}`;
-}
-
-/** Whether a column keeps it unchanged. */
-function isStorable(name: string): boolean {
-  // A character is one code unit or two, so the short ones need no counting.
-  if (!name.isWellFormed() || name.length > 2 * NAME_LENGTH_MAX) return false;
-  return name.length <= NAME_LENGTH_MAX || [...name].length <= NAME_LENGTH_MAX;
 }

@@ -257,7 +257,7 @@ function wrongGrant(
       const isOwn = exchange.phase === "over";
       // And one that waited for its home was let in before: the home is back with this event, or the registry was asked about it
       // since it took the token, or what it was asked about the home is answered, or given up, with this event.
-      const isFound = event.type === "registry_answered" && event.outcome.type === "connection_found";
+      const isFound = event.type === "registry_answered" && event.outcome.type === "connections_found";
       const isBack = exchange.native || isFound || event.type.startsWith("socket_");
       const waited = isBack || acceptedMs >= exchange.openedMs || told.failedMs === server.nowMs;
       const ageMs = (isOwn || waited ? exchange.openedMs : server.nowMs) - acceptedMs;

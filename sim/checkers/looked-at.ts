@@ -54,8 +54,9 @@ class Told {
       this.bad.set(door, nowMs);
     if (question?.type === "find_magic_token" && outcome.type === "magic_token_found")
       if (outcome.clientId === null) this.bad.set(`magic ${question.tokenHash}`, nowMs);
-    if (question?.type === "find_connection" && outcome.type === "connection_found")
-      if (outcome.connection?.peerUrl != null) this.foundMs.set(question.clientId, nowMs);
+    if (question?.type === "find_connection" && outcome.type === "connections_found")
+      if (outcome.connections.some(({ peerUrl }) => peerUrl !== null))
+        this.foundMs.set(question.clientId, nowMs);
     if (question?.type === "recall_home" && outcome.type === "home_recalled")
       this.recalled.set(question.clientId, outcome.home?.access ?? "token");
     if (question?.type === "recall_home" && outcome.type === "home_recalled")

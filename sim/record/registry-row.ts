@@ -6,6 +6,8 @@ export type ConnectionEntry = {
   readonly node: string;
   readonly fence: number;
   readonly leaseEndsUs: number;
+  /** Of the agent's process; left out where it did not say. */
+  readonly instance?: string;
 };
 
 /** One change of one row of `connections`; null stands for no row. */

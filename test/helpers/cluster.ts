@@ -4,6 +4,7 @@ import net from "node:net";
 import { join } from "node:path";
 import type { PeerConfig } from "../../adapters/settings/peer.ts";
 import { portOf } from "./origin.ts";
+import { type ServerProcess, startServerProcess } from "./server-process.ts";
 import { type Server, type ServerOptions, startServer, temporaryFolder } from "./tunnel.ts";
 
 /** What all nodes of a test share, as long as an operator's would be; no output may ever show it. */
@@ -42,6 +43,16 @@ export async function startNode({
   const url = `${tls.cert === null ? "http" : "https"}://127.0.0.1:${port}`;
   const server = await startServer({ ...options, peer: { bind: "127.0.0.1", port, url, secrets, tls } });
   return { ...server, peerUrl: url };
+}
+
+/** One more node, as a process of its own, which can be killed. */
+export async function startNodeProcess(
+  database: string,
+  flags: readonly string[] = [],
+): Promise<ServerProcess> {
+  const port = await freePort();
+  const peer = ["--peer-bind=127.0.0.1", `--peer-port=${port}`, `--peer-url=http://127.0.0.1:${port}`];
+  return startServerProcess(database, 0, [...peer, `--cluster-secret=${CLUSTER_SECRET}`, ...flags]);
 }
 
 /** One that was free a moment ago. */

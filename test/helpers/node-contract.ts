@@ -35,11 +35,16 @@ export function nodeContract(call: (operation: RegistryOperation) => Promise<Reg
       throw new Error(`renew_leases answered ${JSON.stringify(outcome)}`);
     return outcome;
   };
-  const find = async (clientId: string) => {
+  const findAll = async (clientId: string) => {
     const outcome = await call({ type: "find_connection", clientId });
-    if (outcome.type !== "connection_found")
+    if (outcome.type !== "connections_found")
       throw new Error(`find_connection answered ${JSON.stringify(outcome)}`);
-    return outcome.connection;
+    return outcome.connections;
+  };
+  const find = async (clientId: string) => {
+    const [first = null, ...others] = await findAll(clientId);
+    expect(others).toEqual([]);
+    return first;
   };
   const sweep = () => call({ type: "sweep", keptMs: 0 });
 

@@ -12,6 +12,7 @@ import {
   type RegistryOutcome,
 } from "../../core/registry.ts";
 import { homeContract } from "./home-contract.ts";
+import { linkContract } from "./link-contract.ts";
 import { nodeContract, renewalOf } from "./node-contract.ts";
 import { AWKWARD_NAMES, hash, tokenContract } from "./token-contract.ts";
 
@@ -197,6 +198,7 @@ export function registryContract(name: string, make: () => Promise<Calls> | Call
 
     homeContract(call);
     nodeContract(call);
+    linkContract(call);
 
     describe("identity (D11)", () => {
       test("keeps names apart that differ in one byte, and gives them back unchanged", async () => {

@@ -113,9 +113,9 @@ export class TestRegistry {
       case "find_connection": {
         const row = this.rows.get(operation.clientId);
         const peerUrl = row === undefined ? undefined : this.peerUrls.get(row.node);
-        const connection =
-          row === undefined || peerUrl === undefined ? null : { node: row.node, tunnel: row.tunnel, peerUrl };
-        return { type: "connection_found", connection };
+        const connections =
+          row === undefined || peerUrl === undefined ? [] : [{ node: row.node, tunnel: row.tunnel, peerUrl }];
+        return { type: "connections_found", connections };
       }
       case "renew_leases": {
         this.peerUrls.set(operation.node, operation.peerUrl);

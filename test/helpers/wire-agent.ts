@@ -56,6 +56,12 @@ export function creditEntry(exchange: number, received: number, limit: number): 
   return entry;
 }
 
+export type WireAgentOptions = {
+  readonly ticket?: string | null;
+  readonly clientToken?: string;
+  readonly instance?: string;
+};
+
 export class WireAgent {
   readonly clientToken: string;
   readonly socket: WebSocket;
@@ -69,13 +75,13 @@ export class WireAgent {
    * of.
    */
   static async connect(
-    server: Server,
+    server: Pick<Server, "port" | "register">,
     clientId = "home",
-    { ticket = null, clientToken }: { readonly ticket?: string | null; readonly clientToken?: string } = {},
+    { ticket = null, clientToken, instance }: WireAgentOptions = {},
   ): Promise<WireAgent> {
     const token = clientToken ?? (await server.register(clientId));
     const url = `ws://127.0.0.1:${server.port}/ws?${query({ clientId, sender: "true" })}`;
-    const agent = new WireAgent(url, token);
+    const agent = new WireAgent(url, token, instance === undefined ? {} : { "culvert-instance": instance });
     await new Promise((resolve, reject) => {
       agent.socket.once("open", resolve);
       agent.socket.once("error", reject);
@@ -86,11 +92,11 @@ export class WireAgent {
     return agent;
   }
 
-  private constructor(url: string, clientToken: string) {
+  private constructor(url: string, clientToken: string, headers: Readonly<Record<string, string>>) {
     this.clientToken = clientToken;
     this.socket = new WebSocket(url, ["culvert.1"], {
       perMessageDeflate: false,
-      headers: { authorization: `Bearer ${clientToken}`, "culvert-access": "public" },
+      headers: { authorization: `Bearer ${clientToken}`, "culvert-access": "public", ...headers },
     });
     onTestFinished(() => this.socket.terminate());
     this.socket.on("message", (data: Buffer) => {

@@ -214,7 +214,7 @@ describe("the schema", () => {
     const { reports } = await openRegistry(database);
     expect(reports).toContainEqual({ type: "waiting", cause: "another node brings its schema up to date" });
     expect(await database.query("SELECT version, holder FROM culvert_schema")).toMatchObject([
-      { version: 5, holder: null },
+      { version: 6, holder: null },
     ]);
   });
 
@@ -235,7 +235,7 @@ describe("the schema", () => {
     await database.query("UPDATE culvert_schema SET version = 999");
     await expect(openMysqlRegistry(database.settings(), noReport)).rejects.toThrow(
       new StartupError(
-        "the database has schema version 999, this version of culvert knows 5; start the newer culvert",
+        "the database has schema version 999, this version of culvert knows 6; start the newer culvert",
       ),
     );
   });

@@ -11,6 +11,7 @@ export const CULVERT_TABLES = [
   "culvert_invites",
   "culvert_known_homes",
   "culvert_nodes",
+  "culvert_links",
 ] as const;
 
 /** The DDL of protocol-moosicbox.md, in a character set of the operator's choice. */

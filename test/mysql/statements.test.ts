@@ -1,6 +1,6 @@
 /** What the statements cost the database, by its own counters and its own plans; and rows that others made (D10, D11). */
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { nodeStatements } from "../../adapters/registry/mysql-nodes.ts";
+import { linkStatements, nodeStatements } from "../../adapters/registry/mysql-nodes.ts";
 import { checkTokens, statements } from "../../adapters/registry/mysql-statements.ts";
 import type { RegistryOperation } from "../../core/registry.ts";
 import { renewalOf } from "../helpers/node-contract.ts";
@@ -61,9 +61,9 @@ describe("a round trip", () => {
       await callRegistry(registry, operation);
       const before = await commandsSoFar();
       for (let round = 0; round < 100; round++) await callRegistry(registry, operation);
-      // What comes and goes is remembered in a second table.
-      const isRemembered = operation.type === "upsert_connection" || operation.type === "delete_connection";
-      expect((await commandsSoFar()) - before).toBe(isRemembered ? 200 : 100);
+      // What comes and goes is remembered in a second table, and what goes may have links beside it.
+      const statementsOf: Partial<Record<string, number>> = { upsert_connection: 2, delete_connection: 4 };
+      expect((await commandsSoFar()) - before).toBe(100 * (statementsOf[operation.type] ?? 1));
     },
   );
 
@@ -107,7 +107,7 @@ describe("a round trip", () => {
 describe("a plan", () => {
   const values: readonly (readonly [RegExp, string])[] = [
     [/:(?:tokenHash|clientId|tunnel|node)\b/g, "X'61'"],
-    [/:after\b/g, "X''"],
+    [/:(?:after|instance)\b/g, "X''"],
     [/:last\b/g, "X'7a'"],
     [/:(?:leaseUs|lifetimeUs|fence|rowsMax)\b/g, "1000"],
   ];
@@ -127,9 +127,18 @@ describe("a plan", () => {
     ],
     ["the deletion of a token", statements.revoke.signature[0], ["PRIMARY"]],
     ["the deletion of a row", statements.deleteConnection, ["PRIMARY"]],
-    ["the look-up of a home", nodeStatements.find, ["PRIMARY", "PRIMARY"]],
-    ["the list of a slice", nodeStatements.slice, ["culvert_node"]],
+    ["the look-up of a home", nodeStatements.find, ["PRIMARY", "PRIMARY", "PRIMARY"]],
+    // The last one puts two lists together.
+    ["the list of a slice", nodeStatements.slice, ["culvert_node", "culvert_links_of_node", "PRIMARY", null]],
     ["the renewal of its leases", nodeStatements.renew, ["culvert_node"]],
+    ["the renewal of its links", linkStatements.renew[0], ["culvert_links_of_node", "PRIMARY"]],
+    [
+      "the taking over of connections by links",
+      linkStatements.renew[1],
+      ["culvert_links_of_node", "PRIMARY"],
+    ],
+    ["the handing over of a connection", linkStatements.leave[1], ["PRIMARY", "PRIMARY"]],
+    ["the deletion of a link", linkStatements.leave[0], ["PRIMARY"]],
     ["the deletion of a node", nodeStatements.remove, ["PRIMARY"]],
   ])(
     "of %s reads its rows by an index, whatever collation the tables were made with",
@@ -152,10 +161,14 @@ describe("a plan", () => {
       await database.query(
         "INSERT INTO culvert_nodes (node, lease_expires) VALUES ('a', '2100-01-01'), ('b', '2100-01-01')",
       );
+      const links = clientIds.map((id) => `('${id}', '${id.slice(0, 1)}', 'a', '', 1, '2100-01-01')`);
+      await database.query(
+        `INSERT INTO culvert_links (client_id, node, tunnel, instance, fence, lease_expires) VALUES ${links}`,
+      );
       const text = values.reduce((statement, [pattern, value]) => statement.replace(pattern, value), sql);
       const plan = await database.query(`EXPLAIN FORMAT=TRADITIONAL ${text}`);
       expect(plan.map(({ key }) => key)).toEqual(keys);
-      for (const { rows } of plan) expect(rows).toBe(1);
+      for (const { key, rows } of plan) expect(rows).toBe(key === null ? null : 1);
     },
   );
 });
@@ -364,7 +377,7 @@ test("an upsert tells by its affected rows whether the row is ours, at any dista
   // A clock that stands still gives the same lease twice.
   await session.query("SET TIMESTAMP = 1700000000");
   const sql = [
-    [/_utf8mb4 :(?:clientId|tunnel|node|access)\b/g, "_utf8mb4 X'61'"],
+    [/_utf8mb4 :(?:clientId|tunnel|node|access|instance)\b/g, "_utf8mb4 X'61'"],
     [/:(?:leaseUs|fence)\b/g, "1000"],
   ].reduce<string>((text, [pattern, value]) => text.replace(pattern ?? "", String(value)), statements.upsert);
   for (let round = 0; round < 3; round++) {

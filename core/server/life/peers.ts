@@ -9,7 +9,7 @@ import type { FailureCode } from "../../failure.ts";
 import { type HeaderList, headerValue, withoutHeader } from "../../http/headers.ts";
 import type { Outbox } from "../../outbox.ts";
 import { disarm } from "../../timers.ts";
-import { foundHome, noteFound, noteLost, rowOf } from "../owner/found.ts";
+import { noteFound, noteLost, rowOf, wayFor } from "../owner/found.ts";
 import { leaveWaiting, servesHomes } from "../owner/homes.ts";
 import { takeAsking } from "../owner/seeks.ts";
 import { readAnswer } from "../peer/answers.ts";
@@ -77,17 +77,16 @@ export function onConnectionFound(
   result: CallResult,
   out: Outbox<ServerEffect>,
 ): void {
-  if (result.type === "connection_found") noteFound(state, clientId, result.connection);
+  if (result.type === "connections_found") noteFound(state, clientId, result.connections);
   else assert(result.type === "failed", "the registry answered another question");
   for (const id of takeAsking(state, clientId)) {
     const exchange = state.exchanges.get(id);
     if (exchange?.phase === "authorizing") sendOn(state, exchange, clientId, out);
   }
-  const connection = foundHome(state, clientId)?.connection ?? null;
-  if (result.type === "failed" || connection === null) return;
+  if (result.type === "failed") return;
   for (const id of [...(state.homes.get(clientId)?.waiting ?? [])]) {
     const exchange = exchangeOf(state, id);
-    if (exchange.hop !== null || exchange.misled === rowOf(connection)) continue;
+    if (exchange.hop !== null || wayFor(state, clientId, exchange) === null) continue;
     leaveWaiting(state, clientId, id);
     enterPhase(exchange, "authorizing");
     disarm(state.timers, exchange.timer);
@@ -118,7 +117,7 @@ function onAstray(
   detachExchange(state, exchange, out);
   enterPhase(exchange, "authorizing");
   disarm(state.timers, exchange.timer);
-  exchange.misled = rowOf(carried.connection);
+  exchange.misled = [...exchange.misled, rowOf(carried.connection)];
   exchange.sought = false;
   forwardRequest(state, exchange, clientId, out);
 }

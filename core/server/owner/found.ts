@@ -4,6 +4,7 @@
  */
 import type { FoundConnection } from "../../registry.ts";
 import type { Access } from "../routing/access.ts";
+import type { Exchange } from "../state/exchange.ts";
 import type { FoundHome, PeerConnection } from "../state/peers.ts";
 import type { ServerState } from "../state/server.ts";
 import { recalledHome } from "./recalled.ts";
@@ -23,19 +24,32 @@ export function foundHome(state: ServerState, clientId: string): FoundHome | und
   return state.nowMs - found.askedMs < freshMs ? found : undefined;
 }
 
+/** The node to send that request to, of those that have its home; null where there is none, or each led it astray before. */
+export function wayFor(state: ServerState, clientId: string, { misled }: Exchange): PeerConnection | null {
+  const connections = foundHome(state, clientId)?.connections ?? [];
+  return connections.find((connection) => !misled.includes(rowOf(connection))) ?? null;
+}
+
 /** Takes in what the registry says. */
-export function noteFound(state: ServerState, clientId: string, connection: FoundConnection | null): void {
+export function noteFound(
+  state: ServerState,
+  clientId: string,
+  connections: readonly FoundConnection[],
+): void {
   const { found } = state.peers;
   found.delete(clientId);
   makeRoom(found, state.config.limits.foundHomesMax);
-  found.set(clientId, { askedMs: state.nowMs, connection: reachable(state, connection) });
+  found.set(clientId, { askedMs: state.nowMs, connections: reachable(state, connections) });
 }
 
-/** The node that the registry named has the home no more, or nobody reaches it: the home is expected back for a while. */
+/** A node that the registry named has the home no more, or nobody reaches it: the home is expected back for a while. */
 export function noteLost(state: ServerState, clientId: string, connection: PeerConnection): void {
   const { found, lost } = state.peers;
-  const known = found.get(clientId)?.connection;
-  if (known === undefined || known === null || rowOf(known) === rowOf(connection)) found.delete(clientId);
+  const known = found.get(clientId);
+  const others = known?.connections.filter((each) => rowOf(each) !== rowOf(connection)) ?? [];
+  // In its place, for it is as old as it was.
+  if (known !== undefined && others.length > 0) found.set(clientId, { ...known, connections: others });
+  else found.delete(clientId);
   lost.delete(clientId);
   makeRoom(lost, state.config.limits.foundHomesMax);
   lost.set(clientId, state.nowMs);
@@ -49,7 +63,7 @@ export function wasLostElsewhere({ peers, nowMs, config }: ServerState, clientId
 
 /** Whether the home is at another node. */
 export function isElsewhere(state: ServerState, clientId: string): boolean {
-  return hasPeers(state) && (foundHome(state, clientId)?.connection ?? null) !== null;
+  return hasPeers(state) && (foundHome(state, clientId)?.connections ?? []).length > 0;
 }
 
 /** Who may visit the home by its own name, where it is at another node; undefined where it is not, or nobody has said so lately. */
@@ -69,10 +83,13 @@ export function rowOf({ node, tunnel }: FoundConnection): string {
 }
 
 /** A row that names this node is one that has just been written, or is about to be deleted: its tunnel is not here. */
-function reachable({ config }: ServerState, connection: FoundConnection | null): PeerConnection | null {
-  if (connection === null || connection.node === config.node) return null;
-  const { peerUrl } = connection;
-  return peerUrl === null ? null : { ...connection, peerUrl };
+function reachable(
+  { config }: ServerState,
+  connections: readonly FoundConnection[],
+): readonly PeerConnection[] {
+  return connections.flatMap(({ node, tunnel, peerUrl }) =>
+    node === config.node || peerUrl === null ? [] : [{ node, tunnel, peerUrl }],
+  );
 }
 
 function makeRoom(map: Map<string, unknown>, size: number): void {

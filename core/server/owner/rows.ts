@@ -5,6 +5,9 @@
  * that every node and every late write agree. A tunnel's row is written before it is accepted; the older tunnel serves
  * until the newer is open, and is then closed with `superseded`. A row is deleted by its tunnel id, so that a late clean-up
  * never removes a successor's; what is lost on the way is put right by the next renewal of leases (`leases.ts`).
+ *
+ * Tunnels of one process of an agent, which says so in its handshake, are links: each is the newest at its own node, and a newer one
+ * elsewhere leaves it alone. A newer process, or an agent that says nothing, has the home to itself.
  */
 import type { ServerEffect } from "../../effects.ts";
 import type { SocketId } from "../../ids.ts";
@@ -31,6 +34,7 @@ export function claimRow(state: ServerState, tunnel: Tunnel, out: Outbox<ServerE
       fence: tunnel.fence,
       leaseMs: limits.leaseMs,
       access: accessText(tunnel.access),
+      ...(tunnel.instance === null ? {} : { instance: tunnel.instance }),
     },
     { type: "claim_row", socket: tunnel.id },
     limits.registryTunnelMs,

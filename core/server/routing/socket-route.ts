@@ -21,6 +21,8 @@ export type SocketRoute =
       readonly shownAs: "client_token" | "signature";
       /** Who may visit the home by its own name: who comes with a signature cannot say. */
       readonly access: Access;
+      /** Which process of its agent it is of; null where the agent does not say. */
+      readonly instance: string | null;
       /** The subprotocols that are offered, the preferred one first. */
       readonly protocols: readonly string[];
     }
@@ -53,10 +55,15 @@ export function socketRouteOf(target: string, headers: HeaderList, config: Route
   if (access === null) {
     return socketFailure("bad_request", "Culvert-Access is token, public, or basic USER:HASH.");
   }
+  const instances = headerValues(headers, "culvert-instance");
+  const [instance = null] = instances;
+  if (instances.length > 1 || (instance !== null && !INSTANCE.test(instance))) {
+    return socketFailure("bad_request", "Culvert-Instance is 16 to 64 lower-case hex digits.");
+  }
   const protocols = elementsOf(headers, "sec-websocket-protocol");
   if (signature === undefined) {
     const token = bearerToken(headers);
-    return { type: "tunnel", clientId, token, shownAs: "client_token", access, protocols };
+    return { type: "tunnel", clientId, token, shownAs: "client_token", access, instance, protocols };
   }
   // MoosicBox's agents can show it nowhere but in the query. It stands in links that are shared, so it opens no home to others.
   return {
@@ -65,9 +72,12 @@ export function socketRouteOf(target: string, headers: HeaderList, config: Route
     token: signature,
     shownAs: "signature",
     access: TOKEN_ACCESS,
+    instance: null,
     protocols,
   };
 }
+
+const INSTANCE = /^[0-9a-f]{16,64}$/;
 
 function socketFailure(code: FailureCode, detail: string): SocketRoute {
   return { type: "failure", code, detail };

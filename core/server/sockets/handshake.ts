@@ -130,7 +130,7 @@ function questionAt(
 function createTunnel(
   state: ServerState,
   event: UpgradeRequested,
-  { clientId, access, protocols }: Extract<SocketRoute, { readonly type: "tunnel" }>,
+  { clientId, access, instance, protocols }: Extract<SocketRoute, { readonly type: "tunnel" }>,
 ): Tunnel {
   const isNative = protocols.includes(NATIVE_PROTOCOL);
   const { socket: id } = event;
@@ -139,6 +139,7 @@ function createTunnel(
     ...socketBase(state, event, clientId),
     fence: 0,
     access,
+    instance,
     native: isNative
       ? { hello: createTimer({ kind: "hello", socket: id }), ticket: null, session: null }
       : null,

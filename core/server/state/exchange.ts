@@ -36,10 +36,10 @@ export type Exchange = {
   recalled: boolean;
   /** What another node says of it, where it came by one; null where it is a visitor's own. */
   readonly hop: Hop | null;
-  /** Whether the registry was asked which node has its home; how often it was sent to one; the last row that led it astray. */
+  /** Whether the registry was asked which node has its home; how often it was sent to one; the rows that led it astray, which are not true any more. */
   sought: boolean;
   hops: number;
-  misled: string | null;
+  misled: readonly string[];
   /** The check of the password that it showed, while it waits for that. */
   check: CheckId | null;
   /** What let it in, or is looked up for that; null where no token of the registry did. */

@@ -24,8 +24,8 @@ export type Hop = {
 /** A home that is not here, as the registry told it. */
 export type FoundHome = {
   readonly askedMs: number;
-  /** Null where it is nowhere, or only at a node that others cannot reach. */
-  readonly connection: PeerConnection | null;
+  /** The best first. None where it is nowhere, or only at nodes that others cannot reach. */
+  readonly connections: readonly PeerConnection[];
 };
 
 export type PeerConnection = FoundConnection & { readonly peerUrl: string };

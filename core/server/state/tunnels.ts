@@ -53,6 +53,8 @@ export type Tunnel = SocketBase & {
   readonly kind: "tunnel";
   /** Who may visit the home by its own name. */
   readonly access: Access;
+  /** Of its agent's processes: those of one live side by side at several nodes. Null where the agent does not say. */
+  readonly instance: string | null;
   /** Of the native protocol's handshake; null where the tunnel speaks MoosicBox's. */
   readonly native: NativeTunnel | null;
   /** The registry's clock at authorization: of two tunnels of a client id the higher fence is the newer. */

@@ -78,7 +78,7 @@ export function createExchange(
     hop,
     sought: false,
     hops: 0,
-    misled: null,
+    misled: [],
     check: null,
     token: null,
     passesAuthorization: null,

@@ -4,7 +4,7 @@
  */
 import type { ServerEffect } from "../../effects.ts";
 import type { Outbox } from "../../outbox.ts";
-import { foundHome, hasPeers, rowOf } from "../owner/found.ts";
+import { hasPeers, wayFor } from "../owner/found.ts";
 import { tunnelOf } from "../owner/homes.ts";
 import { accessText } from "../routing/access.ts";
 import type { Exchange } from "../state/exchange.ts";
@@ -21,14 +21,13 @@ export function wayElsewhere(
   clientId: string,
   out: Outbox<ServerEffect>,
 ): PeerConnection | null {
-  const { hop, misled, hops } = exchange;
+  const { hop, hops } = exchange;
   if (hop !== null) {
     awaitTunnel(state, exchange, hop, out);
     return null;
   }
-  const connection = hasPeers(state) ? (foundHome(state, clientId)?.connection ?? null) : null;
-  // What led it astray once is not true any more.
-  if (connection !== null && hops < HOPS_MAX && rowOf(connection) !== misled) return connection;
+  const connection = hasPeers(state) && hops < HOPS_MAX ? wayFor(state, clientId, exchange) : null;
+  if (connection !== null) return connection;
   waitForHome(state, exchange, clientId, out);
   return null;
 }

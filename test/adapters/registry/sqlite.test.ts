@@ -165,6 +165,8 @@ describe("a registry in a file", () => {
       DROP TABLE culvert_invites;
       DROP INDEX culvert_node;
       DROP TABLE culvert_nodes;
+      ALTER TABLE connections DROP COLUMN instance;
+      DROP TABLE culvert_links;
       PRAGMA user_version = 1`);
     openRegistry();
     const again = openRegistry();
@@ -172,7 +174,7 @@ describe("a registry in a file", () => {
       tunnel_ws_id: "t1",
       access: "token",
     });
-    expect(database.prepare("PRAGMA user_version").get()).toEqual({ user_version: 5 });
+    expect(database.prepare("PRAGMA user_version").get()).toEqual({ user_version: 6 });
     expect(await callRegistry(again, { type: "recall_home", clientId: "home" })).toMatchObject({
       home: { access: "token" },
     });
