@@ -70,6 +70,25 @@ describe("links of one process of an agent", () => {
     }
   });
 
+  test("that are there no more, though their rows are, lead to the next at once", async () => {
+    const file = join(temporaryFolder(), "cluster.db");
+    const options = { database: `sqlite:${file}`, flags: FLAGS, limits: { waitMs: 0 } };
+    const nodes = [await startNode(options), await startNode(options), await startNode(options)];
+    const [a, b, c] = nodes;
+    if (a === undefined || b === undefined || c === undefined) throw new Error("there are no three nodes");
+    const token = await a.register("home");
+    await link(a, "by a", token);
+    const database = new DatabaseSync(file);
+    database.exec(`
+      INSERT INTO culvert_links (client_id, node, tunnel, instance, fence, lease_expires)
+      SELECT 'home', node, '1', '${ONE}', fence + 1, '2100-01-01' FROM culvert_nodes, (SELECT fence FROM connections)
+      WHERE peer_url = '${b.peerUrl}'`);
+    database.close();
+    const answer = await visit(c);
+    expect([answer.status, String(answer.body)]).toEqual([200, "by a"]);
+    expect(await bodyAt(b)).toBe("by a");
+  });
+
   test("go one by one, and the last one takes the home away", async () => {
     const [a, b, c] = await startCluster(3, () => ({ flags: FLAGS, limits: { waitMs: 0, findFreshMs: 1 } }));
     if (a === undefined || b === undefined || c === undefined) throw new Error("there are no three nodes");
