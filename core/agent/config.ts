@@ -49,6 +49,8 @@ export type AgentConfig = {
   /** Whether the agent ends where trying again cannot help, unless it was connected once: then its settings were right. */
   readonly exitOnError: boolean;
   readonly limits: AgentLimits;
+  /** Says in handshakes which process this is: 32 lower-case hex digits, random and new with each start. */
+  readonly instance: string;
   /** Seeds the jitter of the backoff; no secret. */
   readonly seed: number;
 };

@@ -103,6 +103,7 @@ export class AgentProcess {
       invite: null,
       hostname: askedNameOf(settings.spec),
       ...this.#read,
+      instance: Buffer.from(world.random(`instance:${name}:${world.nowUs}`).bytes(16)).toString("hex"),
       seed: world.random(`jitter:${name}`).next(),
     });
     this.#state = state;

@@ -120,6 +120,7 @@ function startLightAgent(
       docsUrl: null,
       exitOnError: false,
       limits: agentLimits,
+      instance: agents.toString(16).padStart(32, "0"),
       seed: agents,
     }),
     step: stepAgent,

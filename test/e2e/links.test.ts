@@ -1,7 +1,9 @@
 /** One process of an agent that has tunnels at several nodes of one database. */
+import { once } from "node:events";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
+import WebSocket from "ws";
 import { startCluster, startNode, startNodeProcess } from "../helpers/cluster.ts";
 import { DOMAIN } from "../helpers/passage.ts";
 import { kill } from "../helpers/server-process.ts";
@@ -114,6 +116,28 @@ describe("links of one process of an agent", () => {
     await link(c, "by the newer", token, instance);
     for (const agent of older) expect(await agent.closed).toMatchObject({ code: 4001 });
     for (const server of [a, b, c]) expect(await bodyAt(server)).toBe("by the newer");
+  });
+
+  test("that their agent gives up before it says hello leave the others alone", async () => {
+    const file = join(temporaryFolder(), "cluster.db");
+    const options = { database: `sqlite:${file}`, flags: FLAGS, limits: { waitMs: 0, ...LEASES } };
+    const [a, b] = [await startNode(options), await startNode(options)];
+    const token = await a.register("home");
+    const kept = await link(a, "by a", token);
+    const url = `ws://127.0.0.1:${b.port}/ws?clientId=home&sender=true`;
+    const headers = { authorization: `Bearer ${token}`, "culvert-access": "public", "culvert-instance": ONE };
+    const given = new WebSocket(url, ["culvert.1"], { headers });
+    await once(given, "open");
+    given.terminate();
+    const rows = () => {
+      const database = new DatabaseSync(file);
+      const found = database.prepare("SELECT client_id FROM culvert_links").all().length;
+      database.close();
+      return found;
+    };
+    await expect.poll(rows).toBe(1);
+    for (const server of [b, a, b]) expect(await bodyAt(server)).toBe("by a");
+    await kept.heard();
   });
 
   test("are one at a node: the newer closes the older", async () => {

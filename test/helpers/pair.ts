@@ -58,6 +58,7 @@ export class TestAgent {
       docsUrl: null,
       headers: [],
       limits: agentLimits,
+      instance: "0123456789abcdef0123456789abcdef",
       seed: 1,
     };
     this.state = createAgent({ ...defaults, ...config });

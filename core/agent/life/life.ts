@@ -266,7 +266,12 @@ function handshakeOf(
     return { target: `${target}&signature=${signature}`, headers: [], protocols };
   }
   const access = config.access === "token" ? [] : ["culvert-access", config.access];
-  return { target, headers: ["authorization", `Bearer ${clientToken}`, ...access], protocols };
+  const instance = protocols.length === 0 ? [] : ["culvert-instance", config.instance];
+  return {
+    target,
+    headers: ["authorization", `Bearer ${clientToken}`, ...access, ...instance],
+    protocols,
+  };
 }
 
 /** Asks for the session that there was, or for a new one. */

@@ -32,6 +32,7 @@ export const config: AgentConfig = {
   docsUrl: null,
   headers: [],
   limits: agentLimits,
+  instance: "0123456789abcdef0123456789abcdef",
   seed: 7,
 };
 

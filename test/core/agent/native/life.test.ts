@@ -6,7 +6,7 @@ import { agentLimits } from "../../../../core/limits.ts";
 import { sendBody, sendDrain, sendEnd } from "../../../../core/session/send.ts";
 import { encodeWelcome } from "../../../../core/wire/native.ts";
 import { bytesOf } from "../../../helpers/pair.ts";
-import { all, Harness, only, reports } from "../harness.ts";
+import { all, config as base, Harness, only, reports } from "../harness.ts";
 import { GRACE_MS, NativeServer, sentTo } from "./harness.ts";
 
 function connected(config: ConstructorParameters<typeof NativeServer>[0] = {}): NativeServer {
@@ -40,7 +40,19 @@ describe("negotiation", () => {
     expect(only(connecting({ access }).effects, "socket_connect").headers).toEqual([
       ...["authorization", "Bearer client-token"],
       ...headers,
+      ...["culvert-instance", base.instance],
     ]);
+  });
+
+  it("says which process it is in each handshake, but not where it speaks the MoosicBox protocol", () => {
+    const harness = connecting();
+    const { socket } = harness;
+    const said = [only(harness.effects, "socket_connect").headers];
+    harness.step({ type: "socket_failed", socket, fault: { kind: "refused", detail: "" } });
+    said.push(only(harness.advanceToDeadline(), "socket_connect").headers);
+    for (const headers of said) expect(headers).toContain(base.instance);
+    const other = connecting({ protocol: "moosicbox" });
+    expect(only(other.effects, "socket_connect").headers).not.toContain("culvert-instance");
   });
 
   it("T18 speaks the MoosicBox protocol where the server chose nothing", () => {
