@@ -1,6 +1,6 @@
 /**
- * Nobody is turned away without a cause: a tunnel is superseded only by one that is newer by the registry's clock, or, while it
- * comes in, by the next handshake of its own agent; it is told to come later where it would wait for too long; a token
+ * Nobody is turned away without a cause: a tunnel is superseded only by one that is newer by the registry's clock, and at its own
+ * node or not of the same process of an agent, or, while it comes in, by the next handshake of its own agent; it is told to come later where it would wait for too long; a token
  * refused only on the registry's word, a limit named only when it is reached.
  */
 import type { ServerEffect } from "../../core/effects.ts";
@@ -15,8 +15,11 @@ import { headerOf } from "../tools/headers.ts";
 
 const SUPERSEDED = 4001;
 
-/** By client id and tunnel: the highest fence that the tunnel claimed its row with. */
-type Claims = Map<string, Map<string, number>>;
+/** Where a tunnel is and whose; the highest fence that it claimed its row with. */
+type Claim = { readonly fence: number; readonly node: string; readonly instance: string | undefined };
+
+/** By client id and tunnel. */
+type Claims = Map<string, Map<string, Claim>>;
 
 export const refusedRightly: Property = {
   name: "refused_rightly",
@@ -60,15 +63,18 @@ function note(
   operation: Extract<ServerEffect, { readonly type: "registry_call" }>["operation"],
 ): void {
   if (operation.type !== "upsert_connection") return;
-  const { clientId, tunnel, fence } = operation;
-  const fences = claims.get(clientId) ?? new Map<string, number>();
-  claims.set(clientId, fences);
-  fences.set(tunnel, Math.max(fence, fences.get(tunnel) ?? 0));
+  const { clientId, tunnel, fence, node, instance } = operation;
+  const ofHome = claims.get(clientId) ?? new Map<string, Claim>();
+  claims.set(clientId, ofHome);
+  ofHome.set(tunnel, { fence: Math.max(fence, ofHome.get(tunnel)?.fence ?? 0), node, instance });
 }
 
-function isSuperseded(fences: ReadonlyMap<string, number> | undefined, tunnel: string): boolean {
-  const own = fences?.get(tunnel) ?? 0;
-  return [...(fences ?? [])].some(([other, fence]) => other !== tunnel && fence > own);
+function isSuperseded(ofHome: ReadonlyMap<string, Claim> | undefined, tunnel: string): boolean {
+  const own = ofHome?.get(tunnel);
+  return [...(ofHome ?? [])].some(([other, { fence, node, instance }]) => {
+    if (other === tunnel || fence <= (own?.fence ?? 0)) return false;
+    return node === own?.node || instance === undefined || instance !== own?.instance;
+  });
 }
 
 /** Whether the same agent, by what it shows, comes once more, while it is not told yet what became of it. */

@@ -16,7 +16,7 @@ describe("refused_rightly", () => {
     type: "report",
     report: { type: "upgrade_refused", socket: tunnel, cause },
   });
-  const claim = (socket: number, fence: number) =>
+  const claim = (socket: number, fence: number, of: { node?: string; instance?: string } = {}) =>
     calls(socket, {
       type: "upsert_connection",
       clientId: "home0",
@@ -25,6 +25,7 @@ describe("refused_rightly", () => {
       fence,
       leaseMs: 1,
       access: "token",
+      ...of,
     });
   const asking: ServerStep[] = [[1, upgrade(tunnel, "&sender=true&signature=s"), check(1, "tunnel")]];
   test.each<Case>([
@@ -38,6 +39,16 @@ describe("refused_rightly", () => {
       1,
       [...asking, [2, tick, claim(1, 5), claim(7, 4)], [3, tick, refused("superseded")]],
     ],
+    ...[
+      { of: "its own process at another node", wrong: 1, newer: { node: "node-1", instance: "one" } },
+      { of: "its own process at its own node", wrong: 0, newer: { instance: "one" } },
+      { of: "another process", wrong: 0, newer: { node: "node-1", instance: "two" } },
+      { of: "an agent that says nothing of its process", wrong: 0, newer: { node: "node-1" } },
+    ].map(({ of, wrong, newer }): Case => {
+      const claims = [claim(1, 5, { instance: "one" }), claim(7, 6, newer)];
+      const steps: ServerStep[] = [...asking, [2, tick, ...claims], [3, tick, refused("superseded")]];
+      return [`superseded by a newer one of ${of}`, wrong, steps];
+    }),
     ["refused for its token", 0, [...asking, [2, used(1, false), refused("unauthorized")]]],
     ["refused for a token that is good", 1, [...asking, [2, used(1, true), refused("unauthorized")]]],
     [
