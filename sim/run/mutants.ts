@@ -72,7 +72,7 @@ export const MUTANTS: readonly Mutant[] = [
     "PB10",
     "a row whose write was not confirmed is inserted anew, and its own unique key refuses it",
     "every healthy agent is connected again",
-    ["refused_rightly", "recovers", "returns_in_time", "rows_true"],
+    ["refused_rightly", "recovers", "returns_in_time", "rows_true", "own_fence"],
   ),
   mutant("PB11", "a ping that is sent counts as a sign of life", "half-open peers are dropped in time", [
     "heartbeat",
