@@ -111,6 +111,7 @@ export class WireAgent {
       if (frame.kind === KIND.piece || frame.kind === KIND.reset) {
         this.send({ kind: KIND.credit, payload: creditEntry(frame.exchange, frame.number + 1, 0) });
       }
+      if (frame.kind === KIND.ping) this.send({ kind: KIND.pong, payload: frame.payload });
       this.#watch.changed();
     });
     this.socket.on("error", () => {});

@@ -79,7 +79,8 @@ describe("a native response", () => {
     server.agent.end(exchange);
     server.settle();
     expect(Buffer.compare(server.bodyOf(stream), body)).toBe(0);
-    expect(server.pieces - before).toBeLessThanOrEqual(18);
+    // The first of them are cut to what a link carries in a moment that nobody knows yet.
+    expect(server.pieces - before).toBeLessThanOrEqual(24);
   });
 
   it("pauses its origin while the visitor does not read, and only that one", () => {

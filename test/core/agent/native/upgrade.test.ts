@@ -96,7 +96,10 @@ describe("an upgrade", () => {
     const { stream, exchange } = server.begin(asked);
     server.agent.head(exchange, [...accepted, "content-length", "5"], 101);
     server.settle();
-    expect(all(server.agent.body(exchange, 20_000), "socket_send_packet")).toHaveLength(1);
+    const sent = all(server.agent.body(exchange, 20_000), "socket_send_packet");
+    expect(
+      sent.reduce((sum, { body }) => sum + body.reduce((bytes, part) => bytes + part.length, 0), 0),
+    ).toBe(20_000);
     server.settle();
     expect(server.bodyOf(stream)).toHaveLength(20_000);
     expect(server.answerOf(stream).reset).toBeNull();
