@@ -123,6 +123,9 @@ export function createServer(config: ServerConfig): ServerState {
       agentProtocolErrors: 0,
       tunnelPauses: 0,
       resumptions: 0,
+      hopsSent: 0,
+      hopsAstray: 0,
+      hopsTaken: 0,
     },
   };
   arm(timers, state.lease, 0);

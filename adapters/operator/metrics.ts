@@ -103,6 +103,9 @@ function declareServer(series: Series, snapshot: () => ServerSnapshot): void {
   );
   counter("tunnel_pauses", "Times a tunnel was not read for a slow visitor.", (sums) => sums.tunnelPauses);
   counter("resumptions", "Sessions that went on over a new connection.", (sums) => sums.resumptions);
+  counter("hops_sent", "Visitor requests sent on to another node.", (sums) => sums.hopsSent);
+  counter("hops_astray", "Of these, those that the other node did not take in.", (sums) => sums.hopsAstray);
+  counter("hops_taken", "Visitor requests that another node sent here.", (sums) => sums.hopsTaken);
   new Counter({
     name: "culvert_exchanges_ended_total",
     help: "Visitor requests by how they ended.",

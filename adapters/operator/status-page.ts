@@ -46,7 +46,7 @@ const cards = [
   ["From agents", "bytesIn", bytes], ["To visitors", "bytesOut", bytes], ["Memory", "memoryBytes", bytes],
 ];
 const events = [
-  ["tunnels accepted", "tunnelsAccepted"], ["sessions resumed", "resumptions"], ["tunnel pauses", "tunnelPauses"], ["aborts sent", "abortsSent"],
+  ["tunnels accepted", "tunnelsAccepted"], ["sessions resumed", "resumptions"], ["sent to other nodes", "hopsSent"], ["taken from other nodes", "hopsTaken"], ["tunnel pauses", "tunnelPauses"], ["aborts sent", "abortsSent"],
   ["stray packets", "strayPackets"], ["duplicate packets", "duplicatePackets"],
   ["agent protocol errors", "agentProtocolErrors"],
 ];

@@ -1,7 +1,16 @@
 /** The tunnel itself, with each of its two protocols. */
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { clientTokenIn, query, type StartedProtocol, startAgent, startServer } from "../demo/culvert.ts";
+import {
+  clientTokenIn,
+  query,
+  type Server,
+  type StartedProtocol,
+  startAgent,
+  startServer,
+} from "../demo/culvert.ts";
 import type { Contender, Place, Running } from "./contenders.ts";
+import { freePort } from "./program.ts";
 
 export const culvertNative = culvertWith("native");
 export const culvertMoosicbox = culvertWith("moosicbox");
@@ -15,14 +24,67 @@ function culvertWith(protocol: StartedProtocol): Contender {
   };
 }
 
+/** Visitors come to the one node, and the agent has come to the other. */
+export const culvertTwoNodes: Contender = {
+  name: "culvert two nodes",
+  missing: () => null,
+  start: async (place) => {
+    const own = {
+      database: `sqlite:${join(place.folder, "culvert.db")}`,
+      secret: randomBytes(32).toString("hex"),
+    };
+    const other = await startNode(await freePort(), own);
+    try {
+      const node = await startNode(await freePort(), own);
+      const culvert = await startCulvertAt(node, "native", place);
+      return {
+        target: (path) => {
+          const { url, headers } = culvert.target(path);
+          return { url: url.replace(node.url, other.url), headers };
+        },
+        processes: [{ role: "other node", pid: other.child.pid }, ...culvert.processes],
+        stop: async () => {
+          await culvert.stop();
+          await other.child.stop();
+        },
+      };
+    } catch (error) {
+      await other.child.stop();
+      throw error;
+    }
+  },
+};
+
+/** One that others reach at that port. */
+function startNode(
+  port: number,
+  { database, secret }: { readonly database: string; readonly secret: string },
+): Promise<Server> {
+  const args = [
+    ...["--peer-bind", "127.0.0.1", "--peer-port", String(port), "--peer-url", `http://127.0.0.1:${port}`],
+    ...["--cluster-secret", secret],
+  ];
+  return startServer({ database, args });
+}
+
 /** `adminPort`: any free one by default. */
 export async function startCulvert(
   protocol: StartedProtocol,
-  { originUrl, folder, link, wan, adminPort = 0 }: Place & { readonly adminPort?: number },
+  { adminPort = 0, ...place }: Place & { readonly adminPort?: number },
+): Promise<Running> {
+  const { wan } = place;
+  const server = await startServer({ adminPort, ...(wan === undefined ? {} : { bind: wan.outsideAddress }) });
+  return startCulvertAt(server, protocol, place);
+}
+
+/** The home of that server, which is stopped with it, and where it cannot be had. */
+async function startCulvertAt(
+  server: Server,
+  protocol: StartedProtocol,
+  { originUrl, folder, link, wan }: Place,
 ): Promise<Running> {
   const clientId = "bench";
   const stateFile = join(folder, "agent.json");
-  const server = await startServer({ adminPort, ...(wan === undefined ? {} : { bind: wan.outsideAddress }) });
   try {
     const agent = await startAgent({
       server,

@@ -3,7 +3,7 @@
  * more entry of `contenders`.
  */
 import { startChild } from "../demo/child.ts";
-import { culvertMoosicbox, culvertNative } from "./contender-culvert.ts";
+import { culvertMoosicbox, culvertNative, culvertTwoNodes } from "./contender-culvert.ts";
 import { nginx } from "./contender-nginx.ts";
 import { sshReverse } from "./contender-ssh.ts";
 import type { Target } from "./load.ts";
@@ -86,6 +86,7 @@ export const contenders: readonly Contender[] = [
   nginx,
   culvertNative,
   culvertMoosicbox,
+  culvertTwoNodes,
   sshReverse,
 ];
 

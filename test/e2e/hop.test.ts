@@ -57,6 +57,10 @@ describe.each(PROTOCOLS)("a home of the protocol %s", (protocol) => {
     }
     expect(origin.requests).toHaveLength(9);
     for (const server of servers) await settled(server);
+    const counts = await Promise.all(servers.map((server) => server.status()));
+    expect(counts.map(({ hopsSent }) => hopsSent)).toEqual([0, 3, 3]);
+    expect(counts.map(({ hopsTaken }) => hopsTaken)).toEqual([6, 0, 0]);
+    expect(counts.map(({ hopsAstray }) => hopsAstray)).toEqual([0, 0, 0]);
   });
 
   test("lets in by its own door whoever comes to another node", async () => {

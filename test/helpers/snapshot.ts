@@ -24,6 +24,9 @@ export function snapshotWith(changes: Partial<ServerSnapshot> = {}): ServerSnaps
       agentProtocolErrors: 0,
       tunnelPauses: 0,
       resumptions: 0,
+      hopsSent: 0,
+      hopsAstray: 0,
+      hopsTaken: 0,
     },
     ...changes,
   };

@@ -113,6 +113,9 @@ export type Status = {
   readonly exchangesOpened: number;
   readonly tunnelsAccepted: number;
   readonly resumptions: number;
+  readonly hopsSent: number;
+  readonly hopsAstray: number;
+  readonly hopsTaken: number;
 };
 
 /** What the two ends speak. */

@@ -37,6 +37,7 @@ export function admitFromPeer(state: ServerState, opened: ExchangeOpened, out: O
   const exchange = createExchange(state, visitorsRequest(opened, hop), hop);
   const refused = refusalOf(state, exchange, hop);
   if (refused !== null) return failExchange(state, exchange, refused, out);
+  state.counters.hopsTaken++;
   // What was not the home's was left where the visitor came in.
   exchange.passesAuthorization = true;
   forwardRequest(state, exchange, hop.clientId, out);
@@ -110,6 +111,7 @@ function onAstray(
 ): void {
   const { clientId, phase, requestAsked } = exchange;
   assert(clientId !== null, "a request goes to nobody's home");
+  state.counters.hopsAstray++;
   noteLost(state, clientId, carried.connection);
   // Of a body that was asked for some is gone.
   if (phase !== "waiting" || requestAsked) return failExchange(state, exchange, code, out);

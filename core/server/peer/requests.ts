@@ -49,6 +49,7 @@ export function openPeer(
   const streams = request.hasBody && !upgrade;
   const own = requestId(exchange, attempt);
   slot.exchanges++;
+  state.counters.hopsSent++;
   out.push({
     type: "origin_request",
     exchange: own,

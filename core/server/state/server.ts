@@ -166,6 +166,10 @@ export type ServerCounters = {
   tunnelPauses: number;
   /** Sessions that an agent came back to. */
   resumptions: number;
+  /** Requests sent to other nodes; of these, not taken in there; and requests that other nodes sent, taken in here. */
+  hopsSent: number;
+  hopsAstray: number;
+  hopsTaken: number;
 };
 
 export type ServerState = {
