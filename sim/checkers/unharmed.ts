@@ -53,11 +53,10 @@ export const unharmed: Property = {
           if (isBusy(visit, setting)) continue;
           if (isOwnLoss(visit, setting.scenario)) continue;
           // A reset that marks the answer behind it as broken takes what has not arrived.
-          const behind = visits.find(
-            ({ operation: { connection } }) => connection?.onto === id && connection.pipelined,
+          const isLaterCut = pipelinedBehind(id, visits).some((behind) =>
+            isLimit(outcomes.get(partOf(behind)) || "completed", 0),
           );
-          const laterOutcome = behind === undefined ? "" : (outcomes.get(partOf(behind)) ?? "");
-          if (visit.end === "cut" && isLimit(laterOutcome || "completed", 0)) continue;
+          if (visit.end === "cut" && isLaterCut) continue;
           if (isTakenForGuess(visit, endedMs, setting.scenario)) continue;
           violate("liveness", `${describe(visit)} came to ${outcome || visit.end} and no fault was near`);
         }
@@ -65,6 +64,14 @@ export const unharmed: Property = {
     };
   },
 };
+
+/** Those whose requests came behind it on its connection, before it was answered. */
+function pipelinedBehind(host: number, visits: readonly Visit[]): Visit[] {
+  const next = visits.filter(({ operation: { connection } }) => {
+    return connection?.onto === host && connection.pipelined === true;
+  });
+  return next.flatMap((visit) => [visit, ...pipelinedBehind(visit.operation.id, visits)]);
+}
 
 function hasStored(visit: Visit | undefined): boolean {
   return visit?.end === "complete" && isAsExpected(visit);
