@@ -203,6 +203,8 @@ class PeerEnd {
   readonly #options: PeerEndOptions;
   readonly #agenda: Agenda;
   #line: VisitorLine | null = null;
+  /** Its process knows that it is connected; until then nothing leaves it. */
+  #opened = false;
   #waiting: Uint8Array[] = [];
   #ended = false;
   #heardAll = false;
@@ -219,14 +221,14 @@ class PeerEnd {
 
   write(parts: readonly (string | Uint8Array)[]): void {
     for (const bytes of parts.map(bytesOf)) {
-      if (this.#line === null) this.#waiting.push(bytes);
+      if (this.#line === null || !this.#opened) this.#waiting.push(bytes);
       else this.#send(this.#line, bytes);
     }
   }
 
   sayEnd(): void {
     this.#ended = true;
-    this.#line?.sayEnd();
+    if (this.#opened) this.#line?.sayEnd();
     this.#closeIfOver();
   }
 
@@ -257,7 +259,7 @@ class PeerEnd {
   }
 
   #arrive(): void {
-    const { find, path, world, name } = this.#options;
+    const { find, path, world, name, process } = this.#options;
     const peer = find();
     const edge = peer?.listening === true && path.refusals === 0 ? peer.peerEdge : null;
     if (peer === null || edge === null) {
@@ -277,12 +279,15 @@ class PeerEnd {
       accept: (line) => edge.accept(line, ADDRESS),
     });
     const line = this.#line;
-    this.#agenda.after(path.settings.latencyUs, () => {
-      if (this.#over) return;
-      this.#tell({ type: "connection_opened", ...this.#own });
-      for (const bytes of this.#waiting.splice(0)) this.#send(line, bytes);
-      if (this.#ended) line.sayEnd();
-    });
+    this.#agenda.after(path.settings.latencyUs, () => process.run(() => this.#open(line)));
+  }
+
+  #open(line: VisitorLine): void {
+    if (this.#over) return;
+    this.#opened = true;
+    this.#options.dispatch({ type: "connection_opened", ...this.#own });
+    for (const bytes of this.#waiting.splice(0)) this.#send(line, bytes);
+    if (this.#ended) line.sayEnd();
   }
 
   /** The kernel has it at once: how much of it the other side takes is seen by what its own buffers take. */

@@ -11,9 +11,10 @@ import type { PathSettings, Scenario } from "../scenario/scenario.ts";
 import { KIND } from "../wire/native.ts";
 import { Marks } from "./marks.ts";
 
-/** For so long it may learn how much the link carries, and for so many round trips. */
+/** For so long it may learn how much the link carries, for so many round trips, and until what it began with has arrived. */
 const LEARNING_MS = 1_000;
 const LEARNING_TRIPS = 8;
+const FIRST_BYTES = 64 * 1024;
 /** Of what the link carries in a round trip and in a moment, and some pieces. */
 const GAIN = 1.5;
 const MOMENT_MS = 16;
@@ -108,8 +109,8 @@ function boundBytes({ bytesPerMs, latencyUs, jitterUs }: PathSettings): number {
   return Math.ceil(GAIN * bytesPerMs * (tripMs + Math.max(MOMENT_MS, tripMs / 2)) + PIECES_BYTES);
 }
 
-function learningMs({ latencyUs, jitterUs }: PathSettings): number {
-  return LEARNING_MS + (LEARNING_TRIPS * 2 * (latencyUs + jitterUs)) / 1_000;
+function learningMs({ bytesPerMs, latencyUs, jitterUs }: PathSettings): number {
+  return LEARNING_MS + FIRST_BYTES / bytesPerMs + (LEARNING_TRIPS * 2 * (latencyUs + jitterUs)) / 1_000;
 }
 
 function firstDisturbanceMs({ faults }: Scenario, targetOf: (kind: string) => string): number {
