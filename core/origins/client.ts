@@ -11,7 +11,8 @@
  * Which connection. The one of that origin that was the last to fall idle, so that the surplus of a burst grows old and is
  * closed; a new one where none is idle. A request that cannot be repeated goes only on a connection that was idle for less
  * than 1.5 seconds, or on a new one, whatever `idleMs` is set to: the origin may be closing an older one at this moment, and
- * such a request would be lost. None goes on a connection that has been read again for less than 5 milliseconds after it was held back: what the
+ * such a request would be lost. Where the end of a response is read just after it was held back, the connection is idle since
+ * that began: the origin may have ended it then. None goes on a connection that has been read again for less than 5 milliseconds after it was held back: what the
  * origin sent behind its response may not have been read yet.
  *
  * Idle. A connection is kept for 1.5 seconds, or a second less than the origin announces (`Keep-Alive: timeout`), and at most
@@ -219,7 +220,7 @@ function onPart(
       }
       connection.idleMs = idleMsAfter(part.headers, client.limits.idleMs);
       connection.loginBound ||= asksForBoundLogin(part.headers);
-      regulate(connection, nowMs, out);
+      regulate(client, connection, nowMs, out);
       return { type: "head", exchange: exchange.id, status: part.status, headers: part.headers };
     case "body":
       return { type: "body", exchange: exchange.id, bytes: part.bytes, only: part.only };

@@ -28,6 +28,7 @@ export function openConnection(
     heard: false,
     paused: false,
     resumedMs: Number.NEGATIVE_INFINITY,
+    heldSinceMs: Number.NEGATIVE_INFINITY,
     loginBound: false,
     ended: false,
     closed: false,
@@ -95,11 +96,17 @@ export function isHeldBack({ exchange, reader }: Connection): boolean {
 }
 
 /** Has the adapter read, or not, as the exchange wants it. */
-export function regulate(connection: Connection, nowMs: number, out: ConnectionOutbox): void {
+export function regulate(
+  { limits }: Client,
+  connection: Connection,
+  nowMs: number,
+  out: ConnectionOutbox,
+): void {
   const paused = isHeldBack(connection);
   if (connection.closed || connection.paused === paused) return;
   connection.paused = paused;
   if (!paused) connection.resumedMs = nowMs;
+  else if (nowMs - connection.resumedMs >= limits.lateMs) connection.heldSinceMs = nowMs;
   out.push({ type: "connection_pause", connection: connection.id, paused });
 }
 

@@ -94,7 +94,7 @@ export function pause(
   const exchange = client.exchanges.get(id);
   if (exchange === undefined) return;
   exchange.paused = paused;
-  regulate(exchange.connection, nowMs, out);
+  regulate(client, exchange.connection, nowMs, out);
   if (!paused) markReady(client, exchange.connection);
 }
 

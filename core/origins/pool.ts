@@ -42,7 +42,9 @@ export function releaseConnection(
     closeConnection(client, connection, out);
     return;
   }
-  connection.idleSinceMs = nowMs;
+  // What was read just after it was held back may be all that the origin had to say, since long ago.
+  const isLate = nowMs - connection.resumedMs < client.limits.lateMs;
+  connection.idleSinceMs = isLate ? connection.heldSinceMs : nowMs;
   origin.idle.push(connection);
   keepOrClose(client, nowMs, connection, out);
 }

@@ -109,8 +109,9 @@ export type Connection = {
   heard: boolean;
   /** Whether the adapter was told to stop reading. */
   paused: boolean;
-  /** When reading was last resumed. */
+  /** When reading was last resumed, and since when it was not free before: all that was read then may have come by that time. */
   resumedMs: number;
+  heldSinceMs: number;
   /** Whether somebody's login is bound to it. */
   loginBound: boolean;
   /** Whether the origin has ended its side. */

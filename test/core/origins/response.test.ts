@@ -94,6 +94,17 @@ describe("a body that is held back", () => {
     expect(run.types()).toEqual(["head", "body", "ended"]);
   });
 
+  test("may have been over for long: its connection is as old as if it had been read", () => {
+    const run = start();
+    const exchange = run.request();
+    run.pause(exchange, true);
+    run.answer(1);
+    run.wait(1_600);
+    run.pause(exchange, false);
+    expect(run.types().at(-1)).toBe("ended");
+    expect(run.connection(1).closed).toBe(true);
+  });
+
   test("may be so from within a fact", () => {
     const run = start();
     const exchange = run.request();
