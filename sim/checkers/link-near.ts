@@ -18,7 +18,7 @@ const FIRST_BYTES = 64 * 1024;
 /** Of what the link carries in a round trip and in a moment, and some pieces. */
 const GAIN = 1.5;
 const MOMENT_MS = 16;
-const PIECES_BYTES = 16 * 1024;
+const PIECES_BYTES = 24 * 1024;
 
 /** One end of one socket; since when all that it sent was above its bound. */
 type Sender = { socket: number; readonly marks: Marks; aboveMs: number | null };
