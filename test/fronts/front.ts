@@ -1,7 +1,7 @@
 /** A proxy with TLS in front of a server, by a configuration as the documents have it, and a home behind both. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import { request } from "node:https";
 import { connect } from "node:net";
@@ -120,7 +120,6 @@ export async function runFront(line: readonly string[], folder: string, port: nu
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {
       output += text;
-      appendFileSync("/tmp/front.log", text);
     });
   }
   const ended = once(child, "exit");

@@ -208,8 +208,12 @@ const VISITS: readonly Visit[] = [
     const expected = isPublic(Number(clientId.slice("home".length))) ? 200 : 401;
     return status === expected ? null : `${status} where ${expected} is right, at ${clientId}: ${body}`;
   },
-  (cluster, home, index) =>
-    home.protocol === "native" ? speak(cluster, home, index) : Promise.resolve(null),
+  // A WebSocket goes through Culvert's own protocol alone; whoever speaks MoosicBox's gets one more GET.
+  (cluster, home, index) => {
+    if (home.protocol === "native") return speak(cluster, home, index);
+    const { clientId, token } = home;
+    return expectAnswer(through(cluster, DOMAIN), `/t/${clientId}/f/${index}`, { token }, `GET /f/${index}`);
+  },
 ];
 
 function through({ place, authority }: Cluster, name: string): Front {
