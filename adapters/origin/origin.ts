@@ -39,7 +39,7 @@ export type OriginOptions = OriginConnectorOptions & {
   readonly urls: readonly URL[];
   readonly limits: ClientLimits;
   /** As of the machine. */
-  readonly repeats?: boolean;
+  readonly toPeers?: boolean;
   readonly dispatch: (event: OriginEvent) => void;
   /** Told of a bug. Without it, it is thrown at whoever comes upon it. */
   readonly onFatal?: (error: unknown) => void;
@@ -70,7 +70,7 @@ export class Origin {
       state: createOrigins({
         limits,
         basePaths: this.#connectTo(urls),
-        repeats: options.repeats ?? true,
+        toPeers: options.toPeers ?? false,
       }),
       step: stepOrigins,
       deadlineMs: originsDeadlineMs,

@@ -29,8 +29,8 @@ export type HttpServerOptions = Listening & {
   readonly nonce: () => Uint8Array;
   /** As of the edge's configuration. */
   readonly nextExchange?: () => ExchangeId;
-  /** Whether it is other nodes that come, over TLS where there is a certificate for it. */
-  readonly forPeers?: { readonly tls: TlsOptions | null };
+  /** Where it is other nodes that come, over TLS where there is a certificate for it. `farewell`: as of the edge. */
+  readonly forPeers?: { readonly tls: TlsOptions | null; readonly farewell: HeaderList };
   /** A monotonic clock in whole milliseconds; the process's own where it is left out. */
   readonly nowMs?: () => number;
   readonly limits: EdgeLimits;
@@ -84,7 +84,7 @@ export class HttpServer {
       trustedProxies,
       date: dateText,
       ...(options.nextExchange === undefined ? {} : { nextExchange: options.nextExchange }),
-      ...(options.forPeers === undefined ? {} : { forPeers: true }),
+      ...(options.forPeers === undefined ? {} : { forPeers: options.forPeers }),
     });
     this.#edge = edge;
     this.#driver = new Driver<Edge, EdgeEvent, EdgeEffect>({

@@ -10,6 +10,7 @@ import { type IpBlock, parseIpBlock } from "../../core/http/ip.ts";
 import type { ExchangeId } from "../../core/ids.ts";
 import type { ServerLimits } from "../../core/limits.ts";
 import { peerClientLimits, peerEdgeLimits } from "../../core/server/peer/limits.ts";
+import { ASTRAY } from "../../core/server/peer/mark.ts";
 import { causeOf } from "../error-cause.ts";
 import { Origin } from "../origin/origin.ts";
 import type { PeerConfig, PeerTls } from "../settings/peer.ts";
@@ -37,7 +38,7 @@ export class Peers {
       port: options.port,
       limits: peerEdgeLimits(limits),
       trustedProxies: EVERYBODY,
-      forPeers: { tls: certificateIn(tls) },
+      forPeers: { tls: certificateIn(tls), farewell: ASTRAY },
       nextExchange,
       dispatch,
       nonce,
@@ -48,8 +49,7 @@ export class Peers {
     this.#origin = new Origin({
       urls: [],
       limits: peerClientLimits(limits),
-      // Of what a node has taken in, only its answer tells how far it came.
-      repeats: false,
+      toPeers: true,
       tlsSkipVerify: false,
       serverName: null,
       ...(tls.ca === null ? {} : { ca: readPem(tls.ca) }),

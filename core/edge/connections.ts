@@ -8,7 +8,7 @@ import { frameResponse } from "../http1/response-writer.ts";
 import type { ConnectionId } from "../ids.ts";
 import { createPlace } from "../lineup.ts";
 import type { Outbox } from "../outbox.ts";
-import { createQueue, queueLength } from "../queue.ts";
+import { createQueue, enqueue, queueLength } from "../queue.ts";
 import { arm, createTimer, disarm } from "../timers.ts";
 import { dropAhead, fitGrant, isAheadFull, isGrantSpent } from "./ahead.ts";
 import type { EdgeEffect } from "./events.ts";
@@ -28,9 +28,35 @@ export function acceptConnection(edge: Edge, id: ConnectionId, peer: string, out
   if (edge.connections.size > connectionsMax) {
     turnAway(edge, edge.idle.first ?? connection, "limit_connections", out);
   }
-  if (connection.phase === "closed" || !isTooFast(edge, connection)) return;
+  if (connection.phase === "closed") return;
+  if (edge.config.forPeers !== undefined) greet(connection, out);
+  if (!isTooFast(edge, connection)) return;
   holdBack(edge, connection);
   settle(edge, connection, out);
+}
+
+/**
+ * Another node sends nothing before: a connection that only the kernel has is reset with the listener, and nobody could say what
+ * became of a request on it.
+ */
+function greet(connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
+  enqueue(connection.writes, { wireBytes: GREETING.length, turn: null, bodyBytes: 0 });
+  out.push({ type: "connection_write", connection: connection.id, parts: [GREETING], lastUse: false });
+}
+
+/**
+ * Has it end, whatever it is in the middle of. Another node is told that no request of its was taken in since the last answer: one
+ * may be on its way, and is read and dropped.
+ */
+export function sendAway(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): void {
+  const { forPeers } = edge.config;
+  if (forPeers === undefined || connection.phase !== "reading" || connection.turns.length > 0)
+    return breakOff(edge, connection, out);
+  connection.sealed = true;
+  dropAhead(edge, connection);
+  const headers = [...forPeers.farewell, "content-length", "0"];
+  connection.lastAnswer = { status: FAREWELL_STATUS, headers, body: new Uint8Array(0) };
+  proceedToEnd(edge, connection, out);
 }
 
 /** The connection is gone. */
@@ -52,7 +78,7 @@ export function turnAway(
   out: Outbox<EdgeEffect>,
 ): void {
   out.push({ type: "connection_fault", connection: connection.id, fault });
-  closeConnection(edge, connection, out);
+  sendAway(edge, connection, out);
 }
 
 function addressOf({ config }: Edge, peer: string): string | null {
@@ -273,3 +299,9 @@ function isFull(edge: Edge, connection: EdgeConnection): boolean {
   if (connection.places.held.stands) return !ended && isGrantSpent(connection);
   return ended ? turns[0]?.pausedBody === true : isAheadFull(edge, connection);
 }
+
+/** An interim response (RFC 9110 section 15.2.1) to nothing as yet. */
+const GREETING = "HTTP/1.1 100 Continue\r\n\r\n";
+
+/** RFC 9110 section 15.5.20. */
+const FAREWELL_STATUS = 421;

@@ -6,7 +6,7 @@ import { assert, unreachable } from "../assert.ts";
 import type { ConnectionId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
 import { fireDue, nextDeadlineMs } from "../timers.ts";
-import { acceptConnection, breakOff, closeConnection, removeConnection, wait } from "./connections.ts";
+import { acceptConnection, removeConnection, sendAway, wait } from "./connections.ts";
 import type { EdgeEffect, EdgeEvent } from "./events.ts";
 import { grantLooks, lookDeadlineMs, lookOn } from "./looks.ts";
 import { onReturned } from "./opening.ts";
@@ -118,8 +118,9 @@ function onTimer(edge: Edge, id: ConnectionId, out: Outbox<EdgeEffect>): void {
   const connection = connectionOf(edge, id);
   const { waitsFor } = connection;
   wait(edge, connection, null);
-  if (waitsFor === "head") onBroken(edge, connection, "request_timeout", out);
-  else breakOff(edge, connection, out);
+  if (waitsFor === "head" && edge.config.forPeers === undefined)
+    onBroken(edge, connection, "request_timeout", out);
+  else sendAway(edge, connection, out);
 }
 
 /** The last event of a connection: whoever waited for an answer on it gets none. */
@@ -137,7 +138,7 @@ function onListenerClosed(edge: Edge, out: Outbox<EdgeEffect>): void {
   edge.partingNews = true;
   for (const connection of edge.connections.values()) {
     if (connection.turns.length > 0) seal(edge, connection, out);
-    else if (connection.waitsFor === "idle") closeConnection(edge, connection, out);
+    else if (connection.waitsFor === "idle") sendAway(edge, connection, out);
     else wait(edge, connection, connection.waitsFor);
   }
 }
@@ -152,6 +153,6 @@ function tellIfGone(edge: Edge, out: Outbox<EdgeEffect>): void {
   if (!isGone || edge.isGoneTold) return;
   edge.isGoneTold = true;
   out.push(
-    edge.config.forPeers === true ? { type: "visitors_gone", byPeer: true } : { type: "visitors_gone" },
+    edge.config.forPeers === undefined ? { type: "visitors_gone" } : { type: "visitors_gone", byPeer: true },
   );
 }

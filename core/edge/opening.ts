@@ -111,7 +111,7 @@ export function openTurn(
     upgrade,
     expectsContinue,
     peer,
-    ...(forPeers === true ? BY_PEER : {}),
+    ...(forPeers === undefined ? {} : BY_PEER),
     nonce: NO_NONCE,
   });
 }

@@ -243,7 +243,7 @@ function onHead(edge: Edge, connection: EdgeConnection, head: RequestHead, out: 
     case "handshake":
       // A WebSocket cannot start while an earlier response still needs the connection.
       if (connection.turns.length === 0) {
-        return edge.config.forPeers === true
+        return edge.config.forPeers !== undefined
           ? openHandshake(edge, connection, head, out)
           : handOver(edge, connection, head, out);
       }

@@ -1,5 +1,6 @@
 /** What the edge knows of connections: plain data, changed in place by the steps. */
 
+import type { HeaderList } from "../http/headers.ts";
 import type { IpBlock } from "../http/ip.ts";
 import type { ProblemResponse } from "../http/problem.ts";
 import type { RequestHead, RequestReader } from "../http1/request-reader.ts";
@@ -21,8 +22,11 @@ export type EdgeConfig = {
   readonly date: () => string;
   /** The number of the next exchange, where another edge counts its own besides; this one's count where left out. */
   readonly nextExchange?: () => ExchangeId;
-  /** Whether it is other nodes that connect: they bring visitors' requests, and no handshake that is this server's to answer. */
-  readonly forPeers?: true;
+  /**
+   * Where it is other nodes that connect: they bring visitors' requests, and no handshake that is this server's to answer.
+   * `farewell`: the fields of a response (421) by which they know that a request was not taken in.
+   */
+  readonly forPeers?: { readonly farewell: HeaderList };
 };
 
 /**

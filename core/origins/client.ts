@@ -35,11 +35,17 @@
  *
  * Repeating. A request is sent again, on another connection, only if it is GET, HEAD or OPTIONS without a body, its
  * connection had been kept after another request, and that one was closed by the origin before a byte of the response, or
- * gave unasked bytes; and by no owner that forbids it (`repeats`). All else that goes wrong fails the exchange. Nothing is repeated on the word of a status.
+ * gave unasked bytes. All else that goes wrong fails the exchange. Nothing is repeated on the word of a status.
  *
  * Ends. An upgrade (101, only where one was asked for) leaves raw bytes both ways. The owner's end of it becomes ours, and
  * the origin may go on; the origin's end is the exchange's, and ours follows behind what was sent. Any other connection
  * whose origin ended its side is read to its last byte, and closed.
+ *
+ * Other nodes (`toPeers`) say more than HTTP does, as `core/edge/connections.ts` has it. A connection begins with an interim
+ * response: until then only the other kernel has it, which loses it with its process's listener, so nothing is sent before. A node
+ * that takes nothing more on a connection says so, unasked, by a response like that to a request which is not its home's: who asked
+ * at the same moment reads it as his answer. So nothing is lost with a node that leaves, and connections are used for as long as
+ * they are kept. Nothing is repeated here.
  */
 import { unreachable } from "../assert.ts";
 import type { ConnectionEvent, ConnectionFault } from "../http1/events.ts";
@@ -52,12 +58,12 @@ import {
 } from "../http1/response-reader.ts";
 import type { ConnectionId } from "../ids.ts";
 import { dequeue, enqueue, queueItem } from "../queue.ts";
-import { disarm } from "../timers.ts";
 import {
   closeConnection,
   countFlushed,
   forgetConnection,
   isHeldBack,
+  markConnected,
   markReady,
   regulate,
 } from "./connection.ts";
@@ -92,8 +98,8 @@ export function onConnectionEvent(
   if (connection === undefined) return;
   switch (event.type) {
     case "connection_opened":
-      connection.connected = true;
-      if (connection.exchange !== null) disarm(client.timers, connection.timer);
+      // Until another node has greeted, nobody but its kernel has the connection.
+      if (!client.toPeers) markConnected(client, connection, out);
       break;
     case "connection_bytes":
       onBytes(client, nowMs, connection, event, out);
@@ -155,7 +161,7 @@ function onBytes(
   const { exchange, origin } = connection;
   if (exchange === null) {
     distrust(client, nowMs, origin, out);
-  } else if (connection.requests > 1 && connection.flushedBytes === 0) {
+  } else if (!client.toPeers && connection.requests > 1 && connection.flushedBytes === 0) {
     distrust(client, nowMs, origin, out);
     repeatOrFail(client, nowMs, exchange, "broken", out);
   } else {
@@ -210,6 +216,10 @@ function onPart(
 ): ExchangeFact | null {
   switch (part.type) {
     case "interim":
+      if (connection.unsent !== null) {
+        markConnected(client, connection, out);
+        return readOn(client, nowMs, connection, out);
+      }
       return { type: "interim", exchange: exchange.id, status: part.status, headers: part.headers };
     case "head":
       exchange.repeatableHead = null;
@@ -271,6 +281,8 @@ function onLost(
   out: ConnectionOutbox,
 ): void {
   const { cause, heard } = connection;
+  // Nothing of the request has left.
+  if (connection.unsent !== null) return giveUp(client, exchange, "refused", out);
   const fault = cause === null || cause === "reset" ? "broken" : cause;
   // Without a word it may be closed at any time while it is idle (RFC 9112 section 9.3.1).
   const isClosedByOrigin = cause === null || cause === "reset";

@@ -22,6 +22,7 @@ export function openConnection(
     requests: 0,
     askedMs: nowMs,
     connected: false,
+    unsent: client.toPeers ? [] : null,
     writtenBytes: 0,
     flushedBytes: 0,
     writes: createQueue(),
@@ -69,7 +70,17 @@ export function write(connection: Connection, { parts, bodyBytes }: Write, out: 
   if (connection.closed) return;
   for (const part of parts) connection.writtenBytes += part.length;
   enqueue(connection.writes, { endsAt: connection.writtenBytes, bodyBytes });
-  out.push({ type: "connection_write", connection: connection.id, parts });
+  if (connection.unsent !== null) connection.unsent.push(parts);
+  else out.push({ type: "connection_write", connection: connection.id, parts });
+}
+
+/** Somebody has it at the other end: what waits for that goes out. */
+export function markConnected(client: Client, connection: Connection, out: ConnectionOutbox): void {
+  connection.connected = true;
+  if (connection.exchange !== null) disarm(client.timers, connection.timer);
+  const unsent = connection.unsent ?? [];
+  connection.unsent = null;
+  for (const parts of unsent) out.push({ type: "connection_write", connection: connection.id, parts });
 }
 
 /** Bytes have left for the kernel; returns how many of a body went with them. A write counts when all of it has left. */

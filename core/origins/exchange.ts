@@ -27,7 +27,7 @@ export function request(
     enqueue(client.facts, { type: "failed", exchange: id, fault: "malformed" });
     return;
   }
-  const repeatable = client.repeats && body === null && REPEATABLE_METHODS.has(method);
+  const repeatable = !client.toPeers && body === null && REPEATABLE_METHODS.has(method);
   const connection = takeConnection(client, nowMs, origin, repeatable, out);
   const exchange: Exchange = {
     id,

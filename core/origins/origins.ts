@@ -38,7 +38,7 @@ export type OriginsConfig = {
   /** One for each configured origin: what goes before every target; empty or without a slash at its end. */
   readonly basePaths: readonly string[];
   /** As of the client. */
-  readonly repeats?: boolean;
+  readonly toPeers?: boolean;
 };
 
 export type Origins = {
@@ -47,9 +47,9 @@ export type Origins = {
   readonly client: Client;
 };
 
-export function createOrigins({ limits, basePaths, repeats = true }: OriginsConfig): Origins {
+export function createOrigins({ limits, basePaths, toPeers = false }: OriginsConfig): Origins {
   const timers = createTimers<ConnectionTimerOwner>();
-  return { nowMs: 0, timers, client: createClient({ limits, timers, basePaths, repeats }) };
+  return { nowMs: 0, timers, client: createClient({ limits, timers, basePaths, toPeers }) };
 }
 
 /** When the next `tick` is due, in the milliseconds of `nowMs`; Infinity when nothing is armed. */

@@ -15,7 +15,9 @@ export function takeConnection(
   const latest = origin.idle.at(-1);
   if (latest === undefined) return openConnection(client, nowMs, origin, out);
   const { idleUnrepeatableMs, lateMs } = client.limits;
-  const idleMs = isRepeatable ? latest.idleMs : Math.min(latest.idleMs, idleUnrepeatableMs);
+  // A node that leaves says so on the connection itself.
+  const isSafe = isRepeatable || client.toPeers;
+  const idleMs = isSafe ? latest.idleMs : Math.min(latest.idleMs, idleUnrepeatableMs);
   // All others have been idle for longer.
   if (nowMs - latest.idleSinceMs >= idleMs) return openConnection(client, nowMs, origin, out);
   if (nowMs - latest.resumedMs < lateMs) return openConnection(client, nowMs, origin, out);
@@ -91,7 +93,8 @@ function longestWait({ connections }: Client, origin: Origin): number {
 
 /** The origin sent what nobody asked for: it may do so again on any of its connections. */
 export function distrust(client: Client, nowMs: number, origin: Origin, out: ConnectionOutbox): void {
-  origin.distrustedUntilMs = nowMs + client.limits.distrustMs;
+  // What another node says unasked is that it takes nothing more.
+  if (!client.toPeers) origin.distrustedUntilMs = nowMs + client.limits.distrustMs;
   for (const connection of origin.idle.splice(0)) closeConnection(client, connection, out);
 }
 

@@ -57,7 +57,7 @@ export function clientLimitsOf(
 
 export type Client = {
   readonly limits: ClientLimits;
-  readonly repeats: boolean;
+  readonly toPeers: boolean;
   /** The owner's, who has other timers in it. */
   readonly timers: Timers<unknown>;
   /** Those that requests count. */
@@ -100,6 +100,8 @@ export type Connection = {
   askedMs: number;
   /** Whether it can be written to. */
   connected: boolean;
+  /** What was ordered to be written and waits for another node's greeting; null where nothing waits any more. */
+  unsent: (readonly (string | Uint8Array)[])[] | null;
   /** Bytes of the latest request that were ordered to be written, and those of them that have left for the kernel. */
   writtenBytes: number;
   flushedBytes: number;
@@ -189,17 +191,17 @@ export type ClientOptions = {
   readonly timers: Timers<unknown>;
   /** One for each configured origin. */
   readonly basePaths: readonly string[];
-  /** Whether a request may be sent again at all: it may, where left out. */
-  readonly repeats?: boolean;
+  /** Whether it is other nodes that are asked: of what they have taken in, only their answer tells how far it came. */
+  readonly toPeers?: boolean;
 };
 
-export function createClient({ limits, timers, basePaths, repeats = true }: ClientOptions): Client {
+export function createClient({ limits, timers, basePaths, toPeers = false }: ClientOptions): Client {
   for (const [name, value] of Object.entries(limits)) {
     assert(Number.isSafeInteger(value) && value >= 0, `${name} is not a whole number of at least 0`);
   }
   const client: Client = {
     limits,
-    repeats,
+    toPeers,
     timers,
     origins: [],
     originsMade: 0,
@@ -225,5 +227,6 @@ export function configureOrigin(client: Client, number: number, basePath: string
 }
 
 function createOrigin(client: Client, basePath: string): Origin {
-  return { index: client.originsMade++, basePath, idle: [], distrustedUntilMs: 0, parallel: false };
+  const parallel = client.toPeers;
+  return { index: client.originsMade++, basePath, idle: [], distrustedUntilMs: 0, parallel };
 }

@@ -11,6 +11,7 @@ import type { ServerEffect } from "../../core/effects.ts";
 import { NONCE_BYTES, type ServerEvent } from "../../core/events.ts";
 import { parseIpBlock } from "../../core/http/ip.ts";
 import type { ConnectionId, ExchangeId, SocketId } from "../../core/ids.ts";
+import { ASTRAY } from "../../core/server/peer/mark.ts";
 import { ConnectionLedger } from "../ledger/connections.ts";
 import type { ServerSide, VisitorLine } from "../network/visitor-line.ts";
 import { newBytes } from "../tools/bytes.ts";
@@ -62,7 +63,7 @@ export class ServerEdge {
       trustedProxies,
       date: () => DATE,
       nextExchange,
-      ...(forPeers === true ? { forPeers } : {}),
+      ...(forPeers === true ? { forPeers: { farewell: ASTRAY } } : {}),
     });
     const name = forPeers === true ? `${process.name}:peer-edge` : `${process.name}:edge`;
     this.#edge = edge;

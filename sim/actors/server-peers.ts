@@ -17,12 +17,11 @@ import {
 } from "../../core/origins/origins.ts";
 import { peerClientLimits } from "../../core/server/peer/limits.ts";
 import { Path } from "../network/path.ts";
-import { VisitorLine } from "../network/visitor-line.ts";
+import { PeerEnd, type PeerListener } from "../network/peer-line.ts";
 import type { PathSettings } from "../scenario/scenario.ts";
-import { newBytes } from "../tools/bytes.ts";
 import type { MachineLoop } from "../world/machine-loop.ts";
 import type { Process } from "../world/process.ts";
-import type { Agenda, World } from "../world/world.ts";
+import type { World } from "../world/world.ts";
 import type { ServerEdge } from "./server-edge.ts";
 
 /** A process that other nodes reach by its URL. */
@@ -89,8 +88,6 @@ const INNER: ReadonlySet<string> = new Set<string>([
 /** Where all nodes come from, for each other. */
 const ADDRESS = "10.0.0.1";
 
-const KEEP_ALIVE_US = 15_000_000;
-
 export class ServerPeers {
   readonly #world: World;
   readonly #process: Process<ServerEvent, ServerEffect>;
@@ -112,7 +109,7 @@ export class ServerPeers {
     this.#process = process;
     this.#network = network;
     this.#tell = tell;
-    const origins = createOrigins({ limits: peerClientLimits(limits), basePaths: [], repeats: false });
+    const origins = createOrigins({ limits: peerClientLimits(limits), basePaths: [], toPeers: true });
     this.#loop = process.drive<OriginsEvent, OriginsEffect>({
       name: `${process.name}:peers`,
       machine: {
@@ -177,7 +174,7 @@ export class ServerPeers {
       name,
       path: this.#network.pathOf(this.#process.name),
       process: this.#process,
-      find: () => this.#network.find(url),
+      find: () => listenerOf(this.#network.find(url)),
       dispatch: (event) => {
         if (event.type === "connection_closed") this.#lines.delete(connection);
         this.#loop.dispatch(event);
@@ -188,145 +185,10 @@ export class ServerPeers {
   }
 }
 
-type PeerEndOptions = {
-  readonly world: World;
-  readonly name: string;
-  readonly path: Path;
-  readonly process: Process<ServerEvent, ServerEffect>;
-  readonly find: () => Reachable | null;
-  readonly dispatch: (event: Extract<OriginsEvent, { readonly connection: ConnectionId }>) => void;
-  readonly connection: ConnectionId;
-};
-
-/** The end of a connection that asks: as the adapter of origins has it. */
-class PeerEnd {
-  readonly #options: PeerEndOptions;
-  readonly #agenda: Agenda;
-  #line: VisitorLine | null = null;
-  /** Its process knows that it is connected; until then nothing leaves it. */
-  #opened = false;
-  #waiting: Uint8Array[] = [];
-  #ended = false;
-  #heardAll = false;
-  #over = false;
-
-  constructor(options: PeerEndOptions) {
-    this.#options = options;
-    const { world, name, path } = options;
-    this.#agenda = world.agenda(name);
-    path.made++;
-    if (path.silences > 0) return;
-    this.#agenda.after(path.settings.latencyUs + path.up.extraUs, () => path.up.arrive(() => this.#arrive()));
-  }
-
-  write(parts: readonly (string | Uint8Array)[]): void {
-    for (const bytes of parts.map(bytesOf)) {
-      if (this.#line === null || !this.#opened) this.#waiting.push(bytes);
-      else this.#send(this.#line, bytes);
-    }
-  }
-
-  sayEnd(): void {
-    this.#ended = true;
-    if (this.#opened) this.#line?.sayEnd();
-    this.#closeIfOver();
-  }
-
-  pause(paused: boolean): void {
-    this.#line?.pauseReading(paused);
-  }
-
-  close(resets: boolean): void {
-    if (this.#over) return;
-    this.#over = true;
-    if (resets) this.#line?.abort();
-    else this.#line?.leave();
-    this.#agenda.after(0, () => this.#tell({ type: "connection_closed", ...this.#own, cause: null }));
-  }
-
-  die(losesPower: boolean): void {
-    this.#over = true;
-    const line = this.#line;
-    if (line === null) return;
-    if (!losesPower) return line.abort();
-    // The other node's kernel finds out by its own keep-alive.
-    line.lose("up");
-    this.#agenda.after(KEEP_ALIVE_US, () => line.abort());
-  }
-
-  get #own(): { readonly connection: ConnectionId } {
-    return { connection: this.#options.connection };
-  }
-
-  #arrive(): void {
-    const { find, path, world, name, process } = this.#options;
-    const peer = find();
-    const edge = peer?.listening === true && path.refusals === 0 ? peer.peerEdge : null;
-    if (peer === null || edge === null) {
-      this.#agenda.after(path.settings.latencyUs, () => this.#closed("refused"));
-      return;
-    }
-    if (this.#over) return;
-    this.#line = new VisitorLine({
-      world,
-      path,
-      name: `${name}:line`,
-      host: peer.process,
-      visitor: {
-        bytes: (bytes) => this.#tell({ type: "connection_bytes", ...this.#own, bytes }),
-        ended: (how) => this.#onEnded(how),
-      },
-      accept: (line) => edge.accept(line, ADDRESS),
-    });
-    const line = this.#line;
-    this.#agenda.after(path.settings.latencyUs, () => process.run(() => this.#open(line)));
-  }
-
-  #open(line: VisitorLine): void {
-    if (this.#over) return;
-    this.#opened = true;
-    this.#options.dispatch({ type: "connection_opened", ...this.#own });
-    for (const bytes of this.#waiting.splice(0)) this.#send(line, bytes);
-    if (this.#ended) line.sayEnd();
-  }
-
-  /** The kernel has it at once: how much of it the other side takes is seen by what its own buffers take. */
-  #send(line: VisitorLine, bytes: Uint8Array): void {
-    line.send(bytes, () => this.#tell({ type: "connection_flushed", ...this.#own, bytes: bytes.length }));
-  }
-
-  #onEnded(how: "in_order" | "reset"): void {
-    if (how === "reset") return this.#closed("reset");
-    this.#heardAll = true;
-    this.#tell({ type: "connection_ended", ...this.#own });
-    this.#closeIfOver();
-  }
-
-  #closeIfOver(): void {
-    if (this.#ended && this.#heardAll) this.#closed(null);
-  }
-
-  #closed(cause: "refused" | "reset" | null): void {
-    if (this.#over) return;
-    this.#options.process.run(() => {
-      if (this.#over) return;
-      this.#over = true;
-      this.#options.dispatch({ type: "connection_closed", ...this.#own, cause });
-    });
-  }
-
-  #tell(event: Extract<OriginsEvent, { readonly connection: ConnectionId }>): void {
-    this.#options.process.run(() => {
-      if (!this.#over || event.type === "connection_closed") this.#options.dispatch(event);
-    });
-  }
+function listenerOf(found: Reachable | null): PeerListener | null {
+  const { process, listening, peerEdge } = found ?? NOBODY;
+  if (process === null || peerEdge === null || !listening) return null;
+  return { process, accept: (line) => peerEdge.accept(line, ADDRESS) };
 }
 
-/** As they go on the line, in memory of their own. Text is Latin-1. */
-function bytesOf(part: string | Uint8Array): Uint8Array {
-  const bytes = newBytes(part.length);
-  if (typeof part === "string")
-    for (let index = 0; index < part.length; index++) bytes[index] = part.charCodeAt(index);
-  else bytes.set(part);
-  return bytes;
-}
+const NOBODY = { process: null, listening: false, peerEdge: null };

@@ -1,7 +1,8 @@
 /**
  * Where the next process is there before the last one is asked to stop, no visitor of a home sees it whose agent can move: every
  * request comes to what it would have come to, but for one that takes longer than a process that leaves may. A WebSocket is
- * closed with a code. And a process that was asked to stop is gone in the end.
+ * closed with a code. Nor does a node lose what it has sent to one that leaves, unless that one had to cut it. And a process that was asked to stop is gone in the
+ * end.
  */
 import type { Property } from "../record/checker.ts";
 import type { Setting } from "../record/setting.ts";
@@ -17,13 +18,30 @@ export const restartsUnseen: Property = {
   create: (violate, judged) => {
     let setting: Setting | null = null;
     const asked = new Set<string>();
+    /** Exchanges that a process which leaves has cut, and those that were lost at another node. */
+    let cut = 0;
+    let lost = 0;
     let firstAskedUs = Number.POSITIVE_INFINITY;
+    const areAllPlanned = ({ scenario: { faults } }: Setting) =>
+      faults.length > 0 && faults.every(({ kind }) => kind === "node_is_replaced");
     return {
       begun: (begun) => {
         setting = begun;
       },
-      sees: ["drain_requested"],
-      serverStep: ({ name, nowMs }, event) => {
+      sees: ["drain_requested", "report"],
+      serverStep: ({ name, nowMs }, event, effects, count) => {
+        for (let index = 0; index < count; index++) {
+          const effect = effects[index];
+          if (effect?.type !== "report" || effect.report.type !== "exchange_ended") continue;
+          const { outcome, exchange } = effect.report;
+          // Whether it was early is judged elsewhere.
+          if (outcome === "draining" && asked.has(name)) cut++;
+          if (outcome !== "peer_lost" || setting === null || !areAllPlanned(setting)) continue;
+          judged();
+          lost++;
+          if (lost > cut)
+            violate("liveness", `${name} lost exchange ${exchange}, which no node that leaves has cut`);
+        }
         if (event.type !== "drain_requested") return;
         asked.add(name);
         firstAskedUs = Math.min(firstAskedUs, nowMs * 1000);
@@ -34,8 +52,7 @@ export const restartsUnseen: Property = {
           if (asked.size > 0) judged();
           if (asked.has(name)) violate("liveness", `${name} was asked to stop and is still there`);
         }
-        const { faults } = setting.scenario;
-        if (faults.length === 0 || faults.some(({ kind }) => kind !== "node_is_replaced")) return;
+        if (!areAllPlanned(setting)) return;
         for (const visit of visits) {
           // What was over before had another cause, such as an agent with more to do than it may.
           if (!visit.native || (visit.endedUs ?? firstAskedUs) < firstAskedUs) continue;

@@ -25,6 +25,20 @@ import { drawRestarts, withMover } from "./restarts.ts";
 /** How a seed mixes faults. */
 export type Mixture = "none" | "one" | "everything" | "swarm" | "restarts";
 
+/** How many nodes there are, and how often. */
+const NODES = [
+  [14, 1],
+  [5, 2],
+  [1, 3],
+] as const;
+
+/** Most that happens while nodes are restarted happens between nodes. */
+const NODES_RESTARTED = [
+  [4, 1],
+  [4, 2],
+  [2, 3],
+] as const;
+
 /** The world that is left has this long to settle: above any deadline that is drawn. */
 const SETTLE_MS = 110_000;
 
@@ -37,11 +51,7 @@ export function scenarioOf(seed: Seed, kinds: readonly FaultKind[] = faultKinds)
   // Nobody but the restarts is in anybody's way, so that all that is seen is theirs.
   const easy = calm || mixture === "restarts";
   const shape = random.stream("shape");
-  const nodes = shape.weighted([
-    [14, 1],
-    [5, 2],
-    [1, 3],
-  ]);
+  const nodes = shape.weighted(mixture === "restarts" ? NODES_RESTARTED : NODES);
   const drawn = drawHomes(random.stream("homes"), nodes, easy);
   const homes = mixture === "restarts" ? withMover(drawn) : drawn;
   const pathRouting = !random.stream("path routing").chance(1, 8);

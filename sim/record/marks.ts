@@ -33,6 +33,7 @@ const AGENT_REPORTS = [
 ] as const satisfies readonly AgentReport["type"][];
 
 const SITUATIONS = [
+  "a connection of a node is reset in the queue of a listener",
   "a drain is finished",
   "a model agent is told to abort",
   "a paused tunnel is read on",

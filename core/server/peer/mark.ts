@@ -15,6 +15,9 @@ export type Mark =
 const NAME = "Culvert-Peer";
 const LOWER_NAME = "culvert-peer";
 
+/** Of an answer to what was not taken in. */
+export const ASTRAY: HeaderList = [NAME, "misdirected"];
+
 export function markFields(mark: Mark): HeaderList {
   return [NAME, textOf(mark)];
 }

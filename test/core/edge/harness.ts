@@ -4,6 +4,7 @@ import { checkEdge } from "../../../core/edge/check.ts";
 import { createEdge, edgeDeadlineMs, stepEdge } from "../../../core/edge/edge.ts";
 import type { EdgeEffect, EdgeEvent, EdgeFact, EdgeOrder } from "../../../core/edge/events.ts";
 import { type EdgeLimits, edgeLimits } from "../../../core/edge/limits.ts";
+import type { EdgeConfig } from "../../../core/edge/state.ts";
 import type { ConnectionFault } from "../../../core/http1/events.ts";
 import type { ConnectionId, ExchangeId } from "../../../core/ids.ts";
 import { Outbox } from "../../../core/outbox.ts";
@@ -55,8 +56,13 @@ type Answer = {
 
 export type Run = ReturnType<typeof start>;
 
-export function start(limits: Partial<EdgeLimits> = {}) {
-  const edge = createEdge({ limits: { ...edgeLimits, ...limits }, trustedProxies: [], date: () => DATE });
+export function start(limits: Partial<EdgeLimits> = {}, others: Pick<EdgeConfig, "forPeers"> = {}) {
+  const edge = createEdge({
+    limits: { ...edgeLimits, ...limits },
+    trustedProxies: [],
+    date: () => DATE,
+    ...others,
+  });
   const out = new Outbox<EdgeEffect>();
   const connections: TestConnection[] = [];
   const facts: EdgeFact[] = [];

@@ -48,12 +48,14 @@ export type Run = ReturnType<typeof start>;
 export function start({
   limits = {},
   basePaths = [""],
+  toPeers = false,
 }: {
   readonly limits?: Partial<ClientLimits>;
   readonly basePaths?: readonly string[];
+  readonly toPeers?: boolean;
 } = {}) {
   const timers = createTimers<ConnectionTimerOwner>();
-  const client = createClient({ limits: { ...clientLimits, ...limits }, timers, basePaths });
+  const client = createClient({ limits: { ...clientLimits, ...limits }, timers, basePaths, toPeers });
   const connections: TestConnection[] = [];
   const facts: ExchangeFact[] = [];
   let nowMs = 1_000;
