@@ -28,6 +28,7 @@ export const LIMIT_REASONS: { readonly [Name in keyof ServerLimits | keyof Agent
   lookStepsMax: "and so often at most",
   looksBytesTotal: "read by all looks together",
   addressLooksBytes: "read by the looks at visitors of one address",
+  answerStartBytes: "written of an answer's head before it is known, to find who has left",
   restMs: "a body that nobody wants is read on for so long",
   connectionsMax: "connections of visitors and agents: each takes a descriptor",
   addressConnectionsMax: "those of one address that is no trusted proxy",

@@ -50,6 +50,10 @@ function checkConnection(edge: Edge, connection: EdgeConnection): void {
     (waitsFor !== null && phase !== "closed") === isArmed(timer),
     "a connection waits without a deadline",
   );
+  assert(
+    connection.startBytes === 0 || phase !== "reading" || turns[0]?.response === "none",
+    "an answer was begun that nobody waits for",
+  );
   if (incoming !== null) {
     assert(isInRequest(reader), "a request is read that has come to its end");
     assert(incoming.over || turns.at(-1) === incoming, "the request that is read is not the latest");

@@ -11,6 +11,7 @@ import type { Outbox } from "../outbox.ts";
 import { createQueue, enqueue, queueLength } from "../queue.ts";
 import { arm, createTimer, disarm } from "../timers.ts";
 import { dropAhead, fitGrant, isAheadFull, isGrantSpent } from "./ahead.ts";
+import { afterStart } from "./answer-start.ts";
 import type { EdgeEffect } from "./events.ts";
 import { countUnserved, holdBack, isTooFast } from "./pace.ts";
 import type { Edge, EdgeConnection, Patience, Turn } from "./state.ts";
@@ -113,6 +114,7 @@ function createConnection(
     grantedBytes: 0,
     readBytes: 0,
     lookMs: 0,
+    startBytes: 0,
     prepaid: false,
     places: {
       idle: createPlace(),
@@ -187,7 +189,12 @@ export function proceedToEnd(edge: Edge, connection: EdgeConnection, out: Outbox
     const asked = { method: "GET", minorVersion: 1, persistent: false } as const;
     const options = { status, headers, close: true, date: edge.config.date(), idleSeconds: 0 };
     const { head } = frameResponse(asked, options);
-    out.push({ type: "connection_write", connection: id, parts: [head, body], lastUse: false });
+    out.push({
+      type: "connection_write",
+      connection: id,
+      parts: [afterStart(connection, head), body],
+      lastUse: false,
+    });
   }
   endSide(edge, connection, out);
 }

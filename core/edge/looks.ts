@@ -7,12 +7,13 @@
  * kernel of the visitor who has closed: measured, three of four that had left were listed as established. Only reading on finds
  * that end. So a connection is read up to `lookBytes` further, and what comes is kept. All looks share `looksBytesTotal`; who
  * finds no room waits for the next that ends. Those of one address share `addressLooksBytes`, and are passed over while that is
- * spent. A look is granted whole, one after the other: shared evenly among many, nobody's would reach his end. A visitor with
- * more on its way than that is noticed by the deadlines of his exchange.
+ * spent. A look is granted whole, one after the other: shared evenly among many, nobody's would reach his end. Who has more on
+ * his way than that, or finds no room, is found by what is written to him (`answer-start.ts`), which is probed a step later.
  */
 import type { Lineup } from "../lineup.ts";
 import type { Outbox } from "../outbox.ts";
 import { grant } from "./ahead.ts";
+import { startAnswer } from "./answer-start.ts";
 import { awaitLook, forgetLook, settle } from "./connections.ts";
 import type { EdgeEffect } from "./events.ts";
 import type { Edge, EdgeConnection } from "./state.ts";
@@ -63,7 +64,12 @@ function look(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): 
   out.push({ type: "connection_probe", connection: connection.id });
   // What those send who ask too fast is not worth the room; an end that stands behind it is found when their turn comes.
   if (connection.places.held.stands) return;
-  if (connection.grantedBytes >= edge.config.limits.lookBytes) return;
+  const isSpent = connection.grantedBytes >= edge.config.limits.lookBytes;
+  if ((isSpent || edge.unseen.has(connection)) && startAnswer(edge, connection, out)) {
+    edge.unread.leave(connection);
+    goOnLooking(edge, connection);
+  }
+  if (isSpent) return;
   edge.unseen.join(connection);
   edge.looksMayFit = true;
 }
@@ -81,6 +87,9 @@ function endLook(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>
   if (connection.readBytes >= lookBytes / lookStepsMax) return goOnLooking(edge, connection);
   edge.looking.leave(connection);
   settle(edge, connection, out);
+  if (!connection.paused) return;
+  if (!edge.unread.has(connection)) awaitLook(edge, connection);
+  out.push({ type: "connection_probe", connection: connection.id });
 }
 
 /** `visit` has the connection leave the line, or join it with a time to come. */

@@ -3,6 +3,7 @@ import { putRequestBytes, type RequestHead, takeRest } from "../http1/request-re
 import type { ExchangeId } from "../ids.ts";
 import type { Outbox } from "../outbox.ts";
 import { dropAhead, keepAhead, takeAhead } from "./ahead.ts";
+import { takesInterim } from "./answer-start.ts";
 import { forgetLook, settle } from "./connections.ts";
 import type { EdgeEffect } from "./events.ts";
 import { isPersistent } from "./head.ts";
@@ -84,6 +85,7 @@ export function openTurn(
     connection,
     upgrade,
     expectsContinue,
+    mayBeToldOn: head.hasBody && takesInterim(connection, head),
     reads: false,
     pausedBody: false,
     requestDone: !hasBody,

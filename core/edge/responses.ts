@@ -4,6 +4,7 @@ import type { HeaderList } from "../http/headers.ts";
 import { bareHead, chunkLine, frameResponse, lastChunk } from "../http1/response-writer.ts";
 import type { Outbox } from "../outbox.ts";
 import { dequeue, enqueue, queueItem, queueLength } from "../queue.ts";
+import { afterStart } from "./answer-start.ts";
 import { cutConnection, endSide, proceedToEnd, settle, waitAnew } from "./connections.ts";
 import type { EdgeEffect, ExchangeOrder } from "./events.ts";
 import { countServed, countUnserved } from "./pace.ts";
@@ -90,12 +91,12 @@ function respond(edge: Edge, turn: Turn, order: ExchangeOrder, out: Outbox<EdgeE
     case "exchange_read":
       // An answer that has begun says more.
       if (turn.response !== "none") return;
-      return write(turn, [bareHead(100, [])], 0, false, out);
+      return write(turn, [afterStart(connection, bareHead(100, []))], 0, false, out);
     case "exchange_pause":
       return;
     case "respond_interim":
       if (turn.minorVersion === 0 || turn.response !== "none") return;
-      return write(turn, [bareHead(order.status, order.headers)], 0, false, out);
+      return write(turn, [afterStart(connection, bareHead(order.status, order.headers))], 0, false, out);
     case "respond_upgrade":
       turn.response = "raw";
       write(turn, [bareHead(101, order.headers)], 0, false, out);
@@ -162,7 +163,7 @@ function headOf(
   // Refused: what came of it is of no use to anybody.
   if (connection.phase === "upgrade") connection.phase = "reading";
   if (framing.closes) seal(edge, connection, out);
-  return framing.head;
+  return afterStart(connection, framing.head);
 }
 
 /** Of a body that its request or status rules out nothing is sent, and all of it has left at once. */

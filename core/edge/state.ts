@@ -74,6 +74,8 @@ export type EdgeConnection = {
   readBytes: number;
   /** When it is looked at next, or its look ends. */
   lookMs: number;
+  /** How many bytes of its next answer have gone out before that was known (`answer-start.ts`). */
+  startBytes: number;
   /** Whether the answer to its next request was counted beforehand as one that no home gave. */
   prepaid: boolean;
   /** Where it stands in the edge's lines of the same names, and in that of its address's pace. */
@@ -105,6 +107,8 @@ export type Turn = Asked & {
   readonly connection: EdgeConnection;
   readonly upgrade: boolean;
   readonly expectsContinue: boolean;
+  /** Whether its visitor may be told to go on without having asked: he sends a body, and was not told before. */
+  mayBeToldOn: boolean;
   /** Whether the server wants the body, and `100 Continue` with it; whether it wants no more of it for the moment. */
   reads: boolean;
   pausedBody: boolean;

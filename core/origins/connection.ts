@@ -138,14 +138,15 @@ export function closeConnection(client: Client, connection: Connection, out: Con
 
 /**
  * Destroys it in the middle of an exchange. Of an upgrade the end of the connection is all that ends what the origin gets,
- * and it may have switched already when its 101 is still on the way.
+ * and it may have switched already when its 101 is still on the way. Of a body that is not complete, what the origin has not
+ * read is of no use to it: a reset frees it at both ends, and an end would stand behind megabytes.
  */
 export function cutConnection(
   client: Client,
-  { connection, upgrade }: Exchange,
+  { connection, upgrade, streaming }: Exchange,
   out: ConnectionOutbox,
 ): void {
-  if (!upgrade || connection.closed) return closeConnection(client, connection, out);
+  if (!(upgrade || streaming) || connection.closed) return closeConnection(client, connection, out);
   forgetConnection(client, connection);
   connection.closed = true;
   out.push({ type: "connection_reset", connection: connection.id });

@@ -100,6 +100,26 @@ test.each(CASES)(
 );
 
 test.each(["closes", "resets"] as const)(
+  "visitors who %s when their uploads have stood still for long leave nothing behind",
+  async (way) => {
+    const home = await startService("native");
+    const visitors = Array.from({ length: 20 }, () => connect(home.server.port));
+    for (const visitor of visitors) {
+      ask(["POST", `Content-Length: ${LONG}`], 64 * MIB)(visitor, home.target("/unread"), home.token);
+      visitor.socket.resume();
+    }
+    // More was on the way than is ever read ahead, and each has been looked for again and again.
+    await Promise.all(visitors.map((visitor) => visitor.until(() => visitor.bytes >= 3)));
+    for (const visitor of visitors) WAYS[way](visitor);
+    await expectNothingLeft(home.server, visitors.length);
+    await expect.poll(() => machines.agents.at(-1)?.exchanges.size).toBe(0);
+    home.readOn();
+    await expect.poll(() => home.busy()).toBe(0);
+    expect(home.resets()).toBe(visitors.length);
+  },
+);
+
+test.each(["closes", "resets"] as const)(
   "a visitor who %s with more pipelined than is read leaves nothing behind",
   async (way) => {
     const home = await startService("native");
@@ -164,9 +184,10 @@ async function startService(protocol: Protocol) {
   const sockets = new Set<net.Socket>();
   const busy = new Set<net.Socket>();
   let heads = 0;
+  let resets = 0;
   const service = net.createServer({ allowHalfOpen: false }, (socket) => {
     sockets.add(socket);
-    socket.on("error", () => {});
+    socket.on("error", () => resets++);
     socket.on("close", () => {
       sockets.delete(socket);
       busy.delete(socket);
@@ -212,6 +233,8 @@ async function startService(protocol: Protocol) {
     },
     /** How many of these it still has. */
     busy: () => busy.size,
+    /** How many connections were reset. */
+    resets: () => resets,
     readOn: () => {
       for (const socket of sockets) socket.resume();
     },
