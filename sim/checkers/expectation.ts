@@ -54,6 +54,19 @@ export function overtakes({ homes }: Pick<Scenario, "homes">, home: number): boo
   return homes[home]?.queue === "smaller_first";
 }
 
+/** Those whose requests came behind it on its connection, before it was answered. */
+export function pipelinedBehind(host: number, visits: readonly Visit[]): Visit[] {
+  const next = visits.filter(({ operation: { connection } }) => {
+    return connection?.onto === host && connection.pipelined === true;
+  });
+  return next.flatMap((visit) => [visit, ...pipelinedBehind(visit.operation.id, visits)]);
+}
+
+/** Whether one behind it waited for its turn until it was given up, by a reset that takes what of this one had not arrived. */
+export function isLostWithLater({ end, operation: { id } }: Visit, visits: readonly Visit[]): boolean {
+  return end === "cut" && pipelinedBehind(id, visits).some(waitedLong);
+}
+
 function waitedLong({ startedUs, turnUs, endedUs, operation }: Visit): boolean {
   const { pipelined } = operation.connection ?? {};
   return pipelined === true && (turnUs ?? endedUs ?? startedUs) - startedUs > TURN_PATIENCE_US;

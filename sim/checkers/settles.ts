@@ -2,7 +2,7 @@
 import type { Property } from "../record/checker.ts";
 import type { Visit } from "../record/visit.ts";
 import type { Scenario } from "../scenario/scenario.ts";
-import { isAsExpected, overtakes } from "./expectation.ts";
+import { isAsExpected, isLostWithLater, overtakes } from "./expectation.ts";
 
 export const settles: Property = {
   name: "settles",
@@ -15,7 +15,9 @@ export const settles: Property = {
       finished: ({ visits, faultFree }) => {
         for (const visit of visits) {
           judged();
-          const isBroken = visit.end === "cut" && overtakes({ homes }, visit.operation.home);
+          const isBroken =
+            (visit.end === "cut" && overtakes({ homes }, visit.operation.home)) ||
+            isLostWithLater(visit, visits);
           if (visit.end === null) {
             violate("liveness", `${describe(visit)} has not ended`);
           } else if (faultFree && !isBroken && !isAsExpected(visit)) {

@@ -8,7 +8,7 @@ import type { Visit } from "../record/visit.ts";
 import { magicTokenOf } from "../scenario/request.ts";
 import { ADDED_VISITS_FROM, type FaultTarget, type Scenario } from "../scenario/scenario.ts";
 import { isTight } from "../scenario/tight-limits.ts";
-import { isAsExpected, overtakes } from "./expectation.ts";
+import { isAsExpected, isLostWithLater, overtakes, pipelinedBehind } from "./expectation.ts";
 
 export const unharmed: Property = {
   name: "unharmed",
@@ -56,7 +56,7 @@ export const unharmed: Property = {
           const isLaterCut = pipelinedBehind(id, visits).some((behind) =>
             isLimit(outcomes.get(partOf(behind)) || "completed", 0),
           );
-          if (visit.end === "cut" && isLaterCut) continue;
+          if ((visit.end === "cut" && isLaterCut) || isLostWithLater(visit, visits)) continue;
           if (isTakenForGuess(visit, endedMs, setting.scenario)) continue;
           violate("liveness", `${describe(visit)} came to ${outcome || visit.end} and no fault was near`);
         }
@@ -64,14 +64,6 @@ export const unharmed: Property = {
     };
   },
 };
-
-/** Those whose requests came behind it on its connection, before it was answered. */
-function pipelinedBehind(host: number, visits: readonly Visit[]): Visit[] {
-  const next = visits.filter(({ operation: { connection } }) => {
-    return connection?.onto === host && connection.pipelined === true;
-  });
-  return next.flatMap((visit) => [visit, ...pipelinedBehind(visit.operation.id, visits)]);
-}
 
 function hasStored(visit: Visit | undefined): boolean {
   return visit?.end === "complete" && isAsExpected(visit);
