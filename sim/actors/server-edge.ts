@@ -193,6 +193,8 @@ export class ServerEdge {
         return this.#lines.get(effect.connection)?.end();
       case "connection_pause":
         return this.#lines.get(effect.connection)?.pause(effect.paused);
+      case "connection_probe":
+        return this.#lines.get(effect.connection)?.probe();
       case "connection_close":
         return this.#lines.get(effect.connection)?.close();
       case "connection_reset":
@@ -212,7 +214,7 @@ export class ServerEdge {
     headers,
     rest,
   }: Extract<EdgeEffect, { readonly type: "connection_hand_over" }>): void {
-    this.#lines.get(connection)?.pause(true);
+    this.#lines.get(connection)?.pause(true, true);
     const socket = this.#options.newSocket();
     this.#handshakes.set(socket, { connection, rest });
     this.#socketOf.set(connection, socket);

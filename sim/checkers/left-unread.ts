@@ -1,8 +1,10 @@
 /**
  * A visitor who has left is noticed although nobody reads what he sent: the server looks. How soon depends on what stands
- * before his end, and on the way; looks that others may hold are not judged.
+ * before his end, and on the way; looks that others may hold are not judged. Where more stands there than a look reads, what is
+ * written to him finds him, as long as his answer has not begun.
  */
 import type { EdgeLimits } from "../../core/edge/limits.ts";
+import type { ConnectionId } from "../../core/ids.ts";
 import type { Property } from "../record/checker.ts";
 import type { SteppedEdge } from "../record/stepped.ts";
 import type { PathSettings, Scenario } from "../scenario/scenario.ts";
@@ -13,7 +15,11 @@ const LATE_MS = 1_000;
 /** In smaller pieces than these, what comes uses up what may be read before it is wanted. */
 const SMALL_BYTES = 1_024;
 
-type Gone = { readonly boundMs: number; sinceMs: number | null };
+/** So often each visitor is written to before his answer is known, whatever he is. */
+const WRITES = 9;
+
+/** `isRead`: a look reaches his end. */
+type Gone = { readonly boundMs: number; readonly isRead: boolean; sinceMs: number | null };
 
 export const leftUnread: Property = {
   name: "left_unread",
@@ -31,14 +37,15 @@ export const leftUnread: Property = {
         disturbedMs = firstDisturbanceMs(scenario, targetOf);
       },
       visitorGone: ({ process, connection, pieces, readBytes, unreadBytes, atMs }) => {
-        if (limits === null || path === null || readBytes + unreadBytes > limits.lookBytes) return;
+        if (limits === null || path === null) return;
+        const isRead = readBytes + unreadBytes <= limits.lookBytes;
         // Each piece counts for more than its bytes.
-        if (pieces > 0 && readBytes / pieces < SMALL_BYTES) return;
-        const ms = boundMs(unreadBytes, limits, path);
+        if (isRead && pieces > 0 && readBytes / pieces < SMALL_BYTES) return;
+        const ms = isRead ? boundMs(unreadBytes, limits, path) : writtenBoundMs(limits, path);
         if (atMs + ms + LATE_MS > disturbedMs) return;
         const ofProcess = gone.get(process) ?? new Map<number, Gone>();
         gone.set(process, ofProcess);
-        ofProcess.set(connection, { boundMs: ms, sinceMs: null });
+        ofProcess.set(connection, { boundMs: ms, isRead, sinceMs: null });
       },
       edgeStep: (edge, event) => {
         const ofProcess = gone.get(edge.name);
@@ -49,7 +56,10 @@ export const leftUnread: Property = {
         for (const [connection, each] of ofProcess) {
           each.sinceMs ??= edge.nowMs;
           // Somebody else may have the look that it waits for, or nobody waits for its end any more.
-          if (!isLooked(edge, connection, limits)) ofProcess.delete(connection);
+          const isJudged = each.isRead
+            ? isLooked(edge, connection, limits)
+            : isWritten(edge, connection, limits);
+          if (!isJudged) ofProcess.delete(connection);
           else if (edge.nowMs - each.sinceMs > each.boundMs) {
             ofProcess.delete(connection);
             violate(
@@ -79,6 +89,19 @@ function boundMs(
   const pace = Math.min(bytesPerMs, windowBytes / Math.max(1, 2 * tripMs)) / 2;
   const looks = 1 + Math.ceil(unreadBytes / Math.max(1, pace * lookStepMs));
   return Math.ceil(looks * (lookMs + lookStepMs) + unreadBytes / pace + 2 * tripMs + LATE_MS);
+}
+
+/** A look that reads, one that writes, the step after it, and the way there and back. */
+function writtenBoundMs({ lookMs, lookStepMs }: EdgeLimits, { latencyUs, jitterUs }: PathSettings): number {
+  return Math.ceil(2 * (lookMs + lookStepMs) + (2 * (latencyUs + jitterUs)) / 1_000 + LATE_MS);
+}
+
+/** Whether it stands still with an upload whose answer has not begun, and has not stood there for longer than it is written to. */
+function isWritten({ ledger, nowMs }: SteppedEdge, id: number, { lookMs }: EdgeLimits): boolean {
+  const connection = ledger.connections.get(id as ConnectionId);
+  const [first] = connection?.open ?? [];
+  if (connection === undefined || first === undefined || connection.ended || !connection.paused) return false;
+  return !first.answered && !first.requestDone && nowMs - connection.pausedMs < WRITES * lookMs;
 }
 
 /** Whether its exchanges hang on it, and as few were ever not read as have room for a look at the same time. */

@@ -74,7 +74,7 @@ function drawSpeech(random: Random, visit: VisitOperation): VisitOperation {
       : {}),
     ...(random.chance(1, 12) && isPlain ? { old: true } : {}),
     ...(random.chance(1, 12) ? { closes: true } : {}),
-    ...(random.chance(1, 2) ? {} : { leavesBy: random.pick(["reset", "half"] as const) }),
+    ...(random.chance(1, 2) ? {} : leavingBy(visit, random.pick(["reset", "half"] as const))),
   };
   const surplus = random.stream("surplus");
   const isLast = drawn.closes === true && request.upgrade !== true;
@@ -83,6 +83,11 @@ function drawSpeech(random: Random, visit: VisitOperation): VisitOperation {
   const chunks = isInChunks ? { chunkBytesMax: Math.max(pieceBytesLeast, random.skewed(1, 64 * KIB)) } : {};
   const connection = { ...visit.connection, ...drawn, ...more, ...chunks };
   return Object.keys(connection).length === 0 ? visit : { ...visit, connection };
+}
+
+/** Who ends his side alone is still there: at a home that takes next to nothing he would be for long. */
+function leavingBy({ answer }: VisitOperation, leavesBy: "reset" | "half"): ConnectionSpec {
+  return leavesBy === "half" && answer.takesBytesPerMs === 1 ? {} : { leavesBy };
 }
 
 function hasLongHeader({ request }: VisitOperation): boolean {

@@ -56,19 +56,21 @@ export function drawVisit(
 
 /**
  * An upload that its home hardly reads, so that nobody on the way does, and whose visitor leaves. All of it is through long
- * before the world is to be quiet.
+ * before the world is to be quiet, or stands still until he is noticed.
  */
 function leftUpload(
   random: Random,
   { way }: RequestSpec,
 ): Pick<VisitOperation, "request" | "answer" | "leaves"> {
+  const isStanding = random.stream("standing").chance(1, 3);
   return {
     request: {
       endpoint: "tunnel",
       method: "POST",
       credential: "client",
       ...(way === undefined ? {} : { way }),
-      bodyBytes: random.between(100, 200) * KIB,
+      // Of one that stands still more is on its way than is ever read before it is wanted.
+      bodyBytes: random.between(100, 200) * (isStanding ? 8 : 1) * KIB,
       uploadPieceBytes: 32 * KIB,
       range: null,
       blocking: false,
@@ -83,7 +85,7 @@ function leftUpload(
       chunkBytes: 10,
       headAfterUs: 0,
       chunkEveryUs: 0,
-      takesBytesPerMs: random.between(8, 24),
+      takesBytesPerMs: isStanding ? 1 : random.between(8, 24),
     },
     leaves: { when: "after", us: random.between(300_000, 3_000_000) },
   };

@@ -12,6 +12,8 @@ export type OpenExchange = {
   readonly upgrade: boolean;
   /** Whether all of its request has come. */
   requestDone: boolean;
+  /** Whether its answer was ordered, or has begun. */
+  answered: boolean;
 };
 
 export class LedgerConnection {
@@ -79,6 +81,8 @@ export class ConnectionLedger {
     } else if ("exchange" in event) {
       this.about = this.#connectionOf.get(event.exchange) ?? null;
       this.ahead = this.about?.open.findIndex(({ id }) => id === event.exchange) ?? 0;
+      const exchange = this.about?.open[this.ahead];
+      if (exchange !== undefined && ANSWERS.has(event.type)) exchange.answered = true;
       // The connection ends behind what was answered until there: nothing that comes is kept.
       if (event.type === "respond_cut" && this.about !== null) this.about.lastSaid = true;
     }
@@ -127,7 +131,7 @@ export class ConnectionLedger {
     if (on.lastSaid) this.afterLast.push(`exchange ${exchange} is taken`);
     on.lastSaid ||= headerOf(headers, "connection")?.toLowerCase() === "close";
     on.upgraded ||= upgrade;
-    on.open.push({ id: exchange, upgrade, requestDone: !hasBody });
+    on.open.push({ id: exchange, upgrade, requestDone: !hasBody, answered: false });
     this.#connectionOf.set(exchange, on);
   }
 
@@ -162,11 +166,19 @@ export class ConnectionLedger {
   }
 
   #written(connection: LedgerConnection, part: string | Uint8Array | undefined): void {
-    if (typeof part !== "string" || !part.startsWith("HTTP/")) return;
+    // What a head begins with may have gone out before.
+    if (typeof part !== "string" || !part.endsWith("\r\n\r\n") || part.startsWith(LAST_CHUNK)) return;
     if (connection.lastAnswered) this.afterLast.push("another answer goes out");
     connection.lastAnswered ||= CLOSE.test(part);
     connection.lastSaid ||= connection.lastAnswered;
   }
 }
 
+const LAST_CHUNK = "0\r\n";
+const ANSWERS: ReadonlySet<string> = new Set([
+  "respond",
+  "respond_head",
+  "respond_upgrade",
+  "respond_cut",
+] satisfies EdgeEvent["type"][]);
 const CLOSE = /\r\nconnection: close\r\n/i;

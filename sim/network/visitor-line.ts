@@ -55,6 +55,9 @@ export class VisitorLine implements Connection {
   #serverGone = false;
   #visitorEnded = false;
   #visitorGone = false;
+  /** The server does not read, and would be told of a reset by what it writes alone. */
+  #serverPaused = false;
+  #serverWasReset = false;
   /** The server's end has heard the last of the visitor's. */
   #heardAll = false;
 
@@ -136,6 +139,7 @@ export class VisitorLine implements Connection {
   // The server's end.
 
   write(bytes: Uint8Array): void {
+    this.probe();
     if (!this.#serverEnded) this.#down.send({ kind: "bytes", bytes, size: bytes.length });
   }
 
@@ -145,8 +149,16 @@ export class VisitorLine implements Connection {
     this.#down.send(FIN);
   }
 
-  pause(paused: boolean): void {
+  /** `isAway`: somebody else has it, who waits for its end. */
+  pause(paused: boolean, isAway = false): void {
+    this.#serverPaused = paused && !isAway;
     this.#up.pause(paused);
+    if (!paused) this.probe();
+  }
+
+  /** Whether it was reset is found by a write that takes nothing, too. */
+  probe(): void {
+    if (this.#serverWasReset) this.#agenda.after(0, () => this.#loseServer("reset"));
   }
 
   /** Destroys it. Where bytes of the visitor's wait unread the kernel resets it, and what the visitor has not read is lost. */
@@ -234,7 +246,14 @@ export class VisitorLine implements Connection {
   #resetServer(): void {
     this.#down.kill();
     const { latencyUs } = this.#path.settings;
-    this.#agenda.after(latencyUs, () => this.#path.up.arrive(() => this.#loseServer("reset")));
+    this.#agenda.after(latencyUs, () => this.#path.up.arrive(() => this.#onServerReset()));
+  }
+
+  /** What waits unread is lost with it; nobody is told who neither reads nor writes. */
+  #onServerReset(): void {
+    if (!this.#serverPaused || !this.#down.isSent) return this.#loseServer("reset");
+    this.#serverWasReset = true;
+    this.#up.kill();
   }
 
   /** The reset overtakes what is under way to the visitor. */

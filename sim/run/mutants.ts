@@ -315,6 +315,12 @@ export const MUTANTS: readonly Mutant[] = [
     "a name leads to the home that was given it",
     ["name_told"],
   ),
+  mutant(
+    "PB71",
+    "a visitor who leaves an upload that has stood still for long is noticed by its deadline only",
+    "a visitor who left is gone within the bound",
+    ["left_unread"],
+  ),
 ];
 
 function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {
