@@ -1,7 +1,5 @@
-/** The command line: what the process prints, how it ends, and what a signal begins. */
-import { randomUUID } from "node:crypto";
+/** The command line: which command it names, and what that prints. */
 import { homedir } from "node:os";
-import { setFlagsFromString } from "node:v8";
 import { suggestion } from "../core/text/nearest.ts";
 import { defaultAgentFile } from "./agent/agent.ts";
 import { startHomes } from "./agent/homes.ts";
@@ -25,16 +23,14 @@ import {
 } from "./help.ts";
 import { install, uninstall } from "./install/install.ts";
 import { askHealth } from "./operator/health.ts";
-import { createLog, type Logger } from "./operator/log.ts";
-import { openOutput } from "./operator/output.ts";
 import { readPassword } from "./operator/password-prompt.ts";
 import { revoke } from "./operator/revoke.ts";
 import type { Signals } from "./operator/signals.ts";
-import { leaveThreads } from "./operator/threads.ts";
+import { openLog, print, stderr, stdout, untilEnded, warnOfExposed } from "./program.ts";
 import { createInvite } from "./registry/invite.ts";
 import { createReload } from "./reload.ts";
+import { serve, work } from "./serve.ts";
 import { hashPassword } from "./server/passwords.ts";
-import { startServer } from "./server/server.ts";
 import {
   CREDENTIAL_COMMANDS,
   exposedByCredential,
@@ -45,44 +41,10 @@ import { readHashPasswordConfig } from "./settings/hash-password.ts";
 import { readHealthConfig } from "./settings/health.ts";
 import { readInstallConfig, readUninstallConfig } from "./settings/install.ts";
 import { readRevokeConfig, showsPassword } from "./settings/revoke.ts";
-import {
-  type CommandName,
-  exposedSecrets,
-  type LogConfig,
-  type RunAgentConfig,
-  readAgentConfigs,
-  readServeConfig,
-} from "./settings/settings.ts";
-import { inheritedListeners } from "./socket/listening.ts";
-import { nativeMasking } from "./socket/native-masking.ts";
+import { type CommandName, type RunAgentConfig, readAgentConfigs } from "./settings/settings.ts";
 import { StartupError } from "./startup-error.ts";
 import { VERSION } from "./version.ts";
-
-/** EX_SOFTWARE of sysexits.h: a bug, for whoever supervises the process. */
-const EXIT_BUG = 70;
-
-/** At the exit a reader that stalls is waited for no longer, on each output. */
-const LAST_LINES_MS = 500;
-
-/** A drain ends by its own deadline. Should what it closes not go by then, the process goes without. */
-const CLOSING_MS = 10_000;
-
-/** Node's timers take no longer delay; they would fire at once. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
-
-/**
- * The heap of this program is small, and what passes through it is buffers that are counted as if they were of it. With V8's own
- * measure of growth the collector of the old generation runs all the time, and takes a third of the CPU of a download.
- */
-setFlagsFromString("--heap-growing-percent=400");
-
-const stdout = openOutput(1);
-const stderr = openOutput(2);
-process.on("exit", (code) => {
-  stdout.flush(LAST_LINES_MS);
-  stderr.flush(LAST_LINES_MS);
-  leaveThreads(code);
-});
+import { WORKER_COMMAND } from "./workers/messages.ts";
 
 const COMMANDS = [
   "serve",
@@ -116,6 +78,7 @@ async function run(name: string | undefined, flags: readonly string[], signals: 
   const command = LIMITED.find((each) => each === name);
   if (command !== undefined && flags.includes("--help-limits")) return print(limitsHelpOf(command));
   if (name === "serve") return wantsHelp ? print(helpOf("serve")) : serve(flags, signals);
+  if (name === WORKER_COMMAND) return work(signals);
   if (name === "agent") return wantsHelp ? print(helpOf("agent")) : agent(flags, signals);
   if (name === "token" || name === "invite") return credential(name, flags, wantsHelp);
   if (name === "hash-password") return wantsHelp ? print(HASH_PASSWORD_HELP) : printHash(flags);
@@ -202,42 +165,6 @@ function warnOfFlag(flag: string): void {
   stderr.write(`culvert: --${flag} shows its secret in the process list: use --${flag}-file\n`);
 }
 
-async function serve(flags: readonly string[], signals: Signals): Promise<void> {
-  const config = readServeConfig(flags, process.env);
-  const accessToken = config.accessToken ?? randomUUID();
-  const logger = openLog(config);
-  warnOfExposed("serve", flags, logger);
-  const inherited = inheritedListeners(process.env, process.pid);
-  const server = await startServer({ ...config, accessToken, inherited }, logger);
-  // The one secret that is ever shown: nobody could register an agent without it.
-  if (config.accessToken === null) print(`access token for this run: ${accessToken}`);
-  const { family, address, port } = server.address;
-  print(`listening on http://${family === "IPv6" ? `[${address}]` : address}:${port}`);
-  logger.info({ bind: config.adminBind, port: server.adminPort }, "admin listener ready");
-  if (config.config !== null) {
-    signals.onReload(
-      createReload({
-        first: config,
-        read: () => readServeConfig(flags, process.env),
-        change: (next) => server.change(next),
-        atStart: [
-          "bind",
-          "port",
-          "adminBind",
-          "adminPort",
-          "database",
-          "accessToken",
-          "logFormat",
-          "peer",
-          "publicUrl",
-        ],
-        logger,
-      }),
-    );
-  }
-  await untilEnded(server, { signals, logger, drainMs: config.limits.drainMs });
-}
-
 async function agent(flags: readonly string[], signals: Signals): Promise<void> {
   const configs = readAgentConfigs(flags, process.env);
   const [{ logLevel, logFormat }] = configs;
@@ -282,12 +209,6 @@ function withStateFile(config: RunAgentConfig) {
   return { ...config, stateFile: kept, tokenCommand: tokenCommand(config) };
 }
 
-/** One line, however many of them there are. */
-function warnOfExposed(command: CommandName, flags: readonly string[], logger: Logger): void {
-  const exposed = exposedSecrets(command, flags, process.env);
-  if (exposed.length > 0) logger.warn(exposed.join("; "));
-}
-
 async function printHash(flags: readonly string[]): Promise<void> {
   const { user } = readHashPasswordConfig(flags);
   const hash = await hashPassword(await readPassword(process.stdin, (text) => stderr.write(text)));
@@ -301,44 +222,4 @@ async function revokeTokens(flags: readonly string[]): Promise<void> {
   print(
     `revoked ${tokens} ${tokens === 1 ? "token" : "tokens"}: what they had opened ends within 20 seconds`,
   );
-}
-
-type Circumstances = { readonly signals: Signals; readonly logger: Logger; readonly drainMs: number };
-
-/** Drains at the first signal. */
-async function untilEnded(
-  running: { readonly ended: Promise<void>; stop(): Promise<void> },
-  { signals, logger, drainMs }: Circumstances,
-): Promise<void> {
-  signals.onStop(() => {
-    // Whatever it comes to is told by `ended`.
-    running.stop().catch(() => {});
-    const endMs = Math.min(drainMs + CLOSING_MS, TIMER_MS_MAX);
-    setTimeout(() => die(logger, new Error("the drain does not end")), endMs);
-  });
-  try {
-    await running.ended;
-  } catch (error) {
-    if (error instanceof StartupError) throw error;
-    die(logger, error);
-  }
-}
-
-/** Opens the log, into which also goes what nobody caught: it removes secrets, and Node's own report would not. */
-function openLog(config: LogConfig): Logger {
-  const logger = createLog(config, stderr);
-  process.on("uncaughtException", (error) => die(logger, error));
-  if (nativeMasking === null) {
-    logger.warn("bufferutil is not there: JavaScript masks what tunnels carry, which costs more CPU");
-  }
-  return logger;
-}
-
-function die(logger: Logger, error: unknown): never {
-  logger.fatal({ err: error }, "stopped by a bug");
-  process.exit(EXIT_BUG);
-}
-
-function print(line: string): void {
-  stdout.write(`${line.trimEnd()}\n`);
 }

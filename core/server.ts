@@ -53,7 +53,7 @@ export { checkServer } from "./server/check.ts";
 export type { ServerConfig } from "./server/config.ts";
 export type { ServerSnapshot } from "./server/snapshot.ts";
 export { serverSnapshot } from "./server/snapshot.ts";
-export type { ServerState } from "./server/state/server.ts";
+export type { ServerCounters, ServerState } from "./server/state/server.ts";
 
 /** A server that has seen nothing yet. Its first `tick`, due at once, asks the registry for this node's rows. */
 export function createServer(config: ServerConfig): ServerState {

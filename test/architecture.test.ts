@@ -48,7 +48,8 @@ const FLOORS: Readonly<Record<string, Floors>> = {
   adapters: [
     ["main.ts"],
     ["command.ts"],
-    ["check/", "completion/", "reload.ts"],
+    ["serve.ts"],
+    ["check/", "completion/", "reload.ts", "program.ts", "workers/"],
     ["help.ts"],
     ["server/", "agent/"],
     ["install/", "operator/", "origin/"],

@@ -6,20 +6,11 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { isIP } from "node:net";
-import type { ServerSnapshot } from "../../core/server.ts";
-import type { RegistryProblem } from "../registry/registry.ts";
 import { type Listening, listenAt } from "../socket/listening.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Health } from "./node-health.ts";
 import { statusPage, statusPagePolicy } from "./status-page.ts";
 
-export type AdminOptions = Listening & {
-  readonly metrics: Metrics;
-  readonly snapshot: () => ServerSnapshot;
-  /** Whether a name may get a certificate; `unknown` while that cannot be found out. */
-  readonly certificateFor: (name: string) => Promise<"granted" | "refused" | "unknown">;
-  /** Why the registry takes no writes; null where it does. */
-  readonly registryProblem: () => Promise<RegistryProblem | null>;
-};
+export type AdminOptions = Listening & { readonly health: Health };
 
 export type Admin = {
   /** The port taken. */
@@ -59,30 +50,41 @@ async function route(options: AdminOptions, request: IncomingMessage): Promise<A
   if (!isOwnHost(request.headers.host, options.bind)) {
     return text(421, "this listener answers to IP addresses, localhost and its own name only");
   }
-  const { snapshot } = options;
   const [path = "", query = ""] = (request.url ?? "").split("?", 2);
   const answer = ROUTES.get(path);
   if (answer === undefined) return text(404, "not found");
   if (request.method !== "GET" && request.method !== "HEAD") {
     return { ...text(405, "this path takes GET and HEAD only"), headers: { allow: "GET, HEAD" } };
   }
-  return answer(options, snapshot(), new URLSearchParams(query));
+  return answer(options.health, new URLSearchParams(query));
 }
 
-type Route = (options: AdminOptions, now: ServerSnapshot, query: URLSearchParams) => Answer | Promise<Answer>;
+type Route = (health: Health, query: URLSearchParams) => Answer | Promise<Answer>;
 
 const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
-  ["/health", () => json(200, { healthy: true })],
-  ["/ready", ready],
+  [
+    "/health",
+    async (health) => {
+      const healthy = await health.isHealthy();
+      return json(healthy ? 200 : 503, { healthy });
+    },
+  ],
+  [
+    "/ready",
+    async (health) => {
+      const problem = await health.unready();
+      return problem === null ? json(200, { ready: true }) : json(503, { ready: false, ...problem });
+    },
+  ],
   [
     "/metrics",
-    async ({ metrics }) => ({
+    async (health) => ({
       status: 200,
-      headers: { "content-type": metrics.contentType },
-      body: await metrics.text(),
+      headers: { "content-type": METRICS_TYPE },
+      body: await health.metricsText(),
     }),
   ],
-  ["/status.json", status],
+  ["/status.json", async (health) => json(200, await health.status())],
   ["/tls-allowed", tlsAllowed],
   [
     "/",
@@ -94,32 +96,14 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ],
 ]);
 
-async function ready({ registryProblem }: AdminOptions, now: ServerSnapshot): Promise<Answer> {
-  if (now.draining) return json(503, { ready: false, reason: "draining" });
-  const problem = await registryProblem();
-  return problem === null ? json(200, { ready: true }) : json(503, { ready: false, ...problem });
-}
-
-async function status(options: AdminOptions, { counters, ...sizes }: ServerSnapshot): Promise<Answer> {
-  return json(200, {
-    ...sizes,
-    registryProblem: sizes.draining ? null : await options.registryProblem(),
-    ...counters,
-    outcomes: Object.fromEntries(counters.outcomes),
-    uptimeSeconds: Math.floor(process.uptime()),
-    memoryBytes: process.memoryUsage.rss(),
-  });
-}
+/** Prometheus' text format. */
+const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 /** What Caddy asks before it gets a certificate for a name that a visitor came by (`on_demand_tls`, `ask`). */
-async function tlsAllowed(
-  { certificateFor }: AdminOptions,
-  _now: ServerSnapshot,
-  query: URLSearchParams,
-): Promise<Answer> {
+async function tlsAllowed(health: Health, query: URLSearchParams): Promise<Answer> {
   const name = query.get("domain");
   if (name === null) return text(400, "which name? /tls-allowed?domain=NAME");
-  switch (await certificateFor(name)) {
+  switch (await health.certificateFor(name)) {
     case "granted":
       return text(200, "granted");
     case "refused":

@@ -3,21 +3,34 @@
  * values from this program alone, never from a peer, so the number of series is fixed (R07).
  */
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { Counter, Gauge, Histogram, Registry as Series } from "prom-client";
+import {
+  Counter,
+  Gauge,
+  Histogram,
+  type MetricObjectWithValues,
+  type MetricValue,
+  Registry as Series,
+} from "prom-client";
 import { type ExchangeOutcome, FAILURE_CODES } from "../../core/failure.ts";
 import type { ServerSnapshot } from "../../core/server.ts";
 import type { Registry } from "../registry/registry.ts";
 
 export type Metrics = {
-  readonly contentType: string;
   /** Everything in Prometheus' text format. */
   text(): Promise<string>;
+  /** The same as data. */
+  series(): Promise<readonly MetricSeries[]>;
   /** Counts a connection or request that failed before the core heard of it. */
   countConnectionFault(cause: string): void;
   /** The same registry, with the time of each call taken. */
   meter(registry: Registry): Registry;
   close(): void;
 };
+
+/** One metric as prom-client gives it, with what becomes of it where those of several processes are merged. */
+export type MetricSeries = MetricObjectWithValues<MetricValue<string>>;
+
+type Merging = "sum" | "min" | "max";
 
 const OUTCOMES: readonly ExchangeOutcome[] = ["completed", "visitor_left", ...FAILURE_CODES];
 
@@ -39,8 +52,8 @@ export function createMetrics(snapshot: () => ServerSnapshot): Metrics {
     registers: [series],
   });
   return {
-    contentType: series.contentType,
     text: () => series.metrics(),
+    series: () => series.getMetricsAsJSON(),
     countConnectionFault: (cause) => connectionFaults.inc({ cause }),
     meter: (registry) => ({
       call: (operation, answer) => {
@@ -60,10 +73,16 @@ export function createMetrics(snapshot: () => ServerSnapshot): Metrics {
 }
 
 function declareServer(series: Series, snapshot: () => ServerSnapshot): void {
-  const gauge = (name: string, help: string, value: (now: ServerSnapshot) => number) =>
+  const gauge = (
+    name: string,
+    help: string,
+    value: (now: ServerSnapshot) => number,
+    aggregator: Merging = "sum",
+  ) =>
     new Gauge({
       name: `culvert_${name}`,
       help,
+      aggregator,
       registers: [series],
       collect() {
         this.set(value(snapshot()));
@@ -85,10 +104,13 @@ function declareServer(series: Series, snapshot: () => ServerSnapshot): void {
   gauge("sessions", "Sessions of native agents, away for the moment or not.", (now) => now.sessions);
   gauge("waiting", "Visitor requests that wait for their home to come back.", (now) => now.waiting);
   gauge("held_bytes", "Bytes held for all exchanges.", (now) => now.heldBytes);
-  gauge("registry_up", "1 if the registry answered the last call.", (now) =>
-    now.registryUp === true ? 1 : 0,
+  gauge(
+    "registry_up",
+    "1 if the registry answered the last call.",
+    (now) => (now.registryUp === true ? 1 : 0),
+    "min",
   );
-  gauge("draining", "1 once the server takes nothing new.", (now) => (now.draining ? 1 : 0));
+  gauge("draining", "1 once the server takes nothing new.", (now) => (now.draining ? 1 : 0), "max");
   counter("exchanges_opened", "Visitor requests.", (sums) => sums.exchangesOpened);
   counter("tunnels_accepted", "Tunnels that came up.", (sums) => sums.tunnelsAccepted);
   counter("bytes_in", "Response body bytes that came from agents.", (sums) => sums.bytesIn);
@@ -120,6 +142,13 @@ function declareServer(series: Series, snapshot: () => ServerSnapshot): void {
   });
 }
 
+/** Of a process that has no server in it. */
+export function monitorOwnProcess(): Pick<Metrics, "series" | "close"> {
+  const series = new Series();
+  const close = declareProcess(series);
+  return { series: () => series.getMetricsAsJSON(), close };
+}
+
 const LOOP_PROBE_MS = 20;
 
 /** The process itself. The names are those by which dashboards know a Node process. */
@@ -130,6 +159,7 @@ function declareProcess(series: Series): () => void {
   new Gauge({
     name: "nodejs_eventloop_lag_seconds",
     help: "Delay of the event loop since the last scrape.",
+    aggregator: "max",
     labelNames: ["quantile"] as const,
     registers,
     collect() {

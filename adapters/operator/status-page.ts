@@ -62,6 +62,13 @@ const row = ([name, n]) => {
   element("td", count(n), made);
   return made;
 };
+const worker = ({ worker, pid, status }) => {
+  const made = document.createElement("tr");
+  element("td", worker + " (pid " + pid + ")", made);
+  element("td", status === null ? "no answer" : count(status.tunnels) + " tunnels, " + count(status.exchanges)
+    + " exchanges, " + bytes(status.memoryBytes) + ", up " + time(status.uptimeSeconds), made);
+  return made;
+};
 const state = document.getElementById("state");
 function mark(good, text) {
   state.className = good ? "good" : "bad";
@@ -78,6 +85,9 @@ function show(now) {
   document.getElementById("outcomes").replaceChildren(
     ...(outcomes.length > 0 ? outcomes : [["none yet", 0]]).map(row));
   document.getElementById("events").replaceChildren(...events.map(([name, key]) => row([name, now[key]])));
+  const workers = now.workers ?? [];
+  document.getElementById("ofWorkers").hidden = workers.length === 0;
+  document.getElementById("workers").replaceChildren(...workers.map(worker));
   document.getElementById("problem").textContent = now.registryProblem?.detail ?? "";
   if (now.draining) mark(false, "draining");
   else if (now.registryProblem) mark(false, "takes no registrations");
@@ -114,6 +124,10 @@ export const statusPage = `<!doctype html>
 <table><tbody id="outcomes"></tbody></table>
 <h2>Tunnel events</h2>
 <table><tbody id="events"></tbody></table>
+<section id="ofWorkers" hidden>
+<h2>Workers</h2>
+<table><tbody id="workers"></tbody></table>
+</section>
 </main>
 <script>${script}</script>
 </body>

@@ -207,7 +207,8 @@ export class HttpServer {
     const connection = new VisitorConnection(id, socket, dispatch);
     this.#connections.set(id, connection);
     // Once the connection is gone the system does not tell it any more.
-    const peer = socket.remoteAddress ?? "";
+    // Who comes by a Unix socket is a process of this machine.
+    const peer = this.#options.path ? "127.0.0.1" : (socket.remoteAddress ?? "");
     this.#driver.dispatch({ type: "connection_accepted", connection: id, peer });
     connection.begin();
   }

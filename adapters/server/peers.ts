@@ -36,6 +36,7 @@ export class Peers {
     this.#http = new HttpServer({
       bind: options.bind,
       port: options.port,
+      path: options.path ?? null,
       limits: peerEdgeLimits(limits),
       trustedProxies: EVERYBODY,
       forPeers: { tls: certificateIn(tls), farewell: ASTRAY },

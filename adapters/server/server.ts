@@ -21,7 +21,8 @@ import { causeOf } from "../error-cause.ts";
 import { createNonceSource } from "../nonce.ts";
 import { type Admin, startAdmin } from "../operator/admin.ts";
 import type { Logger } from "../operator/log.ts";
-import { createMetrics } from "../operator/metrics.ts";
+import { createMetrics, type MetricSeries } from "../operator/metrics.ts";
+import { type Health, nodeHealth } from "../operator/node-health.ts";
 import { createRefusalLog } from "../operator/refusals.ts";
 import { createServerReportLog } from "../operator/report-log.ts";
 import { createProbe, type MysqlReport, openRegistry } from "../registry/registry.ts";
@@ -41,12 +42,18 @@ export type ServerSettings = ServeConfig & {
   readonly accessToken: string;
   /** In place of the addresses where there are any. */
   readonly inherited?: InheritedListeners;
+  /** Whether this process has the operator's listener; else whoever started it has. */
+  readonly hasAdmin?: boolean;
 };
 
 export type RunningServer = {
   /** Where visitors and agents come. */
   readonly address: AddressInfo;
-  readonly adminPort: number;
+  /** Null where another process has the operator's listener. */
+  readonly adminPort: number | null;
+  readonly health: Health;
+  /** All that this process counts. */
+  metrics(): Promise<readonly MetricSeries[]>;
   /** Resolves when a drain is over and everything is closed. Rejects with what was thrown for a bug. */
   readonly ended: Promise<void>;
   /** Finishes what runs, takes nothing new, and resolves or rejects as `ended` does. */
@@ -125,7 +132,16 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     onFault,
     onFatal,
   });
-  let admin: Admin | undefined;
+  const health = nodeHealth({
+    metrics,
+    snapshot,
+    certificateFor: (name) => certificates.ask(name),
+    registryProblem: createProbe(registry, (problem) => {
+      if (problem === null) logger.info("the database takes writes again");
+      else logger.error(problem, "the database takes no writes");
+    }),
+  });
+  let admin: Admin | null = null;
 
   function perform(effect: ServerEffect): void {
     switch (effect.type) {
@@ -210,26 +226,19 @@ export async function startServer(config: ServerSettings, logger: Logger): Promi
     // Before the first agent comes, for from then on this node is named to others.
     if (peers !== null) await listening("other nodes", peers.listen());
     const address = await listening("visitors and agents", http.listen());
-    admin = await listening(
-      "the operator",
-      startAdmin({
-        bind: config.adminBind,
-        port: config.adminPort,
-        reusePort: config.reusePort,
-        fd: inherited.admin,
-        metrics,
-        snapshot,
-        certificateFor: (name) => certificates.ask(name),
-        registryProblem: createProbe(registry, (problem) => {
-          if (problem === null) logger.info("the database takes writes again");
-          else logger.error(problem, "the database takes no writes");
-        }),
-      }),
-    );
+    if (config.hasAdmin !== false) {
+      const { adminBind: bind, adminPort: port, reusePort } = config;
+      admin = await listening(
+        "the operator",
+        startAdmin({ bind, port, reusePort, fd: inherited.admin, health }),
+      );
+    }
     dispatch({ type: "tick" });
     return {
       address,
-      adminPort: admin.port,
+      adminPort: admin?.port ?? null,
+      health,
+      metrics: () => metrics.series(),
       ended: ended.promise,
       stop: () => {
         dispatch({ type: "drain_requested" });
@@ -251,8 +260,8 @@ const MYSQL_MESSAGES: { readonly [Type in MysqlReport["type"]]: string } = {
   row_skipped: "a row in the database cannot be used",
 };
 
-/** Node's message names the address and what is wrong with it. */
-async function listening<T>(forWhom: string, attempt: Promise<T>): Promise<T> {
+/** Rejects with `StartupError`. Node's message names the address and what is wrong with it. */
+export async function listening<T>(forWhom: string, attempt: Promise<T>): Promise<T> {
   try {
     return await attempt;
   } catch (error) {

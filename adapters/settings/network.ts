@@ -1,5 +1,6 @@
 /** The server's settings about the network around it: where it listens, who may come how, and where its database is. */
 import { isIP } from "node:net";
+import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { parseIpBlock } from "../../core/http/ip.ts";
 import { REGISTER_AGAIN } from "../../core/registry/credentials.ts";
@@ -126,6 +127,25 @@ export const registerAgainSetting: Setting = {
   placeholder: "WHEN",
   choices: REGISTER_AGAIN,
   help: "whether the access token registers a known client id: never, moosicbox (while no agent of Culvert's came) or always (default moosicbox)",
+};
+
+/** More than the cores of any machine that this is for. */
+const WORKERS_MAX = 256;
+
+const WORKERS_FORM = `must be auto or a number from 1 to ${WORKERS_MAX}`;
+
+/** `auto` is as many as there are cores for this process. */
+export const workers = z
+  .string()
+  .regex(/^(auto|[1-9]\d{0,2})$/, WORKERS_FORM)
+  .transform((text) => (text === "auto" ? Math.min(availableParallelism(), WORKERS_MAX) : Number(text)))
+  .refine((count) => count <= WORKERS_MAX, WORKERS_FORM);
+
+export const workersSetting: Setting = {
+  flag: "workers",
+  variable: "CULVERT_WORKERS",
+  placeholder: "NUMBER|auto",
+  help: "processes that share the work; auto is one for each core (default 1)",
 };
 
 export const reusePortSetting: Setting = {

@@ -11,11 +11,13 @@ export type PeerConfig = {
   readonly bind: string;
   /** 0 takes any free port. */
   readonly port: number;
-  /** What other nodes dial: an origin, `http:` or `https:`. */
+  /** What other nodes dial: an origin, `http:` or `https:`; or `unix:` with a path. */
   readonly url: string;
   /** One or two. Both are good, and the first signs. */
   readonly secrets: readonly string[];
   readonly tls: PeerTls;
+  /** A Unix socket in place of the address, where all nodes are processes of one machine. */
+  readonly path?: string;
 };
 
 /** Paths of PEM files; null where there is none. */

@@ -19,6 +19,8 @@ import {
   reusePortSetting,
   type SqliteSettings,
   trustedProxies,
+  workers,
+  workersSetting,
 } from "./network.ts";
 import { type PeerConfig, peerSettings, peerShape } from "./peer.ts";
 import { configSetting, type Setting } from "./reading/setting.ts";
@@ -33,6 +35,8 @@ export type ServeConfig = LogConfig & {
   readonly adminBind: string;
   readonly adminPort: number;
   readonly reusePort: boolean;
+  /** Processes, each a node of its own. */
+  readonly workers: number;
   readonly database: SqliteSettings | MysqlSettings;
   /** Null: one is to be made for this run. */
   readonly accessToken: string | null;
@@ -65,6 +69,7 @@ export const serveSchema = z.object({
   adminPort: port.default(8001),
   adminBind: bind.default("127.0.0.1"),
   reusePort: onOff.default(false),
+  workers: workers.default(1),
   corsOrigins,
   domain,
   hostnames,
@@ -120,6 +125,7 @@ export const serveSettings: { readonly [Name in keyof typeof serveSchema.shape]:
     help: "its address; nothing there asks for a token (default 127.0.0.1)",
   },
   reusePort: reusePortSetting,
+  workers: workersSetting,
   corsOrigins: {
     flag: "cors-origin",
     variable: "CULVERT_CORS_ORIGIN",

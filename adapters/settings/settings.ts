@@ -11,6 +11,7 @@ import { exposedFlags } from "./reading/flags.ts";
 import { type Environment, givenBeforeFile, readSettings, type SettingSources } from "./reading/reader.ts";
 import { fileOf, type Setting, withFiles } from "./reading/setting.ts";
 import { type ServeConfig, serveSchema, serveSettings } from "./serve.ts";
+import { workersProblem } from "./workers.ts";
 
 export type { RunAgentConfig } from "./agent.ts";
 export { LOG_LEVELS, type LogConfig, type LogLevel } from "./log.ts";
@@ -31,7 +32,10 @@ export function readServeConfig(args: readonly string[], environment: Environmen
       "--hostname gives the name of --domain to a home: agents could not find the server",
     );
   }
-  return { ...config, peer: peerOf(texts) };
+  const whole = { ...config, peer: peerOf(texts) };
+  const problem = workersProblem(whole);
+  if (problem !== null) throw new StartupError(problem);
+  return whole;
 }
 
 /**

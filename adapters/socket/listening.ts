@@ -13,6 +13,8 @@ export type Listening = {
   readonly reusePort?: boolean;
   /** An inherited socket, which is used in place of the address; null where there is none. */
   readonly fd?: number | null;
+  /** A Unix socket to be made, in place of the address. */
+  readonly path?: string | null;
 };
 
 export type InheritedListeners = { readonly visitors: number | null; readonly admin: number | null };
@@ -49,15 +51,16 @@ const BACKLOG = 65_535;
 
 /** Resolves to where it listens. Rejects with Node's error where that cannot be had. */
 export function listenAt(server: Server, listening: Listening): Promise<AddressInfo> {
-  const { bind: host, port, reusePort = false, fd = null } = listening;
+  const { bind: host, port, reusePort = false, fd = null, path = null } = listening;
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    const where = fd === null ? { host, port, reusePort } : { fd };
+    const where = path !== null ? { path } : fd !== null ? { fd } : { host, port, reusePort };
     // Of an inherited socket Node takes it in this place alone.
     server.listen(where, BACKLOG, () => {
       server.off("error", reject);
       const address = server.address();
-      if (address === null || typeof address === "string") reject(new Error("not a TCP listener"));
+      if (path !== null) resolve({ address: path, family: "unix", port: 0 });
+      else if (address === null || typeof address === "string") reject(new Error("not a TCP listener"));
       else resolve(address);
     });
   });

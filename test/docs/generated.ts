@@ -8,6 +8,7 @@ import { LIMIT_REASONS } from "../../adapters/settings/limit-reasons.ts";
 import type { Setting } from "../../adapters/settings/reading/setting.ts";
 import { revokeSettings } from "../../adapters/settings/revoke.ts";
 import { limitsOf, settingsOf } from "../../adapters/settings/settings.ts";
+import { WORKER_PROBLEMS } from "../../adapters/workers/machine-health.ts";
 import { AGENT_PROBLEMS } from "../../core/agent/problem.ts";
 import { FAILURES } from "../../core/failure.ts";
 import { readDocument, testFiles, testIdsIn } from "./documents.ts";
@@ -154,7 +155,10 @@ function readyTable(): string[] {
     ["reason", "what it says"],
     [
       [code("draining"), "the server was told to stop"],
-      ...Object.entries(REGISTRY_PROBLEMS).map(([reason, detail]) => [code(reason), cell(detail)]),
+      ...Object.entries({ ...REGISTRY_PROBLEMS, ...WORKER_PROBLEMS }).map(([reason, detail]) => [
+        code(reason),
+        cell(detail),
+      ]),
     ],
   );
 }

@@ -82,7 +82,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const url = `http://127.0.0.1:${port}`;
   return {
     port,
-    adminPort: running.adminPort,
+    adminPort: running.adminPort ?? 0,
     url,
     log,
     running,

@@ -2,6 +2,7 @@ import { type IncomingHttpHeaders, request } from "node:http";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Admin, startAdmin } from "../../../adapters/operator/admin.ts";
 import { createMetrics, type Metrics } from "../../../adapters/operator/metrics.ts";
+import { nodeHealth } from "../../../adapters/operator/node-health.ts";
 import type { RegistryProblem } from "../../../adapters/registry/registry.ts";
 import type { ServerSnapshot } from "../../../core/server.ts";
 import { snapshotWith } from "../../helpers/snapshot.ts";
@@ -18,11 +19,13 @@ beforeEach(async () => {
   admin = await startAdmin({
     bind: "127.0.0.1",
     port: 0,
-    metrics,
-    snapshot: () => now,
-    certificateFor: async (name) =>
-      name === "home.example.com" ? "granted" : name === "?" ? "unknown" : "refused",
-    registryProblem: async () => registryProblem,
+    health: nodeHealth({
+      metrics,
+      snapshot: () => now,
+      certificateFor: async (name) =>
+        name === "home.example.com" ? "granted" : name === "?" ? "unknown" : "refused",
+      registryProblem: async () => registryProblem,
+    }),
   });
 });
 afterEach(async () => {
@@ -133,10 +136,12 @@ describe("the admin listener", () => {
     const again = startAdmin({
       bind: "127.0.0.1",
       port: admin.port,
-      metrics,
-      snapshot: () => now,
-      certificateFor: async () => "refused",
-      registryProblem: async () => null,
+      health: nodeHealth({
+        metrics,
+        snapshot: () => now,
+        certificateFor: async () => "refused",
+        registryProblem: async () => null,
+      }),
     });
     await expect(again).rejects.toMatchObject({ code: "EADDRINUSE" });
   });

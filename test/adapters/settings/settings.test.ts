@@ -25,6 +25,7 @@ describe("the settings of serve", () => {
       pathRouting: false,
       queryTokens: true,
       reusePort: false,
+      workers: 1,
       registerAgain: "moosicbox",
       trustedProxies: [],
       docsUrl: null,
