@@ -206,6 +206,7 @@ const COMMANDS: Readonly<Record<string, (line: string) => Promise<void> | void>>
   "culvert serve --access-token-file culvert-token": (line) => serves(line),
   "culvert serve --bind 127.0.0.1 --trusted-proxy 127.0.0.1 --domain tunnel.example.net --access-token-file culvert-token":
     (line) => serves(line),
+  "culvert serve --workers auto --database sqlite:./culvert.db": (line) => serves(line),
   "culvert serve --port 8000 --access-token-file culvert-token --database sqlite:./culvert.db": (line) =>
     serves(line, { "--port 8000": "--port 0" }),
   "culvert agent --server https://tunnel.example.net --to 3000 --access-token-file culvert-token": (line) =>
