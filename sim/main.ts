@@ -23,7 +23,8 @@ const HELP = `npm run sim -- [options]
                   the commit, each twice, which must reach all that can be reached
   --golden        write the hashes of the golden seeds anew, after a change on purpose
   --mutant ID     hunt one planted bug, such as PB01, through 2000 seeds or --seeds N
-  --mutants       hunt all of them; with --write, keep the table in mutants/RESULTS.md
+  --mutants       hunt all of them
+  --write         keep what was hunted in the table mutants/RESULTS.md
   --workers N     processes for --seeds, 2 unless told
 
 exit codes: 0 passed, 2 safety, 3 liveness, 4 nondeterminism, 5 crash of the simulator, 6 not all was reached,
