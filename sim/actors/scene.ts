@@ -7,6 +7,7 @@ import { agentLimits, type ServerLimits, serverLimits } from "../../core/limits.
 import { Path } from "../network/path.ts";
 import type { Finish } from "../record/finish.ts";
 import { Visit } from "../record/visit.ts";
+import { nameAsked } from "../scenario/certificates.ts";
 import { answerOf } from "../scenario/model.ts";
 import {
   ACCESS_TOKEN,
@@ -191,6 +192,8 @@ export class Scene {
       this.#beginVisit(operation, site);
     } else if (operation.kind === "socket") {
       this.#beginSocket(operation, site);
+    } else if (operation.kind === "certificate") {
+      this.node(site.node).server?.askForCertificate(nameAsked(operation, site.spec));
     } else if (site.agent instanceof MoosicBoxAgent) {
       site.agent.push(operation);
     }

@@ -6,7 +6,7 @@
 import type { EdgeLimits } from "../../core/edge/limits.ts";
 import type { ServerEffect } from "../../core/effects.ts";
 import type { ServerEvent } from "../../core/events.ts";
-import { type ExchangeId, ID_BASE_BYTES, idBaseFrom } from "../../core/ids.ts";
+import { type CertificateId, type ExchangeId, ID_BASE_BYTES, idBaseFrom } from "../../core/ids.ts";
 import type { ServerLimits } from "../../core/limits.ts";
 import type { RegisterAgain } from "../../core/registry/credentials.ts";
 import type { ServerSettings as ServerLiveSettings } from "../../core/server/config.ts";
@@ -75,6 +75,7 @@ export class ServerProcess implements SteppedServer {
   readonly peers: ServerPeers | null = null;
   readonly ledger: Ledger;
   readonly #idBase: number;
+  #certificates = 0;
   readonly #state: ServerState;
   /** After the last step; null until somebody asks. */
   #sizes: ServerSizes | null = null;
@@ -220,6 +221,11 @@ export class ServerProcess implements SteppedServer {
     this.#dispatch({ type: "drain_requested" });
   }
 
+  /** On behalf of the proxy in front, which wants to know whether that name may get one. */
+  askForCertificate(name: string): void {
+    this.#dispatch({ type: "certificate_asked", question: ++this.#certificates as CertificateId, name });
+  }
+
   /** Reads the settings anew, of which these are not as they were at the start. */
   change(changes: Partial<ServerLiveSettings>): void {
     const { corsOrigins, trustedProxies, registerAgain, pathRouting, hostnames, limits } = this.#settings;
@@ -258,7 +264,7 @@ export class ServerProcess implements SteppedServer {
         break;
       }
       case "certificate_answer":
-        // No proxy stands in front of a simulated server.
+        // What the proxy makes of it is nothing to the world.
         break;
       case "proxies_trust":
         this.edge.obey(effect);

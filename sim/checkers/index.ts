@@ -13,6 +13,7 @@ import { authorized } from "./authorized.ts";
 import { bodyPrefix } from "./body-prefix.ts";
 import { boundLogins } from "./bound-logins.ts";
 import { callsPaced } from "./calls-paced.ts";
+import { certified } from "./certified.ts";
 import { cleanEnd } from "./clean-end.ts";
 import { codedRightly } from "./coded-rightly.ts";
 import { connectionsKept } from "./connections-kept.ts";
@@ -161,6 +162,7 @@ export const properties: readonly Property[] = [
   refusedRightly,
   settingsTaken,
   nameTold,
+  certified,
   withinLimits,
   roomTaken,
   noSecrets,

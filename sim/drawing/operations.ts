@@ -1,4 +1,5 @@
 /** What visitors do in a run: requests of every kind, visitor sockets, and messages that homes send unasked. */
+import { CERTIFICATE_NAMES } from "../scenario/certificates.ts";
 import { SOCKET_QUIRKS, type SocketQuirk } from "../scenario/quirks.ts";
 import type { Credential, Operation, SocketOperation } from "../scenario/scenario.ts";
 import type { Random } from "../tools/random.ts";
@@ -41,6 +42,13 @@ export function drawOperations(random: Random, setting: OperationSetting): Opera
       home: drawHome(own, setting),
       to,
     });
+  }
+  const fronts = random.stream("certificates");
+  const names = fronts.skewed(0, 8);
+  for (let index = 0; index < names; index++) {
+    const own = fronts.stream(`name ${index}`);
+    const place = { id: nextId(), atMs: drawTime(own, setting), home: drawHome(own, setting) };
+    operations.push({ kind: "certificate", ...place, name: own.pick(CERTIFICATE_NAMES) });
   }
   const times = { firstMs: FIRST_OPERATION_MS, lastMs: setting.faultyMs };
   const firstId = nextId();

@@ -229,7 +229,7 @@ function plainWorld(scenario: Scenario): Reduction[] {
 function plainOperations({ operations }: Scenario): Reduction[] {
   return operations.flatMap((operation) => {
     const { id } = operation;
-    if (operation.kind === "push") return [];
+    if (operation.kind === "push" || operation.kind === "certificate") return [];
     if (operation.kind === "visit") {
       return plainVisit(operation).map((change) =>
         changedOperation(id, (before) => (before.kind === "visit" ? change(before) : before)),

@@ -321,6 +321,12 @@ export const MUTANTS: readonly Mutant[] = [
     "a visitor who left is gone within the bound",
     ["left_unread"],
   ),
+  mutant(
+    "PB74",
+    "a certificate is made for any name below the domain",
+    "no certificate for an unknown name",
+    ["certified"],
+  ),
 ];
 
 function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {

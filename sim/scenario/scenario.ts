@@ -94,7 +94,7 @@ export type PathSettings = {
   readonly windowBytes: number;
 };
 
-export type Operation = VisitOperation | SocketOperation | PushOperation;
+export type Operation = VisitOperation | SocketOperation | PushOperation | CertificateOperation;
 
 /** A visitor makes one HTTP request and reads the answer. */
 export type VisitOperation = {
@@ -258,6 +258,19 @@ export type PushOperation = {
   /** `neighbours` and `neighbours_questions` are those whose numbers are near its own: other homes' among them. */
   readonly to: "all" | "some" | "all_but_some" | "unknown" | "neighbours" | "neighbours_questions";
 };
+
+/** The proxy in front of a node is asked for a name that it has no certificate of. */
+export type CertificateOperation = {
+  readonly kind: "certificate";
+  readonly id: number;
+  readonly atMs: number;
+  /** Whose name it is, where it is a home's. */
+  readonly home: number;
+  readonly name: CertificateName;
+};
+
+/** `stranger`: below the domain, and no home's; `odd`: one that no home can have. */
+export type CertificateName = "domain" | "home" | "own" | "stranger" | "odd";
 
 /** Ids of visits that faults add begin here, far above those of a scenario. */
 export const ADDED_VISITS_FROM = 1_000_000;
