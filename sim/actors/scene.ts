@@ -13,7 +13,6 @@ import {
   ACCESS_TOKEN,
   bodyOf,
   clientTokenOf,
-  expiredTokenOf,
   ownNameOf,
   requestOf,
   tokenOf,
@@ -21,6 +20,7 @@ import {
   VisitIndex,
 } from "../scenario/request.ts";
 import {
+  type BrowserOperation,
   type HomeSpec,
   isNative,
   type Operation,
@@ -30,13 +30,14 @@ import {
 } from "../scenario/scenario.ts";
 import type { World } from "../world/world.ts";
 import { type AgentProgram, CulvertAgent } from "./agent.ts";
+import { Browser } from "./browser/browser.ts";
 import { ClientConnection } from "./client-connection.ts";
 import type { Dialler } from "./dial.ts";
 import { Home } from "./home/home.ts";
 import { MoosicBoxAgent } from "./moosicbox-agent.ts";
 import { Node } from "./node.ts";
 import { FakeRegistry } from "./registry.ts";
-import { seedTokens } from "./seeded-tokens.ts";
+import { seedTokens, tokensOf } from "./seeded-tokens.ts";
 import { createPeerNetwork } from "./server-peers.ts";
 import type { ServerProcess } from "./server-process.ts";
 import { heldBySessions } from "./session-hold.ts";
@@ -192,6 +193,8 @@ export class Scene {
       this.#beginVisit(operation, site);
     } else if (operation.kind === "socket") {
       this.#beginSocket(operation, site);
+    } else if (operation.kind === "browser") {
+      this.#beginBrowser(operation, site);
     } else if (operation.kind === "certificate") {
       this.node(site.node).server?.askForCertificate(nameAsked(operation, site.spec));
     } else if (site.agent instanceof MoosicBoxAgent) {
@@ -295,6 +298,13 @@ export class Scene {
     return node === undefined ? this.node(site.node) : at(this.nodes, node % this.nodes.length);
   }
 
+  #beginBrowser(operation: BrowserOperation, site: Site): void {
+    const { world, scenario } = this;
+    const path = new Path(world, `browser:${operation.id}`, scenario.visitorPath);
+    const dialler: Dialler = { world, path, node: () => this.node(site.node) };
+    new Browser(dialler, { scenario, operation, home: site.spec }).begin();
+  }
+
   #beginSocket(operation: SocketOperation, site: Site): void {
     const { visitorPath } = this.scenario;
     // What is meant for a visitor who reads nothing has to wait at the server, and not on the way.
@@ -308,26 +318,6 @@ export class Scene {
     };
     const token = tokenOf(this.scenario, operation.home, operation.credential);
     this.visitorSockets.push(new VisitorSocket(this.world, dialler, operation, site.spec.clientId, token));
-  }
-}
-
-/** What the home's agent was set up with. */
-function tokensOf({ clientId, registers, misfit }: HomeSpec): {
-  readonly accessToken: string | null;
-  readonly clientToken: string | null;
-} {
-  const valid = registers ? null : clientTokenOf(clientId);
-  switch (misfit) {
-    case "no_access":
-      return { accessToken: null, clientToken: null };
-    case "wrong_access":
-      return { accessToken: clientTokenOf(clientId), clientToken: null };
-    case "expired_client":
-      return { accessToken: ACCESS_TOKEN, clientToken: expiredTokenOf(clientId) };
-    case "expired_client_no_access":
-      return { accessToken: null, clientToken: expiredTokenOf(clientId) };
-    default:
-      return { accessToken: ACCESS_TOKEN, clientToken: valid };
   }
 }
 

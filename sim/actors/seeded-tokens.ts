@@ -1,5 +1,6 @@
-/** The credentials that are there before a run: of each home all that it could have. */
+/** The credentials that are there before a run: of each home all that it could have, and what its agent was set up with. */
 import {
+  ACCESS_TOKEN,
   clientTokenOf,
   expiredTokenOf,
   inviteOf,
@@ -10,7 +11,7 @@ import {
   tunnelSignatureOf,
   visitorTokenOf,
 } from "../scenario/request.ts";
-import type { Scenario } from "../scenario/scenario.ts";
+import type { HomeSpec, Scenario } from "../scenario/scenario.ts";
 import { fakeSha256 } from "../tools/hash.ts";
 import type { TokenKind, TokenTables } from "./token-tables.ts";
 
@@ -30,5 +31,25 @@ export function seedTokens(tables: TokenTables, { homes }: Pick<Scenario, "homes
       seed("signature", spareSignatureOf(clientId, number));
     seed("client_access", expiredTokenOf(clientId), -EXPIRED_SINCE_MS);
     seed("signature", expiredTokenOf(clientId), -EXPIRED_SINCE_MS);
+  }
+}
+
+/** What the home's agent was set up with. */
+export function tokensOf({ clientId, registers, misfit }: HomeSpec): {
+  readonly accessToken: string | null;
+  readonly clientToken: string | null;
+} {
+  const valid = registers ? null : clientTokenOf(clientId);
+  switch (misfit) {
+    case "no_access":
+      return { accessToken: null, clientToken: null };
+    case "wrong_access":
+      return { accessToken: clientTokenOf(clientId), clientToken: null };
+    case "expired_client":
+      return { accessToken: ACCESS_TOKEN, clientToken: expiredTokenOf(clientId) };
+    case "expired_client_no_access":
+      return { accessToken: null, clientToken: expiredTokenOf(clientId) };
+    default:
+      return { accessToken: ACCESS_TOKEN, clientToken: valid };
   }
 }

@@ -2,10 +2,10 @@
 import type { ServerEffect } from "../../core/effects.ts";
 import type { ServerEvent } from "../../core/events.ts";
 import type { HeldToken, RegistryOutcome, TokenKind } from "../../core/registry.ts";
-import { type Place, parsedTarget } from "../ledger/place.ts";
+import { isOfSignIn, type Place, parsedTarget } from "../ledger/place.ts";
 import type { LedgerSocket } from "../ledger/socket.ts";
 import { ACCESS_TOKEN } from "../scenario/request.ts";
-import { sessionHash, signedBy } from "../scenario/session.ts";
+import { type ShownSession, shownSession, signedBy } from "../scenario/session.ts";
 import { fakeSha256 } from "../tools/hash.ts";
 import { headerOf } from "../tools/headers.ts";
 
@@ -16,8 +16,16 @@ export type NeededCredential =
   /** The operator's token, or what else registers that client id. */
   | { readonly kind: "registration"; readonly token: string; readonly clientId: string }
   | { readonly kind: "magic"; readonly tokenHash: string }
-  /** Whatever the home itself asks for. `shown` is a field's whole value. */
-  | { readonly kind: "home"; readonly clientId: string; readonly tokenHash: string; readonly shown: string }
+  /** Whatever the home itself asks for. `shown` is a field's whole value, `session` what a cookie shows. */
+  | {
+      readonly kind: "home";
+      readonly clientId: string;
+      readonly tokenHash: string;
+      readonly shown: string;
+      readonly session: ShownSession | null;
+    }
+  /** A home's pages to sign in and out, which are the home's own where everybody may come. */
+  | { readonly kind: "sign_in"; readonly clientId: string }
   | { readonly kind: TokenDoor; readonly tokenHash: string; readonly clientId: string };
 
 /** What the registry is asked about a token: one that is good at one of them opens none of the others. */
@@ -66,19 +74,31 @@ export function doorsOf(kind: TokenKind): readonly TokenDoor[] {
 
 const COVER_PATH = /^files\/(artists|albums)\/[^/]+\/[^/]+$/;
 
+/** A page of another origin asks for it, and the person does not follow a link: its cookies open nothing. */
+function isOfOtherPage({ method, headers }: Opened): boolean {
+  const isFollowed = headerOf(headers, "sec-fetch-mode") === "navigate";
+  if ((method === "GET" || method === "HEAD") && isFollowed) return false;
+  const site = headerOf(headers, "sec-fetch-site");
+  if (site !== undefined) return site !== "same-origin" && site !== "none";
+  const [, origin] = /^https?:\/\/(.*)$/.exec(headerOf(headers, "origin") ?? "") ?? [];
+  return origin !== undefined && origin !== headerOf(headers, "host");
+}
+
 export function neededCredential(opened: Opened, place: Place): NeededCredential {
   const { method, target, headers, byPeer } = opened;
   // Another node has seen what its visitor shows.
   if (byPeer === true) return { kind: "none" };
   if (place.way !== "query") {
+    if (isOfSignIn(place)) return { kind: "sign_in", clientId: place.clientId };
     const apart = headerOf(headers, "culvert-authorization");
     const shown = apart ?? headerOf(headers, "authorization") ?? "";
     const isApart = apart !== undefined;
-    const session = isApart
-      ? null
-      : sessionHash(headerOf(headers, "cookie"), place.clientId, signedBy(ACCESS_TOKEN));
-    const tokenHash = session ?? fakeSha256(shown.replace(/^bearer +/i, ""));
-    return { kind: "home", clientId: place.clientId, tokenHash, shown };
+    const session =
+      isApart || isOfOtherPage(opened)
+        ? null
+        : shownSession(headerOf(headers, "cookie"), place.clientId, signedBy(ACCESS_TOKEN));
+    const tokenHash = session?.kind === "token" ? session.hash : fakeSha256(shown.replace(/^bearer +/i, ""));
+    return { kind: "home", clientId: place.clientId, tokenHash, shown, session };
   }
   // The server's front page.
   if (target === "/" && (method === "GET" || method === "HEAD")) return { kind: "none" };

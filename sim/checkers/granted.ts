@@ -230,10 +230,15 @@ function wrongGrant(
   const home =
     needed.kind === "home" ? told.homes.find((each) => each.clientId === needed.clientId) : undefined;
   if (home?.access === "public") return null;
+  // Which password a session is of, is another property's business.
   if (home?.access === "basic" && needed.kind === "home")
-    return isPassword(needed.shown, home) ? null : `lets ${name} in with a wrong password`;
+    return needed.session?.kind === "password" || isPassword(needed.shown, home)
+      ? null
+      : `lets ${name} in with a wrong password`;
   switch (needed.kind) {
     case "none":
+    // Whether it goes to the home is another property's business, and what a form shows, too.
+    case "sign_in":
       return null;
     case "registration": {
       const isOperator = needed.token === ACCESS_TOKEN;

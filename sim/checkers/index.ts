@@ -76,6 +76,7 @@ import { roomTaken } from "./room-taken.ts";
 import { rowsTrue } from "./rows-true.ts";
 import { settingsTaken } from "./settings-taken.ts";
 import { settles } from "./settles.ts";
+import { signedIn } from "./signed-in.ts";
 import { socketRoom } from "./socket-room.ts";
 import { surplusDropped } from "./surplus-dropped.ts";
 import { switchedAsAsked } from "./switched-as-asked.ts";
@@ -130,6 +131,7 @@ export const properties: readonly Property[] = [
   ownWord,
   modeKept,
   lookedAt,
+  signedIn,
   goodStaysGood,
   atMostOnce,
   requestIntact,

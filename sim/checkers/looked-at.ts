@@ -110,6 +110,8 @@ function wasLookedAt(exchange: LedgerExchange, told: Told, bounds: Bounds): bool
     case "none":
       return false;
     case "registration":
+    // What the form shows is judged where the browser is.
+    case "sign_in":
       return true;
     case "magic":
       return !/[?&]magictoken=[^&]/i.test(opened.target) || isBad(`magic ${needed.tokenHash}`);

@@ -8,6 +8,7 @@ import type { LedgerExchange } from "../ledger/exchange.ts";
 import { parsedTarget } from "../ledger/place.ts";
 import type { Property } from "../record/checker.ts";
 import { isPasswordOf } from "../scenario/request.ts";
+import { fakeSha256 } from "../tools/hash.ts";
 import { headerOf } from "../tools/headers.ts";
 import { doorAsked, doorKey, isOpened, neededCredential } from "./credential.ts";
 import { ofEachProcess } from "./of-each-process.ts";
@@ -67,9 +68,12 @@ function modeOf(target: string, headers: readonly string[]): string {
 /** What the mode asks for and the visitor did not show; null where he may come in. */
 function wrongUnder(mode: string, { opened, place }: LedgerExchange, { valid }: Told): string | null {
   const needed = neededCredential(opened, place);
-  if (mode === "public" || needed.kind !== "home") return null;
+  if (mode === "public") return null;
+  if (needed.kind === "sign_in") return "a sign-in at the server";
+  if (needed.kind !== "home") return null;
   if (mode === "token")
     return valid.has(doorKey("visitor", needed.tokenHash, needed.clientId)) ? null : "a token";
+  if (needed.session?.kind === "password" && needed.session.hash === fakeSha256(mode)) return null;
   const [, code = ""] = /^basic (.*)$/i.exec(needed.shown) ?? [];
   return isPasswordOf(mode, atob(code)) ? null : "a password";
 }

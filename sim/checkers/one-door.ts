@@ -145,6 +145,7 @@ function wrongVisitor(known: Known, exchange: LedgerExchange): string | null {
   const name = `exchange ${exchange.id}`;
   switch (needed.kind) {
     case "none":
+    case "sign_in":
     case "magic":
     case "tunnel_token":
     case "tunnel_signature":

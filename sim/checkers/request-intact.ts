@@ -69,10 +69,11 @@ function alteredInHead(head: SeenRequestHead, { opened, place }: LedgerExchange)
   for (let index = 0; index + 1 < opened.headers.length; index += 2) {
     const field = opened.headers[index] ?? "";
     if (!isEndToEnd(field.toLowerCase())) continue;
-    // In order and spelling, with nothing of the server's between that has the same name.
-    while (at < head.headers.length && head.headers[at] !== field) at += 2;
     const value = opened.headers[index + 1] ?? "";
     const wanted = field.toLowerCase() === "cookie" ? cookiesForHome(value) : value;
+    if (wanted === null) continue;
+    // In order and spelling, with nothing of the server's between that has the same name.
+    while (at < head.headers.length && head.headers[at] !== field) at += 2;
     if (head.headers[at + 1] !== wanted) return `${field}`;
     at += 2;
   }

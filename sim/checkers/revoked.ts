@@ -134,6 +134,7 @@ function exchangeKeys({ opened, place }: LedgerExchange, homes: readonly HomeSpe
   const needed = neededCredential(opened, place);
   switch (needed.kind) {
     case "none":
+    case "sign_in":
     case "registration":
       return [];
     case "magic":

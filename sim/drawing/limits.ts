@@ -52,7 +52,9 @@ export function drawServerLimits(random: Random, calm: boolean): ServerLimits {
   };
   const slices = { leaseRowsMax: random.stream("slices").pick([1, 2, 500]) };
   const unready = { unreadyMs: random.stream("unready").pick([0, 0, 500, 2_000]) };
-  const whole = { ...drawn, ...native, ...slices, ...unready };
+  const sessions = random.stream("sign-ins");
+  const signIns = sessions.chance(1, 2) ? {} : { sessionLifetimeMs: sessions.between(2, 20) * 1_000 };
+  const whole = { ...drawn, ...native, ...slices, ...unready, ...signIns };
   return calm || random.chance(2, 3) ? whole : { ...whole, ...drawTight(random) };
 }
 

@@ -3,6 +3,7 @@ import { CERTIFICATE_NAMES } from "../scenario/certificates.ts";
 import { SOCKET_QUIRKS, type SocketQuirk } from "../scenario/quirks.ts";
 import type { Credential, Operation, SocketOperation } from "../scenario/scenario.ts";
 import type { Random } from "../tools/random.ts";
+import { drawBrowser } from "./browsers.ts";
 import { drawConnections } from "./connections.ts";
 import { drawCrowd } from "./crowd.ts";
 import { drawVisit, type VisitSetting } from "./visits.ts";
@@ -49,6 +50,13 @@ export function drawOperations(random: Random, setting: OperationSetting): Opera
     const own = fronts.stream(`name ${index}`);
     const place = { id: nextId(), atMs: drawTime(own, setting), home: drawHome(own, setting) };
     operations.push({ kind: "certificate", ...place, name: own.pick(CERTIFICATE_NAMES) });
+  }
+  const people = random.stream("browsers");
+  const browsers = people.skewed(0, 6);
+  for (let index = 0; index < browsers; index++) {
+    const own = people.stream(`browser ${index}`);
+    const place = { id: nextId(), atMs: drawTime(own, setting), home: drawHome(own, setting) };
+    operations.push(drawBrowser(own, place, setting));
   }
   const times = { firstMs: FIRST_OPERATION_MS, lastMs: setting.faultyMs };
   const firstId = nextId();

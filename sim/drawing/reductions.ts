@@ -6,6 +6,7 @@ import { agentLimits, assertAgentLimits, assertServerLimits, serverLimits } from
 import { faultKinds, targetOf } from "../faults/index.ts";
 import type {
   AnswerSpec,
+  BrowserOperation,
   Fault,
   HomeSpec,
   Operation,
@@ -235,10 +236,28 @@ function plainOperations({ operations }: Scenario): Reduction[] {
         changedOperation(id, (before) => (before.kind === "visit" ? change(before) : before)),
       );
     }
+    if (operation.kind === "browser") {
+      return plainBrowser(operation).map((change) =>
+        changedOperation(id, (before) => (before.kind === "browser" ? change(before) : before)),
+      );
+    }
     return plainSocket(operation).map((change) =>
       changedOperation(id, (before) => (before.kind === "socket" ? change(before) : before)),
     );
   });
+}
+
+function plainBrowser(browser: BrowserOperation): Change<BrowserOperation>[] {
+  const changes: Change<BrowserOperation>[] = [
+    (before) => without(before, "secure"),
+    (before) => without(before, "old"),
+    (before) => without(before, "keepsCookies"),
+    ...browser.steps.map(
+      (step): Change<BrowserOperation> =>
+        (before) => ({ ...before, steps: before.steps.filter((other) => other !== step) }),
+    ),
+  ];
+  return changes.filter((change) => differs(browser, change));
 }
 
 function plainSocket(socket: SocketOperation): Change<SocketOperation>[] {

@@ -4,7 +4,7 @@ import type { ExchangeId, SocketId } from "../../core/ids.ts";
 import { headerOf } from "../tools/headers.ts";
 import type { NativeFrame } from "../wire/native.ts";
 import { asVisitors, passIn, type SeenPass } from "./pass.ts";
-import { type Place, placeOf } from "./place.ts";
+import { isOfSignIn, type Place, placeOf } from "./place.ts";
 import { type SeenPacket, sameContent } from "./seen-packet.ts";
 
 type Opened = Extract<ServerEvent, { readonly type: "exchange_opened" }>;
@@ -46,6 +46,8 @@ export class LedgerExchange {
   /** When it went on its way to its home at last, or on after it was held up: no progress of its own. */
   relievedMs = 0;
   requestEnded = false;
+  /** What it brings is a form for the server itself, and no more than that once it has come. */
+  readonly isForm: boolean;
   /** Status of the home's final head, 0 before that. */
   status = 0;
   /** Number of the frame that comes next from a native agent. */
@@ -103,6 +105,7 @@ export class LedgerExchange {
     this.openedMs = nowMs;
     this.place = placeOf(opened);
     this.clientId = this.place.clientId;
+    this.isForm = opened.byPeer !== true && isOfSignIn(this.place);
     this.progressMs = nowMs;
   }
 

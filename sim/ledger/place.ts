@@ -12,6 +12,13 @@ export type Place = {
   readonly target: string;
 };
 
+/** The server's own pages of a home: the home's, where everybody may come. */
+export function isOfSignIn({ way, target }: Place): boolean {
+  return way !== "query" && SIGN_PATH.test(target);
+}
+
+const SIGN_PATH = /^\/\.well-known\/culvert\/sign-(in|out)(\?|$)/;
+
 export function placeOf(opened: Pick<Opened, "target" | "headers">): Place {
   const { headers } = opened;
   // A home is asked for octets beyond ASCII as a URI has them.

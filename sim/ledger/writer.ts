@@ -135,6 +135,10 @@ export class LedgerWriter {
     } else if (event.type === "exchange_body_ended") {
       exchange.requestEnded = true;
       exchange.relievedMs = this.ledger.nowMs;
+      if (exchange.isForm && exchange.phase === "reading") {
+        exchange.requestBytes = 0;
+        exchange.phase = "arrived";
+      }
     } else if (event.type === "exchange_flushed" && !exchange.isCut) {
       exchange.unflushedBytes -= event.bytes;
       exchange.progressMs = this.ledger.nowMs;
@@ -222,7 +226,7 @@ export class LedgerWriter {
     switch (effect.type) {
       case "exchange_read":
         exchange.reads = true;
-        exchange.native ||= this.ledger.natives.has(exchange.clientId);
+        exchange.native ||= !exchange.isForm && this.ledger.natives.has(exchange.clientId);
         if (exchange.phase === "arrived") exchange.phase = "reading";
         exchange.progressMs = this.ledger.nowMs;
         break;

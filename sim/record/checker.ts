@@ -12,6 +12,7 @@ import type { AgentEvent, ServerEvent } from "../../core/events.ts";
 import type { ConnectionId } from "../../core/ids.ts";
 import type { OriginsEffect, OriginsEvent } from "../../core/origins/origins.ts";
 import type { HeldToken } from "../../core/registry.ts";
+import type { BrowserAnswer } from "./browser.ts";
 import type { Finish } from "./finish.ts";
 import type { HomeCall, HomeConnectionRecord } from "./home-call.ts";
 import type { RegistryChange } from "./registry-row.ts";
@@ -50,6 +51,7 @@ export type Checker = {
   /** Before the bytes are added to `visit.bytesReceived`. */
   readonly visitBody?: (visit: Visit, bytes: Uint8Array) => void;
   readonly visitEnded?: (visit: Visit, end: VisitEnd) => void;
+  readonly browserAnswered?: (answer: BrowserAnswer) => void;
   /** A visitor has closed his connection in order; the server finds his end behind what it has still to read. */
   readonly visitorGone?: (gone: GoneVisitor) => void;
   readonly visitorSocketText?: (socket: SeenVisitorSocket, text: string) => void;

@@ -1,5 +1,6 @@
 /** How those who act in the world tell of it: what they observe goes to the checkers that want it. */
 import type { HeldToken } from "../../core/registry.ts";
+import type { BrowserAnswer } from "./browser.ts";
 import type {
   AgentStepped,
   Checker,
@@ -33,6 +34,7 @@ export class Watch {
   readonly visitHead: (visit: Visit, status: number, headers: readonly string[]) => void;
   readonly visitBody: (visit: Visit, bytes: Uint8Array) => void;
   readonly visitEnded: (visit: Visit, end: VisitEnd) => void;
+  readonly browserAnswered: (answer: BrowserAnswer) => void;
   readonly visitorGone: (gone: GoneVisitor) => void;
   readonly visitorSocketText: (socket: SeenVisitorSocket, text: string) => void;
   readonly homeCalled: (call: HomeCall) => void;
@@ -58,6 +60,7 @@ export class Watch {
     this.visitHead = fan(checkers.map((checker) => checker.visitHead));
     this.visitBody = fan(checkers.map((checker) => checker.visitBody));
     this.visitEnded = fan(checkers.map((checker) => checker.visitEnded));
+    this.browserAnswered = fan(checkers.map((checker) => checker.browserAnswered));
     this.visitorGone = fan(checkers.map((checker) => checker.visitorGone));
     this.visitorSocketText = fan(checkers.map((checker) => checker.visitorSocketText));
     this.homeCalled = fan(checkers.map((checker) => checker.homeCalled));

@@ -327,6 +327,25 @@ export const MUTANTS: readonly Mutant[] = [
     "no certificate for an unknown name",
     ["certified"],
   ),
+  mutant(
+    "PB75",
+    "the cookie of a sign-in counts for a form of another page",
+    "a cookie is honoured for the home's own pages",
+    ["signed_in"],
+  ),
+  mutant(
+    "PB76",
+    "the cookie for a home below a path is for all homes",
+    "a cookie is honoured for the home's own pages",
+    ["signed_in"],
+  ),
+  mutant("PB77", "the cookie of a sign-in is never over", "nobody is let in longer than was said", [
+    "signed_in",
+  ]),
+  mutant("PB78", "another page can sign somebody in or out", "a form is the home's own", ["signed_in"]),
+  mutant("PB79", "a home sets the cookie of a sign-in", "what opens the door is the server's alone", [
+    "signed_in",
+  ]),
 ];
 
 function mutant(id: string, mistake: string, kind: string, shownBy: readonly string[]): Mutant {

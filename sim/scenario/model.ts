@@ -10,6 +10,9 @@ import type { AnswerSpec, VisitOperation } from "./scenario.ts";
 
 /** Answers of a home carry this header, so that a checker can tell them from answers of the server or the agent. */
 export const HOME_HEADER = "x-home-answer";
+/** What a home says to a request that is no visit's: it tries to sign its visitor out of itself. */
+export const PAGE_HEADER = "x-home-page";
+export const PAGE_OF_NOBODY = [PAGE_HEADER, "1", "set-cookie", "culvert-session=theirs; Path=/"] as const;
 
 export type ModelAnswer = {
   readonly status: number;

@@ -167,7 +167,6 @@ function hostFor({ id }: VisitOperation, home: HomeSpec | undefined): string {
   return own !== null && id % 2 === 0 ? own : `${home?.clientId}.${DOMAIN}`;
 }
 
-/** What the visit shows to be let in, as a field's value; empty for nothing. */
 /** Null where the visit shows its credential otherwise. A home with another access gets a cookie beside that. */
 function cookieOf({ request }: VisitOperation, home: HomeSpec | undefined, token: string): string | null {
   const { quirks = [], credential, way } = request;
@@ -181,6 +180,7 @@ function cookieOf({ request }: VisitOperation, home: HomeSpec | undefined, token
   return cookieField(tokenHash, home.clientId, signedBy(isForged ? "forger" : ACCESS_TOKEN));
 }
 
+/** What the visit shows to be let in, as a field's value; empty for nothing. */
 function shownBy({ request }: VisitOperation, home: HomeSpec | undefined, token: string): string {
   if (token === "" || request.credential === "signature") return "";
   if (request.credential === "bare") return token;
@@ -219,6 +219,17 @@ export function isPasswordOf(access: string, shown: string): boolean {
 }
 
 const VISITOR_NAME = "visitor";
+
+/** What a browser shows where a home asks for a password. */
+export function passwordFieldOf({ clientId }: HomeSpec, isRight: boolean): string {
+  const password = isRight ? passwordOf(clientId) : WRONG_TOKEN;
+  return `Basic ${btoa(`${VISITOR_NAME}:${password}`)}`;
+}
+
+/** Another home's, where there is one, or nobody's. */
+export function wrongTokenOf(clientId: string): string {
+  return clientId === "home0" ? WRONG_TOKEN : visitorTokenOf("home0");
+}
 
 function passwordOf(clientId: string): string {
   return tokenNamed(`password:${clientId}`);

@@ -94,7 +94,12 @@ export type PathSettings = {
   readonly windowBytes: number;
 };
 
-export type Operation = VisitOperation | SocketOperation | PushOperation | CertificateOperation;
+export type Operation =
+  | VisitOperation
+  | SocketOperation
+  | PushOperation
+  | CertificateOperation
+  | BrowserOperation;
 
 /** A visitor makes one HTTP request and reads the answer. */
 export type VisitOperation = {
@@ -271,6 +276,46 @@ export type CertificateOperation = {
 
 /** `stranger`: below the domain, and no home's; `odd`: one that no home can have. */
 export type CertificateName = "domain" | "home" | "own" | "stranger" | "odd";
+
+/** Somebody with a browser comes to a home, signs in and out, and other pages use the browser against him. */
+export type BrowserOperation = {
+  readonly kind: "browser";
+  readonly id: number;
+  readonly atMs: number;
+  readonly home: number;
+  readonly way: "host" | "path";
+  /** Over TLS, by way of a proxy that says so; where the run trusts one. */
+  readonly secure?: true;
+  /** Says no `Sec-Fetch-*`. */
+  readonly old?: true;
+  /** Its clock is behind: no cookie expires. */
+  readonly keepsCookies?: true;
+  readonly steps: readonly BrowserStep[];
+};
+
+export type BrowserStep = {
+  /** After the answer to the step before. */
+  readonly afterMs: number;
+  readonly does: BrowserDeed;
+};
+
+/**
+ * `look`: types the address of a page. `follow`: comes by a link from elsewhere. `fetch`: what a page of the home asks for. Those
+ * that begin with `foreign_` are of pages of another home.
+ */
+export type BrowserDeed =
+  | "look"
+  | "follow"
+  | "fetch"
+  | "sign_in"
+  | "sign_in_wrongly"
+  | "sign_in_page"
+  | "sign_out"
+  | "sign_out_page"
+  | "foreign_fetch"
+  | "foreign_form"
+  | "foreign_sign_in"
+  | "foreign_sign_out";
 
 /** Ids of visits that faults add begin here, far above those of a scenario. */
 export const ADDED_VISITS_FROM = 1_000_000;

@@ -18,17 +18,37 @@ export function cookieField(tokenHash: string, clientId: string, sign: (text: st
   return ["theirs=1", ...NAMES.map((name) => `${name}=${value}`)].join("; ");
 }
 
-/** The hash that such a field shows at that home; null where nothing in it is signed for that. */
-export function sessionHash(
+export type ShownSession = { readonly kind: "token" | "password"; readonly hash: string };
+
+/** What such a field shows at that home; null where nothing in it is signed for that. */
+export function shownSession(
   field: string | undefined,
   clientId: string,
   sign: (text: string) => string,
-): string | null {
-  const [, tokenHash = ""] = /culvert-session=token\.\d+\.([0-9a-f]{64})\./.exec(field ?? "") ?? [];
-  return tokenHash !== "" && field === cookieField(tokenHash, clientId, sign) ? tokenHash : null;
+): ShownSession | null {
+  for (const pair of pairsIn(field ?? "")) {
+    const value = isOurs(pair) ? pair.slice(pair.indexOf("=") + 1) : "";
+    const [, told = "", kind, hash = "", signature] = SESSION.exec(value) ?? [];
+    if (signature !== sign(`culvert session ${told} ${clientId}`)) continue;
+    return { kind: kind === "token" ? "token" : "password", hash };
+  }
+  return null;
 }
 
-/** What the home gets of a `Cookie` field. */
-export function cookiesForHome(field: string): string {
-  return field.includes("culvert-session=") ? "theirs=1" : field;
+const SESSION = /^((token|password)\.\d+\.([0-9a-f]{64}))\.([0-9a-f]{64})$/;
+
+/** What the home gets of a `Cookie` field; null for nothing. */
+export function cookiesForHome(field: string): string | null {
+  const kept = pairsIn(field).filter((pair) => !isOurs(pair));
+  return kept.length === 0 ? null : kept.join("; ");
+}
+
+/** Whether `NAME=VALUE` is a cookie of the server's. */
+export function isOurs(pair: string): boolean {
+  const [name = ""] = pair.split("=", 1);
+  return NAMES.some((own) => own === name);
+}
+
+function pairsIn(field: string): string[] {
+  return field.split(";").map((pair) => pair.trim());
 }

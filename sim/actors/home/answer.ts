@@ -4,6 +4,7 @@ import {
   answerOf,
   hasTrailers,
   type ModelAnswer,
+  PAGE_OF_NOBODY,
   taintedBytes,
   taintKey,
   trailersOf,
@@ -177,7 +178,7 @@ export class Answer implements HomeRequest {
   #head(): void {
     if (this.#call.end !== null || this.#headed) return;
     if (this.#model === null) {
-      this.#client.head(404, ["content-length", "0"]);
+      this.#client.head(404, [...PAGE_OF_NOBODY, "content-length", "0"]);
       this.#complete();
       return;
     }
