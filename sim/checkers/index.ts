@@ -63,6 +63,7 @@ import { ownTickets } from "./own-tickets.ts";
 import { ownWord } from "./own-word.ts";
 import { paced } from "./paced.ts";
 import { patience } from "./patience.ts";
+import { placesNamed } from "./places-named.ts";
 import { quiescence } from "./quiescence.ts";
 import { recovers } from "./recovers.ts";
 import { refusedRightly } from "./refused-rightly.ts";
@@ -135,6 +136,7 @@ export const properties: readonly Property[] = [
   goodStaysGood,
   atMostOnce,
   requestIntact,
+  placesNamed,
   relayed,
   delivered,
   abortSent,

@@ -1,6 +1,6 @@
 /** What a home is asked is what its visitor asked: the same method, path, query, range and accept. */
 import type { LedgerExchange } from "../ledger/exchange.ts";
-import { parsedTarget } from "../ledger/place.ts";
+import { type Place, parsedTarget } from "../ledger/place.ts";
 import type { Property } from "../record/checker.ts";
 import { isForwardingField } from "../scenario/forwarding.ts";
 import { cookiesForHome } from "../scenario/session.ts";
@@ -70,7 +70,7 @@ function alteredInHead(head: SeenRequestHead, { opened, place }: LedgerExchange)
     const field = opened.headers[index] ?? "";
     if (!isEndToEnd(field.toLowerCase())) continue;
     const value = opened.headers[index + 1] ?? "";
-    const wanted = field.toLowerCase() === "cookie" ? cookiesForHome(value) : value;
+    const wanted = wantedAs(field.toLowerCase(), value, place);
     if (wanted === null) continue;
     // In order and spelling, with nothing of the server's between that has the same name.
     while (at < head.headers.length && head.headers[at] !== field) at += 2;
@@ -79,6 +79,14 @@ function alteredInHead(head: SeenRequestHead, { opened, place }: LedgerExchange)
   }
   return null;
 }
+
+/** Null for nothing. A home below a path knows nothing of that. */
+function wantedAs(name: string, value: string, { way, clientId }: Place): string | null {
+  if (name === "cookie") return cookiesForHome(value);
+  return way === "path" && REFERENCES.has(name) ? value.replaceAll(`/t/${clientId}/`, "/") : value;
+}
+
+const REFERENCES: ReadonlySet<string> = new Set(["referer", "destination", "if"]);
 
 /** What a home surely gets: no field of one hop, of the server's door, or about who the visitor is. */
 function isEndToEnd(name: string): boolean {

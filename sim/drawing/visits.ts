@@ -143,6 +143,8 @@ function drawMore(
   if (random.chance(1, 3)) quirks.push("forwarded");
   if (way !== null && random.stream("login").chance(1, 16)) quirks.push("bound_login");
   if (way !== null && random.stream("cookie").chance(1, 8)) quirks.push("by_cookie");
+  const isSameOrigin = !quirks.includes("origin") && !quirks.includes("forwarded");
+  if (way !== null && isSameOrigin && random.stream("places").chance(1, 6)) quirks.push("names_places");
   const upload: Partial<RequestSpec> = isUpload
     ? {
         bodyBytes: inWholeFrames(random.stream("whole upload"), random.skewed(1, 256 * KIB)),

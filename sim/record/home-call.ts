@@ -14,6 +14,8 @@ export type HomeCall = {
   bodyIntact: boolean;
   /** Whether the fields that have to come as they are did; also where the agent passes no fields on. */
   readonly headersIntact: boolean;
+  /** The field in which its visitor named the place that he asked for, and which names another one to the home. */
+  readonly misnamed: string | null;
   /** What it must not be told and was: its own token, or a field that only Culvert may set. Null where no field is passed on. */
   readonly told: "nothing" | "a token of its own" | "a word of Culvert's" | null;
   /** How it ended; null while it runs. */

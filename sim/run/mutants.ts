@@ -331,7 +331,7 @@ export const MUTANTS: readonly Mutant[] = [
     "PB75",
     "the cookie of a sign-in counts for a form of another page",
     "a cookie is honoured for the home's own pages",
-    ["signed_in"],
+    ["signed_in", "one_door", "granted", "mode_kept"],
   ),
   mutant(
     "PB76",
@@ -345,6 +345,9 @@ export const MUTANTS: readonly Mutant[] = [
   mutant("PB78", "another page can sign somebody in or out", "a form is the home's own", ["signed_in"]),
   mutant("PB79", "a home sets the cookie of a sign-in", "what opens the door is the server's alone", [
     "signed_in",
+  ]),
+  mutant("PB80", "a home is told its visitor's name for it", "a home's fields agree on its name", [
+    "places_named",
   ]),
 ];
 

@@ -87,7 +87,7 @@ export function ownPlaces(host: string): readonly string[] {
       "Content-Location",
       place,
       "Link",
-      `<${place}>; rel=next`,
+      `<${place}>; rel=next, <//${host}${OWN_PATH}>; title="a, <b>"; rel=prev, <${OWN_PATH}>; rel=up`,
       "Refresh",
       `9; url=${place}`,
     ],

@@ -37,6 +37,8 @@ export type RequestQuirk =
   | "speaks_as_culvert"
   /** Shows the cookie of a sign-in in place of its token: a forged one, where that would be a wrong one. */
   | "by_cookie"
+  /** It names the place that it asks for in other fields, too. */
+  | "names_places"
   /** It says that it comes by way of proxies. */
   | "forwarded"
   /** It comes over a connection that was there before the server began to drain. */
@@ -109,6 +111,8 @@ export function withQuirk(head: RequestHead, quirk: RequestQuirk): RequestHead {
       return { ...head, headers: [...headers, "x-long", "l".repeat(LONG_HEADER_CHARACTERS)] };
     case "speaks_as_culvert":
       return { ...head, headers: [...headers, ...CULVERTS_FIELDS] };
+    case "names_places":
+      return { ...head, headers: [...headers, ...namingPlaces(head)] };
     case "empty_body":
     case "forwarded":
     case "bound_login":
@@ -119,6 +123,16 @@ export function withQuirk(head: RequestHead, quirk: RequestQuirk): RequestHead {
     case "kept_connection":
       return head;
   }
+}
+
+/** As browsers and clients of WebDAV do (RFC 4918 sections 10.3 and 10.4). */
+function namingPlaces({ headers: [, host = ""], target }: RequestHead): readonly string[] {
+  const [path = ""] = target.split("?");
+  const site = `http://${host}`;
+  return [
+    ...["origin", site, "referer", `${site}${path}?from=here`, "destination", `${site}${path}`],
+    ...["if", `<${site}${path}> (["<a>"]) <${path}> (<urn:uuid:1> ["b"])`],
+  ];
 }
 
 /** As the visitor spells it; agents that set it spell it otherwise. */

@@ -6,6 +6,7 @@ import type { Recorder } from "../../record/recorder.ts";
 import { AGENTS_FIELD, LIST_HEADERS } from "../../scenario/quirks.ts";
 import { bodyOf, clientTokenOf, visitorTokenOf } from "../../scenario/request.ts";
 import type { HomeSpec, PathSettings, VisitOperation } from "../../scenario/scenario.ts";
+import { headerOf } from "../../tools/headers.ts";
 import type { World } from "../../world/world.ts";
 import { Answer, CONNECT_US, isSame } from "./answer.ts";
 import { HomeConnection, type HomeVisitor } from "./connection.ts";
@@ -84,6 +85,10 @@ export class Home implements HomeCondition {
       bodyIntact: visit === null || !isWhole || (request.body ?? "") === (bodyOf(visit) ?? ""),
       headersIntact: visit === null || request.headers === null || areIntact(visit, request.headers),
       told: request.headers === null ? null : toldBy(request.headers, this.clientId),
+      misnamed:
+        visit === null || request.headers === null
+          ? null
+          : misnamedIn(visit, request.target, request.headers),
       end: null,
       silent: true,
     };
@@ -138,6 +143,25 @@ function toldBy(headers: readonly string[], clientId: string): NonNullable<HomeC
     if (tokens.some((token) => headers[index + 1]?.includes(token))) return "a token of its own";
   }
   return "nothing";
+}
+
+/** Of the fields that name the place which is asked for, the first that does not name it as the home is told that it is. */
+function misnamedIn(
+  { request: { quirks = [] } }: VisitOperation,
+  target: string,
+  headers: readonly string[],
+): string | null {
+  if (!quirks.includes("names_places")) return null;
+  const [path = ""] = target.split("?");
+  const site = `http://${headerOf(headers, "host") ?? ""}`;
+  const named = {
+    origin: site,
+    referer: `${site}${path}?from=here`,
+    destination: `${site}${path}`,
+    if: `<${site}${path}> (["<a>"]) <${path}> (<urn:uuid:1> ["b"])`,
+  };
+  const wrong = Object.entries(named).find(([name, value]) => headerOf(headers, name) !== value);
+  return wrong?.[0] ?? null;
 }
 
 /** Whether fields that no hop may touch came in their order and spelling. */

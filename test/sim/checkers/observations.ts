@@ -42,6 +42,7 @@ export function callOf(operation: VisitOperation): HomeCall {
     atUs: 0,
     bodyIntact: true,
     headersIntact: true,
+    misnamed: null,
     told: null,
     end: null,
     connection: null,
