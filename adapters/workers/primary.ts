@@ -12,8 +12,6 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unreachable } from "../../core/assert.ts";
-import { SERVER_SETTINGS } from "../../core/server/config.ts";
-import { picked } from "../../core/settings/changes.ts";
 import {
   createWorkers,
   stepWorkers,
@@ -44,7 +42,7 @@ export type RunningMachine = Pick<RunningServer, "address" | "adminPort" | "ende
 export async function startPrimary(first: ServerSettings, logger: Logger): Promise<RunningMachine> {
   const inherited = first.inherited ?? { visitors: null, admin: null };
   await migrate(first);
-  let settings = inherited.visitors === null ? await withFreePort(first) : first;
+  const settings = inherited.visitors === null ? await withFreePort(first) : first;
   const folder = settings.peer === null ? makeFolder() : null;
   const secret = randomBytes(32).toString("hex");
   const workers = createWorkers(settings.workers);
@@ -96,15 +94,14 @@ export async function startPrimary(first: ServerSettings, logger: Logger): Promi
   }
 
   function start(slot: number): void {
-    const startedWith = changed;
     const started = new WorkerProcess({
       worker: slot + 1,
       settings: { ...settings, peer: settings.peer === null ? ownPeer(slot) : nextPeer(settings.peer, slot) },
       visitorsFd: inherited.visitors,
       onReady: (at) => {
         address = at;
-        // They may have been read again while it started.
-        if (changed !== startedWith) started.change(changed);
+        // As the others heard of it: what needs a restart of the machine is as before at all of them.
+        if (changed !== first) started.change(changed);
         driver.dispatch({ type: "worker_ready", slot });
       },
       onExit: (exit) => {
@@ -157,7 +154,6 @@ export async function startPrimary(first: ServerSettings, logger: Logger): Promi
     ended: ended.promise,
     stop,
     change: (next) => {
-      settings = { ...settings, ...picked(next, SERVER_SETTINGS), logLevel: next.logLevel };
       changed = next;
       for (const each of processes.values()) each.change(next);
     },
