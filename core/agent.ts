@@ -1,5 +1,5 @@
 /**
- * The agent: holds one tunnel to the server and answers what comes through it from the origins.
+ * The agent: holds a tunnel to the server, or one to each of several, and answers what comes through them from the origins.
  *
  * This file only tells events apart. Below it, from top to bottom: `agent/life/` leads to the tunnel and back to it, and
  * finds out when the server is gone. `agent/exchange/` asks origins, and judges their answers. `agent/carrier.ts` is the seam
@@ -29,6 +29,7 @@ import {
   onSocketOpened,
   settleDrain,
 } from "./agent/life/life.ts";
+import { linkOf } from "./agent/life/links.ts";
 import { onSettingsChanged } from "./agent/life/settings.ts";
 import { onSocketBytes, onSocketFlushed, onSocketHeard, onSocketText } from "./agent/life/socket.ts";
 import { onApiAnswered, onApiFailed, onSocketRefused } from "./agent/life/tokens.ts";
@@ -60,7 +61,7 @@ export function stepAgent(
   assert(nowMs >= state.nowMs, "time went backwards");
   assert(out.count === 0, "the effects of the previous step were not carried out");
   state.nowMs = nowMs;
-  if (state.life.phase === "stopped") return;
+  if (state.links[0].life.phase === "stopped") return;
   dispatch(state, event, out);
   sendQueued(state, out);
   settleDrain(state, out);
@@ -138,13 +139,13 @@ function dispatch(state: AgentState, event: AgentEvent, out: Outbox<AgentEffect>
 function onDeadline(state: AgentState, owner: TimerOwner, out: Outbox<AgentEffect>): void {
   switch (owner.kind) {
     case "life":
-      onLifeDeadline(state, out);
+      onLifeDeadline(state, linkOf(state, owner.link), out);
       break;
     case "heartbeat":
       onHeartbeat(state, owner.socket, out);
       break;
     case "grace":
-      onGraceOver(state, out);
+      onGraceOver(state, linkOf(state, owner.link), out);
       break;
     case "pump":
       // What is queued is sent after each step.

@@ -54,6 +54,7 @@ export const FAILURES = {
   registry_down: failure(503, 1013, "The server cannot reach its database.", 5),
   draining: failure(503, 1001, "The server is shutting down.", 5),
   superseded: failure(409, 4001, "A newer tunnel of the same client id took over."),
+  already_linked: failure(409, 1008, "The agent has a tunnel to this node already."),
   silent: failure(504, 4002, "The peer has been silent for too long."),
   limit_request_body: failure(413, 1009, "The request body is larger than the tunnel takes."),
   limit_request_headers: failure(431, 1009, "The request's head is larger than the server takes."),

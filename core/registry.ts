@@ -81,7 +81,8 @@ export type RegistryOperation =
   | { readonly type: "find_connection"; readonly clientId: string }
   /**
    * Keeps the row of the node, which says where others reach it, and extends the leases of a slice of its connections; tells which
-   * those are. What has lapsed stays so: somebody else may have been told that it is free, and only a fence decides whose it is.
+   * those are, and in the first slice which other nodes live that take requests from others. What has lapsed stays so: somebody
+   * else may have been told that it is free, and only a fence decides whose it is.
    */
   | {
       readonly type: "renew_leases";
@@ -120,6 +121,16 @@ export type FoundConnection = {
   /** Where that node is reached by others; null where it is not. */
   readonly peerUrl: string | null;
 };
+
+/** A node besides the one that asks. */
+export type OtherNode = {
+  readonly node: string;
+  /** Where agents reach that very node; null where only a balancer leads there. */
+  readonly publicUrl: string | null;
+};
+
+/** Of other nodes that is how many are told. An agent has links to fewer. */
+export const NODES_TOLD_MAX = 16;
 
 export type RecalledHome = {
   /** As its newest tunnel said it. */
@@ -167,6 +178,8 @@ export type RegistryOutcome =
       readonly type: "leases_renewed";
       readonly rows: readonly ConnectionRow[];
       readonly next: string | null;
+      /** In the order of their names; left out of all slices but the first. */
+      readonly others?: readonly OtherNode[];
     }
   | { readonly type: "node_deleted" }
   | { readonly type: "swept" }

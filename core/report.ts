@@ -60,6 +60,8 @@ export type AgentReport =
       readonly clientId: string;
       readonly protocol: "moosicbox" | "native";
       readonly resumed: boolean;
+      /** Which of several nodes it is; null where there is one, or the server does not say. */
+      readonly node: string | null;
     }
   /** The server told where the home is found, which is new; null where it does not tell. */
   | { readonly type: "reachable"; readonly ways: Ways | null }

@@ -73,6 +73,7 @@ export function startAgent(
       invite: config.clientToken === null ? config.invite : null,
       hostname: config.hostname,
       ...coreSettings(config),
+      links: config.links,
       instance: randomBytes(16).toString("hex"),
       seed: randomBytes(4).readUInt32LE(),
     }),

@@ -25,6 +25,7 @@ const AT_START = [
   "server",
   "clientId",
   "hostname",
+  "links",
   "clientToken",
   "accessToken",
   "invite",

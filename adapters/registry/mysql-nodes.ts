@@ -6,6 +6,8 @@ import {
   type FoundConnection,
   INSTANCE_LENGTH_MAX,
   LINKS_FOUND_MAX,
+  NODES_TOLD_MAX,
+  type OtherNode,
   type RegistryOperation,
   URL_LENGTH_MAX,
 } from "../../core/registry.ts";
@@ -56,6 +58,10 @@ export const nodeStatements = {
     ON DUPLICATE KEY UPDATE
       peer_url = NULLIF(_utf8mb4 :peerUrl, _utf8mb4 ''), public_url = NULLIF(_utf8mb4 :publicUrl, _utf8mb4 ''),
       lease_expires = ${LEASE_ENDS}`,
+  others: `
+    SELECT LEFT(node, 65) AS node, public_url AS publicUrl FROM culvert_nodes
+    WHERE node <> _utf8mb4 :node AND peer_url IS NOT NULL AND lease_expires > UTC_TIMESTAMP(6)
+    ORDER BY node LIMIT ${NODES_TOLD_MAX}`,
   /** `linked`: 1 for a link. */
   slice: `
     (SELECT ${CLIENT_ID}, ${TUNNEL}, 0 AS linked FROM connections
@@ -141,6 +147,10 @@ export function renewalValues(operation: Extract<RegistryOperation, { type: "ren
 }
 
 type Row = Readonly<Record<string, unknown>>;
+
+export function otherNode({ node, publicUrl }: Row): OtherNode {
+  return { node: String(node), publicUrl: publicUrl === null ? null : String(publicUrl) };
+}
 
 export function foundConnection({ node, tunnel, peerUrl }: Row): FoundConnection {
   return { node: String(node), tunnel: String(tunnel), peerUrl: peerUrl === null ? null : String(peerUrl) };

@@ -13,7 +13,7 @@ import { CREDENTIAL_SWEEPS, callOnCredentials } from "./mysql-credentials.ts";
 import { mysqlCodeOf, mysqlProblemOf } from "./mysql-fault.ts";
 import { homeStatements, recalledHome } from "./mysql-homes.ts";
 import { prepareSchema } from "./mysql-migrations.ts";
-import { foundConnection, linkStatements, nodeStatements, renewalValues } from "./mysql-nodes.ts";
+import { foundConnection, linkStatements, nodeStatements, otherNode, renewalValues } from "./mysql-nodes.ts";
 import { MysqlPool, type Reply, type Row, type Values } from "./mysql-pool.ts";
 import { checkTokens, statements, valuesOf } from "./mysql-statements.ts";
 import { isStorable, type Registry, VALUE_CHARACTERS_MAX } from "./port.ts";
@@ -195,6 +195,16 @@ function createRegistry(pool: MysqlPool, report: (report: MysqlReport) => void):
 
   function renew(operation: RenewLeases, answer: Answer): void {
     const values = renewalValues(operation);
+    if (operation.after !== null) return renewSlice(operation, values, answer);
+    renewSlice(operation, values, (renewed) => {
+      if (renewed.type !== "leases_renewed") return answer(renewed);
+      run(nodeStatements.others, values, answer, ({ rows }) =>
+        answer({ ...renewed, others: rows.map(otherNode) }),
+      );
+    });
+  }
+
+  function renewSlice(operation: RenewLeases, values: Values, answer: Answer): void {
     run(nodeStatements.keep, values, answer, () =>
       run(nodeStatements.slice, values, answer, ({ rows }) => {
         const last = rows.at(-1)?.clientId;

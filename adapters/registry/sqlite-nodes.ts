@@ -10,6 +10,8 @@ import type { DatabaseSync } from "node:sqlite";
 import {
   type FoundConnection,
   LINKS_FOUND_MAX,
+  NODES_TOLD_MAX,
+  type OtherNode,
   type RegistryOperation,
   type RegistryOutcome,
 } from "../../core/registry.ts";
@@ -56,6 +58,9 @@ export function sqliteNodes(database: DatabaseSync, links: ReturnType<typeof sql
       WHERE connections.client_id = ?1 AND culvert_links.lease_expires > datetime('now')
     ) AS place JOIN culvert_nodes ON culvert_nodes.node = place.node
     WHERE culvert_nodes.lease_expires > datetime('now') ORDER BY fence DESC LIMIT ?2`);
+  const others = database.prepare(`
+    SELECT node, public_url FROM culvert_nodes
+    WHERE node <> ?1 AND peer_url IS NOT NULL AND lease_expires > datetime('now') ORDER BY node LIMIT ?2`);
   const remove = database.prepare("DELETE FROM culvert_nodes WHERE node = ?1");
   const sweep = database.prepare("DELETE FROM culvert_nodes WHERE lease_expires <= datetime('now')");
   return {
@@ -71,7 +76,10 @@ export function sqliteNodes(database: DatabaseSync, links: ReturnType<typeof sql
         renew.run(node, from, last, leaseSeconds);
         links.renew(node, from, last, leaseSeconds);
       }
-      return { type: "leases_renewed", rows, next: rows.length < rowsMax ? null : last };
+      const renewed = { type: "leases_renewed", rows, next: rows.length < rowsMax ? null : last } as const;
+      return after === null
+        ? { ...renewed, others: others.all(node, NODES_TOLD_MAX).map(otherNode) }
+        : renewed;
     },
     find: (clientId: string): readonly FoundConnection[] =>
       find.all(clientId, LINKS_FOUND_MAX).map(({ node, tunnel, peer_url: peerUrl }) => ({
@@ -82,6 +90,10 @@ export function sqliteNodes(database: DatabaseSync, links: ReturnType<typeof sql
     remove: (node: string) => remove.run(node),
     sweep: () => sweep.run(),
   };
+}
+
+function otherNode({ node, public_url: publicUrl }: Record<string, unknown>): OtherNode {
+  return { node: String(node), publicUrl: publicUrl === null ? null : String(publicUrl) };
 }
 
 export const SQLITE_LINKS = `

@@ -22,7 +22,7 @@ import { always, clientId, ON_OFF, onOff, serverUrl, token } from "./schemas.ts"
 
 export type RunAgentConfig = Pick<
   AgentConfig,
-  "protocol" | "access" | "hostname" | "hostHeader" | "headers" | "docsUrl"
+  "protocol" | "access" | "hostname" | "links" | "hostHeader" | "headers" | "docsUrl"
 > &
   ConnectionConfig &
   LogConfig & {
@@ -53,6 +53,17 @@ const PROTOCOLS = ["auto", "native", "moosicbox"] as const;
 
 const protocol = z.enum(PROTOCOLS, "must be auto, native or moosicbox").default("auto");
 
+const LINKS_MAX = 8;
+
+/** One that dies is not missed, and each more costs its node a tunnel. */
+const LINKS_DEFAULT = 2;
+
+const links = z
+  .string()
+  .regex(new RegExp(`^[1-${LINKS_MAX}]$`), `must be a number from 1 to ${LINKS_MAX}`)
+  .transform(Number)
+  .default(LINKS_DEFAULT);
+
 export const agentSchema = z.object({
   config: z.string().nullable().default(null),
   server: serverUrl,
@@ -64,6 +75,7 @@ export const agentSchema = z.object({
   hostname,
   stateFile: z.string().nullable().default(null),
   protocol,
+  links,
   access,
   hostHeader,
   headers,
@@ -138,6 +150,12 @@ export const agentSettings: { readonly [Name in keyof typeof agentSchema.shape]:
     placeholder: "NAME",
     choices: PROTOCOLS,
     help: "auto, native or moosicbox (default auto)",
+  },
+  links: {
+    flag: "links",
+    variable: "CULVERT_LINKS",
+    placeholder: "COUNT",
+    help: `tunnels to so many nodes at once, 1 to ${LINKS_MAX}, where the server is several (default ${LINKS_DEFAULT})`,
   },
   access: {
     flag: "access",

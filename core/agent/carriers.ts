@@ -141,7 +141,7 @@ export function onFlushed(state: AgentState, tunnel: Tunnel, bytes: number, out:
 /** To be called once after each step: what was queued leaves, as far as the socket and the server's credit let it. */
 export function sendQueued(state: AgentState, out: Outbox<AgentEffect>): void {
   for (const { session } of state.olderLinks) pumpSession(state, session, out);
-  if (state.session !== null) pumpSession(state, state.session, out);
+  for (const { session } of state.links) if (session !== null) pumpSession(state, session, out);
 }
 
 /** The agent takes nothing new; a server that can be told so is told. */

@@ -8,6 +8,7 @@ import {
   type AgentState,
   type Carried,
   type Exchange,
+  type Link,
   type MoosicBoxCarried,
   type MoosicBoxTunnel,
   type NativeCarried,
@@ -17,38 +18,29 @@ import {
 
 /** Throws an `InvariantError` that names what is broken. */
 export function checkAgent(state: AgentState): void {
-  const { life, lifeTimer, timers, counters, session, exchanges, olderLinks } = state;
-  const tunnel = tunnelOf(state);
-  const waits = life.phase !== "connected" && life.phase !== "stopped";
-  assert(isArmed(lifeTimer) === waits, "the deadline of a phase is missing, or has no owner");
-  let owned = waits ? inHeap(state, lifeTimer) : 0;
-  let carried = session?.byStream.size ?? 0;
-  if (tunnel !== null) {
-    assert(isArmed(tunnel.heartbeat), "a tunnel has no heartbeat");
-    owned += inHeap(state, tunnel.heartbeat);
+  const { timers, counters, exchanges, links, olderLinks } = state;
+  let owned = 0;
+  let carried = 0;
+  for (const link of links) {
+    owned += checkLink(state, link);
+    carried += carriedOn(link);
   }
-  if (tunnel?.protocol === "moosicbox") {
-    checkMoosicBoxTunnel(state, tunnel);
-    carried += tunnel.byWireId.size;
-  }
-  if (session !== null) {
-    const attached = tunnel?.protocol === "native" && tunnel.session === session ? tunnel.socket : null;
-    owned += checkAgentSession(state, session, attached);
-  }
+  const [{ life }] = links;
+  const isLed = life.phase === "connected" || links.every((link) => link.life.phase !== "connected");
+  assert(isLed, "a link that is not connected leads one that is");
   for (const older of olderLinks) {
     assert(isArmed(older.heartbeat), "an older link has no heartbeat");
-    assert(older.session !== session && older !== tunnel, "a link is the newest and an older one");
+    const isOne = links.some((link) => link.session === older.session || tunnelOf(link) === older);
+    assert(!isOne, "a link is one of the agent's and an older one");
     owned += inHeap(state, older.heartbeat) + checkAgentSession(state, older.session, older.socket);
     carried += older.session.byStream.size;
   }
-  assert(
-    session === null || tunnel?.protocol !== "moosicbox",
-    "a session waits although the server has none",
-  );
-  assert(session !== null || tunnel?.protocol !== "native", "a native tunnel has no session");
   const isOver = life.phase === "closing" || life.phase === "stopped";
-  assert(session === null || life.phase !== "stopped", "a session outlives its agent");
   assert(olderLinks.length === 0 || !isOver, "a link outlives its agent");
+  assert(
+    links.length === 1 || (!isOver && life.phase !== "draining"),
+    "an agent that stops has several links",
+  );
   assert(exchanges.size <= state.config.limits.exchangesMax, "more exchanges live than are allowed");
   // Each exchange below finds its own record, so with as many there is no other.
   assert(exchanges.size === carried, "a carrier has a record of an exchange that is over");
@@ -66,6 +58,38 @@ export function checkAgent(state: AgentState): void {
     counters.exchangesStarted === ended + exchanges.size,
     "the counters do not add up to the live exchanges",
   );
+}
+
+/** Counts the timers of the link that must be armed, and those that may be, and are. */
+function checkLink(state: AgentState, link: Link): number {
+  const { life, lifeTimer, session } = link;
+  const tunnel = tunnelOf(link);
+  const waits = life.phase !== "connected" && life.phase !== "stopped";
+  assert(isArmed(lifeTimer) === waits, "the deadline of a phase is missing, or has no owner");
+  assert(
+    session === null || tunnel?.protocol !== "moosicbox",
+    "a session waits although the server has none",
+  );
+  assert(session !== null || tunnel?.protocol !== "native", "a native tunnel has no session");
+  assert(session === null || life.phase !== "stopped", "a session outlives its agent");
+  let owned = waits ? inHeap(state, lifeTimer) : 0;
+  if (tunnel !== null) {
+    assert(isArmed(tunnel.heartbeat), "a tunnel has no heartbeat");
+    owned += inHeap(state, tunnel.heartbeat);
+  }
+  if (tunnel?.protocol === "moosicbox") {
+    assert(link === state.links[0], "a link besides the first speaks a protocol of one tunnel");
+    checkMoosicBoxTunnel(state, tunnel);
+  }
+  if (session === null) return owned;
+  const attached = tunnel?.protocol === "native" && tunnel.session === session ? tunnel.socket : null;
+  return owned + checkAgentSession(state, session, attached);
+}
+
+function carriedOn(link: Link): number {
+  const tunnel = tunnelOf(link);
+  const whole = tunnel?.protocol === "moosicbox" ? tunnel.byWireId.size : 0;
+  return whole + (link.session?.byStream.size ?? 0);
 }
 
 function checkMoosicBoxTunnel({ config }: AgentState, { unsentBytes, congested }: MoosicBoxTunnel): void {
@@ -110,7 +134,7 @@ function checkCarried(state: AgentState, carried: Carried, headed: boolean): voi
 
 function checkMoosicBox(state: AgentState, carried: MoosicBoxCarried, headed: boolean): void {
   const { tunnel, wireId, paused, fillTimer, firstHeader, held, heldBytes, packetsSent } = carried;
-  assert(tunnel === tunnelOf(state), "an exchange outlives its tunnel");
+  assert(tunnel === tunnelOf(state.links[0]), "an exchange outlives its tunnel");
   assert(tunnel.byWireId.get(wireId) === carried, "an exchange is not found by its wire id");
   assert(paused === (headed && tunnel.congested), "an origin is paused for nothing, or not paused");
   let bytes = 0;
@@ -124,7 +148,9 @@ function checkMoosicBox(state: AgentState, carried: MoosicBoxCarried, headed: bo
 
 function checkNative(state: AgentState, carried: NativeCarried, headed: boolean): void {
   const { session, stream } = carried;
-  const isLive = session === state.session || state.olderLinks.some((link) => link.session === session);
+  const isLive =
+    state.links.some((link) => link.session === session) ||
+    state.olderLinks.some((link) => link.session === session);
   assert(isLive, "an exchange outlives its session");
   assert(session.byStream.get(stream.id) === carried, "an exchange is not found by its stream");
   assert(session.wire.streams.get(stream.id) === stream, "an origin works for a stream that is gone");

@@ -48,6 +48,8 @@ export type AgentConfig = {
   readonly docsUrl: string | null;
   /** Whether the agent ends where trying again cannot help, unless it was connected once: then its settings were right. */
   readonly exitOnError: boolean;
+  /** Links to so many nodes are kept where there are several; from 1. */
+  readonly links: number;
   readonly limits: AgentLimits;
   /** Says in handshakes which process this is: 32 lower-case hex digits, random and new with each start. */
   readonly instance: string;

@@ -11,10 +11,10 @@ import type { AgentConfig } from "./config.ts";
 
 /** Whose deadline a timer is. */
 export type TimerOwner =
-  | { readonly kind: "life" }
+  | { readonly kind: "life"; readonly link: number }
   | { readonly kind: "heartbeat"; readonly socket: SocketId }
-  /** A session whose socket is gone is given up. */
-  | { readonly kind: "grace" }
+  /** The session of a link whose socket is gone is given up. */
+  | { readonly kind: "grace"; readonly link: number }
   /** A session has something to send although nothing happens. */
   | { readonly kind: "pump" }
   | { readonly kind: "origin"; readonly exchange: ExchangeId }
@@ -53,6 +53,24 @@ export type Life =
   /** The closing handshake is under way; the agent stops with that failure. */
   | { readonly phase: "closing"; readonly socket: SocketId; readonly failure: string | null }
   | { readonly phase: "stopped" };
+
+/** The agent's life with one server after the other, one at a time. */
+export type Link = {
+  readonly number: number;
+  life: Life;
+  /** Deadline of the life's phase; disarmed while connected and when stopped. */
+  readonly lifeTimer: Timer<TimerOwner>;
+  /** Of the native protocol: attached to the tunnel, or waiting for the next one; null where there is none. */
+  session: AgentSession | null;
+  /** Attempts in a row that led to no lasting tunnel. */
+  failures: number;
+  /** Until then a server is expected soon in place of one that leaves. */
+  movesUntilMs: number;
+  /** Which node its tunnel is to, or was; null where the server is the only one, or does not say. */
+  node: string | null;
+  /** Attempts in a row that led to nodes which other links are at. */
+  meetings: number;
+};
 
 /** The open socket that exchanges come through. */
 export type Tunnel = MoosicBoxTunnel | NativeTunnel;
@@ -225,17 +243,14 @@ export type AgentState = {
   config: AgentConfig;
   nowMs: number;
   readonly timers: Timers<TimerOwner>;
-  life: Life;
-  /** Of the newest link of the native protocol: attached to the tunnel, or waiting for the next one; null where there is none. */
-  session: AgentSession | null;
+  /** The first leads: it is connected if any is. `life/links.ts` has the rules. */
+  links: [Link, ...Link[]];
   /** Those whose servers leave, each with a session of its own, the oldest first. `life/older-links.ts` has the rules. */
   readonly olderLinks: NativeTunnel[];
-  /** Until then a server is expected soon in place of one that leaves. */
-  movesUntilMs: number;
+  /** The names of the nodes that there are besides the one that last told it. */
+  nodes: readonly string[];
   /** All that run, whatever carries them: those of the sessions, and of the MoosicBox tunnel. */
   readonly exchanges: IdTable<ExchangeId, Exchange>;
-  /** Deadline of the life's phase; disarmed while connected and when stopped. */
-  readonly lifeTimer: Timer<TimerOwner>;
   clientToken: string | null;
   /** The client token that the server refused, while there is no other. */
   refusedToken: string | null;
@@ -243,13 +258,12 @@ export type AgentState = {
   showsSignature: boolean;
   /** Kept over reconnects; null when none was fetched, or the last one was refused. */
   signatureToken: string | null;
-  /** Attempts in a row that led to no lasting tunnel. */
-  failures: number;
   /** Where the server last said that the home is found; null where it did not tell, undefined before it could. */
   ways: Ways | null | undefined;
   /** How often each cause, as it is told, kept the agent from its tunnel since it last had one. Bounded. */
   readonly troubles: Map<string, number>;
   /** Handles are counted from 1 and never used twice. */
+  linksMade: number;
   callsMade: number;
   socketsMade: number;
   exchangesMade: number;
@@ -266,19 +280,17 @@ export function createState(config: AgentConfig): AgentState {
     config,
     nowMs: 0,
     timers: createTimers(),
-    life: { phase: "waiting" },
-    session: null,
+    links: [createLink(1)],
     olderLinks: [],
-    movesUntilMs: Number.NEGATIVE_INFINITY,
+    nodes: [],
     exchanges: new IdTable(),
-    lifeTimer: createTimer({ kind: "life" }),
     clientToken: config.clientToken,
     refusedToken: null,
     showsSignature: false,
     signatureToken: null,
-    failures: 0,
     ways: undefined,
     troubles: new Map(),
+    linksMade: 1,
     callsMade: 0,
     socketsMade: 0,
     exchangesMade: 0,
@@ -300,12 +312,24 @@ export function createState(config: AgentConfig): AgentState {
       protocolErrors: 0,
     },
   };
-  arm(state.timers, state.lifeTimer, 0);
+  arm(state.timers, state.links[0].lifeTimer, 0);
   return state;
 }
 
-/** The newest tunnel, while there is one that may be sent on. */
-export function tunnelOf(state: AgentState): Tunnel | null {
-  const { life } = state;
+export function createLink(number: number): Link {
+  return {
+    number,
+    life: { phase: "waiting" },
+    lifeTimer: createTimer({ kind: "life", link: number }),
+    session: null,
+    failures: 0,
+    movesUntilMs: Number.NEGATIVE_INFINITY,
+    node: null,
+    meetings: 0,
+  };
+}
+
+/** The link's tunnel, while there is one that may be sent on. */
+export function tunnelOf({ life }: Link): Tunnel | null {
   return life.phase === "connected" || life.phase === "draining" ? life.tunnel : null;
 }

@@ -10,6 +10,7 @@ import type { RegistryOutcome } from "../registry.ts";
 import { onRowClaimed, onSocketChecked } from "./life/open.ts";
 import { onConnectionFound } from "./life/peers.ts";
 import { onTokensChecked } from "./life/revoke.ts";
+import { noteOthers } from "./native/welcome.ts";
 import { onNameKnown } from "./owner/certificates.ts";
 import { keepsRows, onLeasesRenewed } from "./owner/leases.ts";
 import { type CallResult, onCallTimer, onRegistryAnswer } from "./registry/calls.ts";
@@ -70,6 +71,9 @@ function onResult(
     case "claim_row":
       return onRowClaimed(state, socketOf(state, purpose.socket), result, out);
     case "renew_leases":
+      if (result.type === "leases_renewed" && result.others !== undefined) {
+        noteOthers(state, result.others, out);
+      }
       return onLeasesRenewed(state, result, out);
     case "check_tokens":
       return onTokensChecked(state, purpose.tokens, result, out);

@@ -30,6 +30,7 @@ export const FRAME = {
   ping: 8,
   pong: 9,
   moved: 10,
+  nodes: 11,
 } as const;
 
 /** Flags of a piece; no other frame has any. */
@@ -43,6 +44,8 @@ export type Hello = {
   readonly ticket: string | null;
   /** The name by which the home is to be found, one of those that the server's operator gave it; null for any. */
   readonly host: string | null;
+  /** Whether the agent keeps links to several nodes, and so wants to be told of others; missing where it does not. */
+  readonly links?: true;
 };
 
 /** The server's first frame. */
@@ -56,6 +59,8 @@ export type Welcome = {
   readonly idleMs: number | null;
   /** Whether the server takes a moved frame; missing where it does not. */
   readonly moves?: true;
+  /** Which of several nodes this is; missing where it is the only one, or its name cannot stand in a header field. */
+  readonly node?: string;
 };
 
 /** What kind of frame the bytes begin like, one of `FRAME` or a number that is none of them; 0 where they are too short. */
@@ -65,8 +70,13 @@ export function frameKind(bytes: Uint8Array): number {
 
 export function encodeHello(hello: Hello): Uint8Array {
   assert(isWindow(hello.windowBytes), "a window is not a whole number from 1");
-  const { windowBytes, ticket, host } = hello;
-  return jsonFrame(FRAME.hello, { window: windowBytes, ticket, ...(host === null ? {} : { host }) });
+  const { windowBytes, ticket, host, links } = hello;
+  return jsonFrame(FRAME.hello, {
+    window: windowBytes,
+    ticket,
+    ...(host === null ? {} : { host }),
+    ...(links === true ? { links } : {}),
+  });
 }
 
 /** Null for anything but a well-formed hello. */
@@ -78,8 +88,10 @@ export function decodeHello(bytes: Uint8Array): Hello | null {
   const host = json.host ?? null;
   if (!isWindow(windowBytes) || (ticket !== null && !isTicket(ticket))) return null;
   if (host !== null && !isHost(host)) return null;
-  return { windowBytes, ticket, host };
+  return { windowBytes, ticket, host, ...(json.links === true ? LINKS : {}) };
 }
+
+const LINKS = { links: true } as const;
 
 export function encodeWelcome(welcome: Welcome): Uint8Array {
   assert(isTicket(welcome.ticket), "a ticket is not 32 hex digits");
@@ -92,6 +104,7 @@ export function encodeWelcome(welcome: Welcome): Uint8Array {
     ...(welcome.ways === undefined ? {} : { ways: welcome.ways }),
     idleMs: welcome.idleMs,
     ...(welcome.moves === true ? { moves: true } : {}),
+    ...(welcome.node === undefined ? {} : { node: welcome.node }),
   });
 }
 
@@ -103,15 +116,33 @@ export function decodeWelcome(bytes: Uint8Array): Welcome | null {
   const resumed = json.resumed;
   const graceMs = json.graceMs;
   const idleMs = json.idleMs ?? null;
-  const moves = json.moves === true ? MOVES : {};
+  const told = { ...(json.moves === true ? MOVES : {}), ...(isNode(json.node) ? { node: json.node } : {}) };
   if (!isTicket(ticket) || typeof resumed !== "boolean" || !isDuration(graceMs) || !isIdle(idleMs))
     return null;
-  if (json.ways === undefined) return { ticket, resumed, graceMs, idleMs, ...moves };
+  if (json.ways === undefined) return { ticket, resumed, graceMs, idleMs, ...told };
   const ways = decodeWays(json.ways);
-  return ways === null ? null : { ticket, resumed, graceMs, idleMs, ...moves, ways };
+  return ways === null ? null : { ticket, resumed, graceMs, idleMs, ...told, ways };
 }
 
 const MOVES = { moves: true } as const;
+
+/** The names of other nodes. */
+export function encodeNodes(nodes: readonly string[]): Uint8Array {
+  return jsonFrame(FRAME.nodes, { nodes });
+}
+
+/** Null for anything but a well-formed nodes frame. A name of which nothing could be made is left out. */
+export function decodeNodes(bytes: Uint8Array): readonly string[] | null {
+  const nodes = decodeJsonFrame(FRAME.nodes, bytes)?.nodes;
+  return Array.isArray(nodes) ? nodes.filter(isNode) : null;
+}
+
+/** Whether it can be said to be the name of a node, and stand in a list in a header field. */
+export function isNode(value: unknown): value is string {
+  return typeof value === "string" && NODE.test(value);
+}
+
+const NODE = /^[0-9A-Za-z._:@-]{1,64}$/;
 
 /** Writes the header at the beginning of `bytes`. Numbers count modulo 2^32. */
 export function writeFrameHeader(

@@ -103,6 +103,7 @@ export class AgentProcess {
       invite: null,
       hostname: askedNameOf(settings.spec),
       ...this.#read,
+      links: 1,
       instance: Buffer.from(world.random(`instance:${name}:${world.nowUs}`).bytes(16)).toString("hex"),
       seed: world.random(`jitter:${name}`).next(),
     });
@@ -132,9 +133,9 @@ export class AgentProcess {
   }
 
   get sessionHolds(): SessionHold {
-    const { session, olderLinks } = this.#state;
-    const newest = session === null ? NOTHING_HELD : added(NOTHING_HELD, session.wire);
-    return olderLinks.reduce((hold, older) => added(hold, older.session.wire), newest);
+    const { links, olderLinks } = this.#state;
+    const sessions = [...links, ...olderLinks].flatMap(({ session }) => session ?? []);
+    return sessions.reduce((hold, { wire }) => added(hold, wire), NOTHING_HELD);
   }
 
   /** Reads the settings anew. */

@@ -10,7 +10,6 @@ import {
   type RegistryFault,
   type RegistryOperation,
   type RegistryOutcome,
-  URL_LENGTH_MAX,
 } from "../../core/registry.ts";
 import type { ConnectionEntry, RegistryChange } from "../record/registry-row.ts";
 import type { Random } from "../tools/random.ts";
@@ -264,9 +263,8 @@ export class FakeRegistry {
     operation: Extract<RegistryOperation, { type: "renew_leases" }>,
     interference: Interference | null,
   ): RegistryOutcome {
-    const { node, peerUrl, publicUrl, leaseMs, after, rowsMax } = operation;
-    const fits = [peerUrl, publicUrl].every((url) => url === null || url.length <= URL_LENGTH_MAX);
-    if (!isStorable(node) || !fits) return { type: "failed", fault: "refused" };
+    const { node, leaseMs, after, rowsMax } = operation;
+    if (!isStorable(node) || !this.nodes.takes(operation)) return { type: "failed", fault: "refused" };
     const losesWrite = interference?.losesWrite === true;
     if (!losesWrite) this.nodes.keep(operation);
     const isOurs = (row: ConnectionEntry | null) => row?.node === node && this.#lives(row);
@@ -294,7 +292,8 @@ export class FakeRegistry {
       this.#write(clientId, { ...owner, leaseEndsUs }, operation.type, interference);
       if (!losesWrite) this.homes.see(clientId);
     }
-    return { type: "leases_renewed", rows: slice, next: slice.length < rowsMax ? null : last };
+    const next = slice.length < rowsMax ? null : last;
+    return { type: "leases_renewed", rows: slice, next, ...this.nodes.told(operation) };
   }
 
   #sweep(interference: Interference | null): void {

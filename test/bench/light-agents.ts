@@ -119,6 +119,7 @@ function startLightAgent(
       headers: [],
       docsUrl: null,
       exitOnError: false,
+      links: 1,
       limits: agentLimits,
       instance: agents.toString(16).padStart(32, "0"),
       seed: agents,

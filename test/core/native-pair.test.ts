@@ -8,7 +8,7 @@ import type { Visit } from "../helpers/test-visit.ts";
 function nativePair(config: ConstructorParameters<typeof Pair>[1] = {}): Pair {
   const pair = new Pair(undefined, { protocol: "auto", ...config });
   expect(pair.agent.isConnected).toBe(true);
-  expect(pair.agent.state.session).not.toBeNull();
+  expect(pair.agent.state.links[0].session).not.toBeNull();
   return pair;
 }
 
@@ -20,7 +20,8 @@ function rest(pair: Pair): void {
 /** Nothing of an exchange is left at either end, while the tunnel lives on. */
 function expectIdle(pair: Pair): void {
   rest(pair);
-  const { session, exchanges } = pair.agent.state;
+  const { links, exchanges } = pair.agent.state;
+  const [{ session }] = links;
   expect([...(session?.wire.streams.keys() ?? [])], "the agent has streams left").toEqual([]);
   expect(exchanges.size).toBe(0);
   expect(pair.agent.origin.running.size, "an origin request is left").toBe(0);
@@ -290,7 +291,7 @@ describe("the end of a native tunnel", () => {
     newer.origin.answer = () => ({ body: bytesOf(4) });
     pair.run();
     expect(lost.code).toBe("agent_lost");
-    expect(pair.agent.state.session).toBeNull();
+    expect(pair.agent.state.links[0].session).toBeNull();
     expect(pair.agent.origin.running.size).toBe(0);
     const visit = pair.server.visit();
     pair.run();

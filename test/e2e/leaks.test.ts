@@ -201,9 +201,11 @@ async function settled(tunnel: Tunnel) {
 function sizes(): Record<string, number> {
   const server = machines.servers.at(-1);
   const agent = machines.agents.at(-1);
-  if (server === undefined || agent?.life.phase !== "connected") throw new Error("no machine runs");
-  const { session } = agent;
-  const own = ownSizes(agent.life.tunnel);
+  const link = agent?.links[0];
+  if (server === undefined || agent === undefined || link?.life.phase !== "connected")
+    throw new Error("no machine runs");
+  const { session } = link;
+  const own = ownSizes(link.life.tunnel);
   return {
     ...own,
     exchanges: server.exchanges.size + agent.exchanges.size,

@@ -28,6 +28,7 @@ import {
   type Stream,
 } from "../../core/session/state.ts";
 import {
+  decodeNodes,
   decodeWelcome,
   encodeHello,
   FRAME,
@@ -55,6 +56,8 @@ export type NativeAgentOptions = {
   readonly clientId?: string;
   readonly access?: string;
   readonly windowBytes?: number;
+  /** Which process it is, and that it keeps links to several nodes; left out by one that does not. */
+  readonly instance?: string;
 };
 
 export class NativeAgent {
@@ -71,8 +74,13 @@ export class NativeAgent {
   ticket: string | null = null;
   welcome: Welcome | null = null;
   socket: TestSocket | null = null;
+  /** What it was told of other nodes, each time. */
+  readonly nodesTold: (readonly string[] | null)[] = [];
+  /** The nodes that it says it has links to. */
+  linked: readonly string[] = [];
   readonly #windowBytes: number;
   readonly #access: HeaderList;
+  readonly #instance: string | undefined;
   #inbox: Uint8Array[] = [];
   #running = false;
 
@@ -81,6 +89,7 @@ export class NativeAgent {
     this.clientId = options.clientId ?? "home";
     this.#windowBytes = options.windowBytes ?? agentLimits.windowBytes;
     this.#access = options.access === undefined ? [] : ["culvert-access", options.access];
+    this.#instance = options.instance;
   }
 
   /** The newest request. */
@@ -99,7 +108,9 @@ export class NativeAgent {
     server.grant("client_access", token, clientId);
     const target = `/ws?clientId=${encodeURIComponent(clientId)}&sender=true`;
     const shown = ["authorization", `Bearer ${token}`];
-    const headers = [...shown, "sec-websocket-protocol", protocols, ...this.#access];
+    const instance = this.#instance === undefined ? [] : ["culvert-instance", this.#instance];
+    const linked = this.linked.length === 0 ? [] : ["culvert-linked", this.linked.join(", ")];
+    const headers = [...shown, "sec-websocket-protocol", protocols, ...this.#access, ...instance, ...linked];
     this.#inbox = [];
     this.deaf = false;
     this.mute = false;
@@ -108,7 +119,8 @@ export class NativeAgent {
   }
 
   hello(ticket = this.ticket): void {
-    this.socket?.sendBytes(encodeHello({ windowBytes: this.#windowBytes, ticket, host: null }));
+    const links = this.#instance === undefined ? {} : ({ links: true } as const);
+    this.socket?.sendBytes(encodeHello({ windowBytes: this.#windowBytes, ticket, host: null, ...links }));
     this.run();
   }
 
@@ -218,6 +230,10 @@ export class NativeAgent {
 
   #receive(bytes: Uint8Array): void {
     if (frameKind(bytes) === FRAME.welcome) return this.#onWelcome(decodeWelcome(bytes));
+    if (frameKind(bytes) === FRAME.nodes) {
+      this.nodesTold.push(decodeNodes(bytes));
+      return;
+    }
     const session = this.#attached();
     this.#onReceived(session, receiveFrame(session, bytes));
   }

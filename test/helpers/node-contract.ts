@@ -148,16 +148,36 @@ export function nodeContract(call: (operation: RegistryOperation) => Promise<Reg
       }
     });
 
+    test("tells in the first slice which other nodes live that take requests from others", async () => {
+      expect((await renew("node-a", { peerUrl: "http://10.0.0.1:8889" })).others).toEqual([]);
+      await renew("node-c", { peerUrl: "http://10.0.0.3:8889", publicUrl: "https://c.example" });
+      await renew("node-b", { peerUrl: "http://10.0.0.2:8889" });
+      await renew("alone");
+      const others = [
+        { node: "node-b", publicUrl: null },
+        { node: "node-c", publicUrl: "https://c.example" },
+      ];
+      expect((await renew("node-a")).others).toEqual(others);
+      expect((await renew("node-a", { after: "home" })).others).toBeUndefined();
+      await call({ type: "delete_node", node: "node-b" });
+      expect((await renew("node-a")).others).toEqual(others.slice(1));
+    });
+
+    test("tells of no node whose lease has lapsed", async () => {
+      await renew("node-b", { peerUrl: "http://10.0.0.2:8889", leaseMs: 0 });
+      expect((await renew("node-a")).others).toEqual([]);
+    });
+
     test("says with a slice that is not full that it was the last", async () => {
-      expect(await renew("node-a", { rowsMax: 1 })).toEqual({ type: "leases_renewed", rows: [], next: null });
+      expect(await renew("node-a", { rowsMax: 1 })).toMatchObject({ rows: [], next: null });
       await upsert("a", "t1", 10);
       await upsert("b", "t2", 10);
       const rows = [
         { clientId: "a", tunnel: "t1" },
         { clientId: "b", tunnel: "t2" },
       ];
-      expect(await renew("node-a", { rowsMax: 3 })).toEqual({ type: "leases_renewed", rows, next: null });
-      expect(await renew("node-a", { rowsMax: 2 })).toEqual({ type: "leases_renewed", rows, next: "b" });
+      expect(await renew("node-a", { rowsMax: 3 })).toMatchObject({ rows, next: null });
+      expect(await renew("node-a", { rowsMax: 2 })).toMatchObject({ rows, next: "b" });
       expect(await renew("node-a", { rowsMax: 2, after: "b" })).toMatchObject({ rows: [], next: null });
     });
 

@@ -58,6 +58,7 @@ export class TestAgent {
       docsUrl: null,
       headers: [],
       limits: agentLimits,
+      links: 1,
       instance: "0123456789abcdef0123456789abcdef",
       seed: 1,
     };
@@ -70,7 +71,7 @@ export class TestAgent {
   }
 
   get isConnected(): boolean {
-    return this.state.life.phase === "connected";
+    return this.state.links[0].life.phase === "connected";
   }
 
   /** When it has something to do by itself. */

@@ -121,7 +121,10 @@ export class TestRegistry {
         this.peerUrls.set(operation.node, operation.peerUrl);
         const rows = this.#rowsOf(operation).slice(0, operation.rowsMax);
         const next = rows.length < operation.rowsMax ? null : (rows.at(-1)?.clientId ?? null);
-        return { type: "leases_renewed", rows, next };
+        const others = [...this.peerUrls]
+          .filter(([node, peerUrl]) => node !== operation.node && peerUrl !== null)
+          .map(([node]) => ({ node, publicUrl: null }));
+        return { type: "leases_renewed", rows, next, ...(operation.after === null ? { others } : {}) };
       }
       case "delete_node":
         this.peerUrls.delete(operation.node);

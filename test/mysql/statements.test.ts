@@ -314,6 +314,7 @@ describe("rows that others made (D11)", () => {
       type: "leases_renewed",
       rows: [{ clientId: "good", tunnel: "t1" }],
       next: null,
+      others: [],
     });
     expect(reports).toHaveLength(2);
   });

@@ -114,7 +114,7 @@ function refusalOf(
   length: DeclaredLength,
 ): AgentProblem | null {
   const { method, target, headers, upgrade } = request;
-  if (state.life.phase === "draining") return "draining";
+  if (state.links[0].life.phase === "draining") return "draining";
   if (state.exchanges.size >= state.config.limits.exchangesMax) return "limit_exchanges";
   if (isFlooded(state)) return "limit_aborts";
   if (!isRequestLine(method, target) || !validHeaders(headers)) return "bad_request";

@@ -4,6 +4,7 @@ import type { ConnectFault } from "../../events.ts";
 import type { SocketId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import type { AgentState } from "../state.ts";
+import { linkOn } from "./links.ts";
 import { failToConnect } from "./retry.ts";
 import { troubleOf } from "./trouble.ts";
 
@@ -13,6 +14,6 @@ export function onSocketFailed(
   fault: ConnectFault,
   out: Outbox<AgentEffect>,
 ): void {
-  const { life } = state;
-  if (life.phase === "connecting" && life.socket === socket) failToConnect(state, troubleOf(fault), out);
+  const link = linkOn(state, socket);
+  if (link?.life.phase === "connecting") failToConnect(state, link, troubleOf(fault), out);
 }

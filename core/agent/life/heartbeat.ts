@@ -12,13 +12,12 @@ import type { AgentEffect } from "../../effects.ts";
 import type { SocketId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import { arm } from "../../timers.ts";
-import { type AgentState, tunnelOf } from "../state.ts";
+import type { AgentState } from "../state.ts";
 import { dropTunnel } from "./life.ts";
-import { olderLinkOn } from "./older-links.ts";
+import { tunnelOn } from "./links.ts";
 
 export function onHeartbeat(state: AgentState, socket: SocketId, out: Outbox<AgentEffect>): void {
-  const newest = tunnelOf(state);
-  const tunnel = newest?.socket === socket ? newest : olderLinkOn(state, socket);
+  const tunnel = tunnelOn(state, socket);
   assert(tunnel !== null, "a heartbeat outlived its tunnel");
   const { pingMs, silenceMs, stallMs } = state.config.limits;
   const { nowMs } = state;

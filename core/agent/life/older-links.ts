@@ -16,7 +16,7 @@ import { sendMoved } from "../../session/send.ts";
 import { arm, disarm } from "../../timers.ts";
 import { loseAll } from "../exchange/ends.ts";
 import { endSession } from "../native/session.ts";
-import type { AgentState, NativeTunnel } from "../state.ts";
+import type { AgentState, Link, NativeTunnel } from "../state.ts";
 import { loseRunning } from "./tunnel.ts";
 
 /** Servers that leave one after the other before the first is gone; beyond them the oldest is left. */
@@ -28,15 +28,20 @@ const MOVE_MS = 15_000;
 /** All agents of a server that has ended come to its successor within so long. */
 const SUCCESSOR_MS = 1_000;
 
-/** The server of the newest link leaves: the life is to begin anew. */
-export function stepAside(state: AgentState, tunnel: NativeTunnel, out: Outbox<AgentEffect>): void {
-  assert(state.session === tunnel.session, "an agent moves on from a link that is not its newest");
+/** The server of the link leaves: its life is to begin anew. */
+export function stepAside(
+  state: AgentState,
+  link: Link,
+  tunnel: NativeTunnel,
+  out: Outbox<AgentEffect>,
+): void {
+  assert(link.session === tunnel.session, "an agent moves on from a link that is older already");
   const oldest = state.olderLinks.length >= OLDER_LINKS_MAX ? state.olderLinks[0] : undefined;
   if (oldest !== undefined) closeOlderLink(state, oldest, "the agent has newer tunnels", out);
   state.olderLinks.push(tunnel);
-  state.session = null;
-  state.failures = 0;
-  state.movesUntilMs = state.nowMs + MOVE_MS;
+  link.session = null;
+  link.failures = 0;
+  link.movesUntilMs = state.nowMs + MOVE_MS;
 }
 
 /** There is a newer link. */
@@ -60,13 +65,14 @@ export function loseOlderLink(state: AgentState, link: NativeTunnel, out: Outbox
   disarm(state.timers, link.heartbeat);
   loseAll(state, (carried) => carried.protocol === "native" && carried.session === link.session, out);
   endSession(state, link.session);
-  if (state.movesUntilMs === Number.NEGATIVE_INFINITY) return;
-  state.failures = Math.min(state.failures, 1);
-  state.movesUntilMs = state.nowMs + MOVE_MS;
-  // It may have been looked for in vain for so long that the next try would be late.
-  const dueMs = state.nowMs + below(state.jitter, SUCCESSOR_MS);
-  if (state.life.phase === "waiting" && state.lifeTimer.atMs > dueMs) {
-    arm(state.timers, state.lifeTimer, dueMs);
+  for (const each of state.links) {
+    if (each.movesUntilMs === Number.NEGATIVE_INFINITY) continue;
+    each.failures = Math.min(each.failures, 1);
+    each.movesUntilMs = state.nowMs + MOVE_MS;
+    // It may have been looked for in vain for so long that the next try would be late.
+    const dueMs = state.nowMs + below(state.jitter, SUCCESSOR_MS);
+    if (each.life.phase === "waiting" && each.lifeTimer.atMs > dueMs)
+      arm(state.timers, each.lifeTimer, dueMs);
   }
 }
 
@@ -82,11 +88,12 @@ export function closeOlderLink(
 
 /** An agent that stops has no use for a newer link: the latest of the older ones is its newest again. */
 export function takeOlderLink(state: AgentState, out: Outbox<AgentEffect>): NativeTunnel | null {
-  const link = state.olderLinks.pop();
-  if (link === undefined) return null;
-  loseRunning(state, out);
-  state.session = link.session;
-  return link;
+  const older = state.olderLinks.pop();
+  if (older === undefined) return null;
+  const [link] = state.links;
+  loseRunning(state, link, out);
+  link.session = older.session;
+  return older;
 }
 
 export function closeOlderLinks(state: AgentState, reason: string, out: Outbox<AgentEffect>): void {

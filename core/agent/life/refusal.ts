@@ -49,6 +49,11 @@ export function waitAsked(body: string, retryAfter: string | undefined): number 
   return Number(retryAfter) * 1_000;
 }
 
+/** Whether the node has a tunnel of this agent already. */
+export function isMeeting(body: string): boolean {
+  return hasCode(body, "already_linked");
+}
+
 const SECONDS = /^\d{1,9}$/;
 
 function hasCode(body: string, code: FailureCode): boolean {

@@ -2,9 +2,10 @@
 import type { AgentEffect } from "../../effects.ts";
 import type { Outbox } from "../../outbox.ts";
 import { below } from "../../prng.ts";
-import { arm, disarm } from "../../timers.ts";
-import type { AgentState, Life } from "../state.ts";
+import type { AgentState, Link } from "../state.ts";
+import { dropOthers } from "./links.ts";
 import { closeOlderLinks } from "./older-links.ts";
+import { enter, jittered } from "./phase.ts";
 import { failureText, type Hint, levelOf, NO_HINT, type Trouble } from "./trouble.ts";
 import { loseRunning } from "./tunnel.ts";
 
@@ -30,6 +31,7 @@ const MOVE_LONGEST_MS = 500;
  */
 export function retry(
   state: AgentState,
+  link: Link,
   server: "answers" | "silent",
   cause: string,
   out: Outbox<AgentEffect>,
@@ -39,67 +41,64 @@ export function retry(
   // Who asks for more would have the home away for longer than a server that says nothing.
   const afterMs = Math.min(hint.afterMs, retryDownMs);
   const askedMs = afterMs === 0 ? 0 : afterMs + below(state.jitter, Math.floor(afterMs / 2) + 1);
-  if (state.nowMs < state.movesUntilMs) {
-    wait(state, Math.max(movingMs(state), askedMs), cause, out, { ...hint, isTold: true });
+  if (state.nowMs < link.movesUntilMs) {
+    wait(state, link, Math.max(movingMs(state, link), askedMs), cause, out, { ...hint, isTold: true });
     return;
   }
   const longestMs = server === "answers" ? retryMs : retryDownMs;
-  const doublings = Math.min(state.failures - 1, 30);
+  const doublings = Math.min(link.failures - 1, 30);
   const inMs =
-    state.failures === 0
+    link.failures === 0
       ? below(state.jitter, RETURN_MS + 1)
       : jittered(state, Math.min(longestMs, RETRY_FIRST_MS * 2 ** doublings));
-  wait(state, Math.max(inMs, askedMs), cause, out, hint);
+  wait(state, link, Math.max(inMs, askedMs), cause, out, hint);
 }
 
 /** Each wait is half as long again as the one before it. */
-function movingMs(state: AgentState): number {
-  return jittered(state, Math.min(MOVE_LONGEST_MS, MOVE_FIRST_MS * 1.5 ** Math.min(state.failures, 30)));
+function movingMs(state: AgentState, { failures }: Link): number {
+  return jittered(state, Math.min(MOVE_LONGEST_MS, MOVE_FIRST_MS * 1.5 ** Math.min(failures, 30)));
 }
 
 /** Tries again after what kept the agent from an answer, or ends where that cannot help and is not wanted. */
-export function failToConnect(state: AgentState, trouble: Trouble, out: Outbox<AgentEffect>): void {
+export function failToConnect(
+  state: AgentState,
+  link: Link,
+  trouble: Trouble,
+  out: Outbox<AgentEffect>,
+): void {
   const { cause, server, isLasting } = trouble;
   if (isLasting && state.config.exitOnError && state.counters.connects === 0)
     stop(state, failureText(trouble), out);
-  else retry(state, server, cause, out, trouble);
+  else retry(state, link, server, cause, out, trouble);
 }
 
 /** Another agent has the home: two that take it from each other serve nobody. */
-export function waitSuperseded(state: AgentState, out: Outbox<AgentEffect>): void {
+export function waitSuperseded(state: AgentState, link: Link, out: Outbox<AgentEffect>): void {
   const inMs = jittered(state, state.config.limits.retrySupersededMs);
-  wait(state, inMs, "another agent runs with this client id", out);
+  wait(state, link, inMs, "another agent runs with this client id", out);
 }
 
 function wait(
   state: AgentState,
+  link: Link,
   inMs: number,
   cause: string,
   out: Outbox<AgentEffect>,
   { next, detail, isTold }: Hint = NO_HINT,
 ): void {
-  state.failures++;
-  enter(state, { phase: "waiting" }, inMs);
-  const level = isTold ? "info" : levelOf(state, cause);
+  link.failures++;
+  enter(state, link, { phase: "waiting" }, inMs);
+  // What keeps a link from its server is no trouble while the home has another.
+  const level = isTold || link !== state.links[0] ? "info" : levelOf(state, cause);
   out.push({ type: "report", report: { type: "retrying", inMs, cause, next, detail, level } });
-}
-
-/** Between the half and the whole of it, so that agents that lost one server together do not come back together. */
-function jittered(state: AgentState, ms: number): number {
-  return Math.round(ms) - below(state.jitter, Math.floor(ms / 2) + 1);
 }
 
 /** The agent has come to its end; with a failure, a person has to do something about it. */
 export function stop(state: AgentState, failure: string | null, out: Outbox<AgentEffect>): void {
-  loseRunning(state, out);
+  const [link] = state.links;
+  dropOthers(state, link, "the agent is stopping", out);
+  loseRunning(state, link, out);
   closeOlderLinks(state, "the agent is stopping", out);
-  enter(state, { phase: "stopped" }, null);
+  enter(state, link, { phase: "stopped" }, null);
   out.push({ type: "stopped", failure });
-}
-
-/** Goes into a phase, which has so much time; null for any. */
-export function enter(state: AgentState, life: Life, deadlineMs: number | null): void {
-  state.life = life;
-  if (deadlineMs === null) disarm(state.timers, state.lifeTimer);
-  else arm(state.timers, state.lifeTimer, state.nowMs + deadlineMs);
 }

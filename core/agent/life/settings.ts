@@ -8,7 +8,7 @@ import { LIVE_AGENT_LIMITS } from "../../limits.ts";
 import type { Outbox } from "../../outbox.ts";
 import { changedNames, liveLimits } from "../../settings/changes.ts";
 import type { AgentSettings } from "../config.ts";
-import type { AgentState } from "../state.ts";
+import type { AgentState, Link } from "../state.ts";
 import { dropTunnel } from "./life.ts";
 import { retry } from "./retry.ts";
 
@@ -19,7 +19,8 @@ export function onSettingsChanged(
   settings: AgentSettings,
   out: Outbox<AgentEffect>,
 ): void {
-  const { config, life } = state;
+  const { config } = state;
+  const [{ life }] = state.links;
   const changed = changedNames(config, settings, LIVE);
   const waiting = changedNames(config, settings, ["protocol"]);
   const limits = liveLimits(config.limits, settings.limits, LIVE_AGENT_LIMITS);
@@ -49,17 +50,22 @@ export function onSettingsChanged(
   // What a signature opens cannot say who may visit: whether one is needed is found out anew.
   state.showsSignature = false;
   state.signatureToken = null;
+  for (const link of [...state.links]) tellAnew(state, link, out);
+}
+
+function tellAnew(state: AgentState, link: Link, out: Outbox<AgentEffect>): void {
+  const { life } = link;
   switch (life.phase) {
     case "connected":
-      if (isTold) dropTunnel(state, life.tunnel, CAUSE, out);
+      if (life.tunnel.protocol === "native") dropTunnel(state, life.tunnel, CAUSE, out);
       break;
     case "connecting":
     case "greeting":
       out.push({ type: "socket_terminate", socket: life.socket });
-      retry(state, "answers", CAUSE, out);
+      retry(state, link, "answers", CAUSE, out);
       break;
     case "signing":
-      retry(state, "answers", CAUSE, out);
+      retry(state, link, "answers", CAUSE, out);
       break;
     default:
       // No handshake has said anything yet, or none will any more.

@@ -5,14 +5,15 @@
 import type { AgentEffect } from "../../effects.ts";
 import type { SocketId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
+import { decodeNodes, FRAME, frameKind } from "../../wire/native.ts";
 import type { CarrierFact } from "../carrier.ts";
 import { onFlushed, receiveBytes, receiveText } from "../carriers.ts";
 import { onFact } from "../exchange/request.ts";
 import { onProtocolError } from "../protocol-error.ts";
-import { type AgentState, type Tunnel, tunnelOf } from "../state.ts";
-import { type Greeting, onGreetingBroken, onGreetingBytes } from "./greeting.ts";
+import type { AgentState, NativeTunnel, Tunnel } from "../state.ts";
+import { onGreetingBroken, onGreetingBytes } from "./greeting.ts";
 import { onServerLeaving, rejectTunnel } from "./life.ts";
-import { olderLinkOn } from "./older-links.ts";
+import { linkOn, noteNodes, tunnelOn } from "./links.ts";
 
 export function onSocketText(
   state: AgentState,
@@ -20,8 +21,9 @@ export function onSocketText(
   text: string,
   out: Outbox<AgentEffect>,
 ): void {
-  if (greetingOn(state, socket) !== null) {
-    onGreetingBroken(state, socket, "a text message from the server", out);
+  const link = linkOn(state, socket);
+  if (link?.life.phase === "greeting") {
+    onGreetingBroken(state, link, socket, "a text message from the server", out);
     return;
   }
   const tunnel = heardTunnel(state, socket);
@@ -34,13 +36,18 @@ export function onSocketBytes(
   bytes: Uint8Array,
   out: Outbox<AgentEffect>,
 ): void {
-  const greeting = greetingOn(state, socket);
-  if (greeting !== null) {
-    onGreetingBytes(state, greeting, bytes, out);
+  const link = linkOn(state, socket);
+  if (link?.life.phase === "greeting") {
+    onGreetingBytes(state, link, link.life, bytes, out);
     return;
   }
   const tunnel = heardTunnel(state, socket);
-  if (tunnel !== null) takeFact(state, tunnel, receiveBytes(state, tunnel, bytes, out), out);
+  if (tunnel === null) return;
+  if (tunnel.protocol === "native" && frameKind(bytes) === FRAME.nodes) {
+    onNodesTold(state, tunnel, bytes, out);
+    return;
+  }
+  takeFact(state, tunnel, receiveBytes(state, tunnel, bytes, out), out);
 }
 
 export function onSocketHeard(state: AgentState, socket: SocketId): void {
@@ -53,9 +60,9 @@ export function onSocketFlushed(
   bytes: number,
   out: Outbox<AgentEffect>,
 ): void {
-  const greeting = greetingOn(state, socket);
+  const life = linkOn(state, socket)?.life;
   const tunnel = tunnelOn(state, socket);
-  if (greeting !== null) greeting.helloUnsentBytes -= bytes;
+  if (life?.phase === "greeting") life.helloUnsentBytes -= bytes;
   else if (tunnel !== null) onFlushed(state, tunnel, bytes, out);
 }
 
@@ -68,18 +75,27 @@ function takeFact(state: AgentState, tunnel: Tunnel, fact: CarrierFact, out: Out
   } else onFact(state, tunnel, fact, out);
 }
 
-function greetingOn({ life }: AgentState, socket: SocketId): Greeting | null {
-  return life.phase === "greeting" && life.socket === socket ? life : null;
+/** Which other nodes there are. It is about the server, and no part of the session. */
+function onNodesTold(
+  state: AgentState,
+  tunnel: NativeTunnel,
+  bytes: Uint8Array,
+  out: Outbox<AgentEffect>,
+): void {
+  const nodes = decodeNodes(bytes);
+  if (nodes !== null) {
+    noteNodes(state, nodes);
+    return;
+  }
+  onProtocolError(state, NO_NODES, out);
+  rejectTunnel(state, tunnel, NO_NODES, out);
 }
+
+const NO_NODES = "a nodes frame has no list of nodes";
 
 /** The tunnel on that socket, which has just shown that its server lives. */
 function heardTunnel(state: AgentState, socket: SocketId): Tunnel | null {
   const tunnel = tunnelOn(state, socket);
   if (tunnel !== null) tunnel.heardMs = Math.max(tunnel.heardMs, state.nowMs);
   return tunnel;
-}
-
-function tunnelOn(state: AgentState, socket: SocketId): Tunnel | null {
-  const tunnel = tunnelOf(state);
-  return tunnel?.socket === socket ? tunnel : olderLinkOn(state, socket);
 }

@@ -6,9 +6,10 @@ import { validHeader } from "../../http/headers.ts";
 import type { CallId } from "../../ids.ts";
 import type { Outbox } from "../../outbox.ts";
 import { parseJson } from "../../wire/json.ts";
-import type { AgentState } from "../state.ts";
-import { begin, REGISTER_SETTINGS } from "./life.ts";
-import { isOwnRefusal, isVersionRefusal, refusalReason, waitAsked } from "./refusal.ts";
+import type { AgentState, Link } from "../state.ts";
+import { begin, REGISTER_SETTINGS } from "./begin.ts";
+import { beContent, linkOn, onMet } from "./links.ts";
+import { isMeeting, isOwnRefusal, isVersionRefusal, refusalReason, waitAsked } from "./refusal.ts";
 import { failToConnect, retry, stop } from "./retry.ts";
 import { answerTrouble, PLAIN, type Trouble, troubleOf } from "./trouble.ts";
 
@@ -18,20 +19,21 @@ export function onApiAnswered(
   out: Outbox<AgentEffect>,
 ): void {
   const { call, status, body } = answer;
-  const phase = phaseOfCall(state, call);
-  if (phase === null) return;
+  const link = linkOfCall(state, call);
+  if (link === null) return;
+  const { phase } = link.life;
   if (status === 401) {
     if (phase === "registering") onRegistrationRefused(state, out);
-    else onClientTokenRefused(state, out);
+    else onClientTokenRefused(state, link, out);
     return;
   }
   if (status === failureOf("already_registered").status && phase === "registering") {
-    onAlreadyRegistered(state, out);
+    onAlreadyRegistered(state, link, out);
     return;
   }
   const token = status === 200 ? readToken(body) : null;
   if (token === null) {
-    onApiRefused(state, answer, out);
+    onApiRefused(state, link, answer, out);
     return;
   }
   if (phase === "registering") {
@@ -43,7 +45,7 @@ export function onApiAnswered(
   } else {
     state.signatureToken = token;
   }
-  begin(state, out);
+  begin(state, link, out);
 }
 
 export function onApiFailed(
@@ -52,15 +54,16 @@ export function onApiFailed(
   fault: ConnectFault,
   out: Outbox<AgentEffect>,
 ): void {
-  if (phaseOfCall(state, call) !== null) failToConnect(state, troubleOf(fault), out);
+  const link = linkOfCall(state, call);
+  if (link !== null) failToConnect(state, link, troubleOf(fault), out);
 }
 
 /** Whoever answers a call for a token without one. */
-function onApiRefused(state: AgentState, answer: Answer, out: Outbox<AgentEffect>): void {
+function onApiRefused(state: AgentState, link: Link, answer: Answer, out: Outbox<AgentEffect>): void {
   const { status, body } = answer;
   const reason = refusalReason(state, body);
   const cause = `the server answered ${status}${reason === null ? "" : `: ${reason}`}`;
-  failToConnect(state, refusalTrouble(answer, reason, cause), out);
+  failToConnect(state, link, refusalTrouble(answer, reason, cause), out);
 }
 
 type Answer = Pick<
@@ -79,10 +82,19 @@ export function onSocketRefused(
   out: Outbox<AgentEffect>,
 ): void {
   const { socket, status, body } = answer;
-  const { life } = state;
-  if (life.phase !== "connecting" || life.socket !== socket) return;
+  const link = linkOn(state, socket);
+  if (link?.life.phase !== "connecting") return;
+  if (isMeeting(body)) {
+    onMet(state, link, out);
+    return;
+  }
   const reason = refusalReason(state, body);
   const cause = `the server refused the handshake with ${status}${reason === null ? "" : `: ${reason}`}`;
+  // A link that does not lead ends nothing: if its server is right, the one that leads will hear it too.
+  if (link !== state.links[0] && (status === 401 || isVersionRefusal(status, reason))) {
+    beContent(state, link, cause, out);
+    return;
+  }
   if (isVersionRefusal(status, reason)) {
     stop(state, cause, out);
     return;
@@ -92,12 +104,12 @@ export function onSocketRefused(
     const showedSignature = state.signatureToken !== null;
     state.signatureToken = null;
     if (!showedSignature && isOwnRefusal(body)) {
-      onClientTokenRefused(state, out);
+      onClientTokenRefused(state, link, out);
       return;
     }
     state.showsSignature = !showedSignature && mayShowSignature(state);
   }
-  failToConnect(state, refusalTrouble(answer, reason, cause), out);
+  failToConnect(state, link, refusalTrouble(answer, reason, cause), out);
 }
 
 /** Who opens the home to others would find it closed: a signature cannot say who may visit. */
@@ -115,17 +127,17 @@ function onRegistrationRefused(state: AgentState, out: Outbox<AgentEffect>): voi
 }
 
 /** The client token was revoked, or the server's database is another one. */
-function onClientTokenRefused(state: AgentState, out: Outbox<AgentEffect>): void {
+function onClientTokenRefused(state: AgentState, link: Link, out: Outbox<AgentEffect>): void {
   state.refusedToken = state.clientToken;
   state.clientToken = null;
   const cause = "the server refused the client token";
   const { accessToken, invite } = state.config;
-  if (accessToken !== null || invite !== null) retry(state, "answers", cause, out);
+  if (accessToken !== null || invite !== null) retry(state, link, "answers", cause, out);
   else stop(state, `${cause}: to register this agent anew, ${REGISTER_SETTINGS}`, out);
 }
 
 /** The operator's token does not register it again. Its own may have been refused by mistake, and is good for another try. */
-function onAlreadyRegistered(state: AgentState, out: Outbox<AgentEffect>): void {
+function onAlreadyRegistered(state: AgentState, link: Link, out: Outbox<AgentEffect>): void {
   const cause = `the client id is registered already: ${NEEDS_INVITE}`;
   if (state.refusedToken === null) {
     stop(state, cause, out);
@@ -133,16 +145,17 @@ function onAlreadyRegistered(state: AgentState, out: Outbox<AgentEffect>): void 
   }
   state.clientToken = state.refusedToken;
   state.refusedToken = null;
-  retry(state, "answers", cause, out);
+  retry(state, link, "answers", cause, out);
 }
 
 const NEEDS_INVITE = "start its agent with an invite, which the server's operator makes (culvert invite)";
 
-/** What the call is for; null where nobody waits for it any more. */
-function phaseOfCall(state: AgentState, call: CallId): "registering" | "signing" | null {
-  const { life } = state;
-  if (life.phase !== "registering" && life.phase !== "signing") return null;
-  return life.call === call ? life.phase : null;
+/** The link that waits for the call; null where nobody does any more. */
+function linkOfCall({ links }: AgentState, call: CallId): Link | null {
+  const isFor = ({ life }: Link) => {
+    return (life.phase === "registering" || life.phase === "signing") && life.call === call;
+  };
+  return links.find(isFor) ?? null;
 }
 
 /** The token of an API answer; null where there is none that a header could carry. */

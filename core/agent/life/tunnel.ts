@@ -7,7 +7,7 @@ import { createTimer, disarm } from "../../timers.ts";
 import { sendQueued } from "../carriers.ts";
 import { cutAll, loseAll } from "../exchange/ends.ts";
 import { detach, endSession } from "../native/session.ts";
-import type { AgentState, Tunnel, TunnelBase } from "../state.ts";
+import type { AgentState, Link, Tunnel, TunnelBase } from "../state.ts";
 
 /** Close code of RFC 6455 section 7.4.1. */
 export const PROTOCOL_ERROR = 1002;
@@ -36,7 +36,7 @@ export function hasLasted({ nowMs }: AgentState, { resumed, openedMs }: Tunnel):
 }
 
 /** Whether there is a session that the server may take up again after that end of its tunnel. */
-export function mayResume({ session }: AgentState, code: number): boolean {
+export function mayResume({ session }: Link, code: number): boolean {
   if (session === null || session.serverDrains) return false;
   return code !== PROTOCOL_ERROR && code !== failureOf("superseded").closeCode;
 }
@@ -51,19 +51,21 @@ export function giveUpRunning(state: AgentState, out: Outbox<AgentEffect>): void
 /** The tunnel is over; its session waits for the next one where that can take it up. */
 export function abandonTunnel(
   state: AgentState,
+  link: Link,
   tunnel: Tunnel,
   resumable: boolean,
   out: Outbox<AgentEffect>,
 ): void {
-  const { session } = state;
+  const { session } = link;
   disarm(state.timers, tunnel.heartbeat);
   if (session !== null && resumable) detach(state, session);
-  else loseRunning(state, out);
+  else loseRunning(state, link, out);
 }
 
-/** Gives up all that runs on the newest link, and its session with it. The origins are told, the server cannot be. */
-export function loseRunning(state: AgentState, out: Outbox<AgentEffect>): void {
-  const { session } = state;
+/** Gives up all that runs on the link, and its session with it. The origins are told, the server cannot be. */
+export function loseRunning(state: AgentState, link: Link, out: Outbox<AgentEffect>): void {
+  const { session } = link;
+  // No agent has another tunnel beside one that speaks MoosicBox's protocol.
   loseAll(state, (carried) => carried.protocol === "moosicbox" || carried.session === session, out);
   if (session !== null) endSession(state, session);
 }

@@ -19,18 +19,23 @@ import { isFull, sendDrain } from "../../session/send.ts";
 import { createSession } from "../../session/state.ts";
 import { arm, createTimer, disarm } from "../../timers.ts";
 import type { Welcome } from "../../wire/native.ts";
-import type { AgentSession, AgentState, NativeCarried, NativeTunnel } from "../state.ts";
+import type { AgentSession, AgentState, Link, NativeCarried, NativeTunnel } from "../state.ts";
 
 /** A server notices the loss later by all its patience with a silent socket, 10 s and a ping's time where nothing else was set. */
 export const NOTICED_LATER_MS = 15_000;
 
 /** The session of a welcome: the one that there was, which only a server has that has it still, else a new one. */
-export function welcomeSession(state: AgentState, welcome: Welcome, socket: SocketId): AgentSession {
+export function welcomeSession(
+  state: AgentState,
+  link: Link,
+  welcome: Welcome,
+  socket: SocketId,
+): AgentSession {
   assert(
-    welcome.resumed === (state.session !== null),
+    welcome.resumed === (link.session !== null),
     "a session ended while it was to be resumed, or goes on",
   );
-  const session = state.session ?? beginSession(state);
+  const session = link.session ?? beginSession(state, link);
   session.ticket = welcome.ticket;
   session.graceMs = welcome.graceMs;
   session.idleMs = welcome.idleMs;
@@ -56,7 +61,7 @@ export function endSession(state: AgentState, session: AgentSession): void {
   assert(session.byStream.size === 0, "a session ends under its exchanges");
   disarm(state.timers, session.graceTimer);
   disarm(state.timers, session.pumpTimer);
-  if (state.session === session) state.session = null;
+  for (const link of state.links) if (link.session === session) link.session = null;
 }
 
 /** The server is to begin nothing new. */
@@ -89,21 +94,21 @@ export function onFramesFlushed(tunnel: NativeTunnel, bytes: number): void {
   onSessionFlushed(wire, bytes - ofHello);
 }
 
-function beginSession(state: AgentState): AgentSession {
+function beginSession(state: AgentState, link: Link): AgentSession {
   const session: AgentSession = {
     wire: createSession("agent", state.config.limits),
     ticket: "",
     graceMs: 0,
     idleMs: null,
     byStream: new IdTable(),
-    graceTimer: createTimer({ kind: "grace" }),
+    graceTimer: createTimer({ kind: "grace", link: link.number }),
     pumpTimer: createTimer({ kind: "pump" }),
     serverDrains: false,
     takesMoved: false,
     isMoved: false,
     fed: null,
   };
-  state.session = session;
+  link.session = session;
   return session;
 }
 

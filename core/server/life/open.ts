@@ -9,7 +9,7 @@ import type { Outbox } from "../../outbox.ts";
 import { arm, disarm } from "../../timers.ts";
 import type { Hello } from "../../wire/native.ts";
 import { openVisitorSocket } from "../moosicbox/relay.ts";
-import { sendWelcome } from "../native/welcome.ts";
+import { sendWelcome, tellOthers } from "../native/welcome.ts";
 import { homeOf, liveTunnel, markAway, tunnelOf } from "../owner/homes.ts";
 import { claimRow, isNewer } from "../owner/rows.ts";
 import { attach, beginSession, detach, isTicketOf } from "../owner/sessions.ts";
@@ -46,6 +46,9 @@ export function onSocketChecked(
   }
   assert(socket.token !== null, "a socket was let in that showed nothing");
   trust(state, key, socket.token);
+  if (socket.kind === "tunnel" && isLinked(state, socket)) {
+    return refuseSocket(state, socket, "already_linked", undefined, out);
+  }
   const refusal = admitSocket(state, socket);
   if (refusal !== null) return refuseSocket(state, socket, refusal, undefined, out);
   if (socket.kind === "visitor") return acceptSocket(state, socket, out);
@@ -57,6 +60,12 @@ export function onSocketChecked(
 /** Whoever has seen a link with a signature would be the home. Only where no agent knows better is one good for that. */
 function isShutOut(socket: Socket, result: CallResult): boolean {
   return socket.kind === "tunnel" && result.type === "signature_used" && result.hasCulvertAgent;
+}
+
+/** An agent that looked for another node has come to this one again: what it has here is to go on. */
+function isLinked(state: ServerState, { clientId, instance, again }: Tunnel): boolean {
+  const live = again ? liveTunnel(state, clientId) : undefined;
+  return instance !== null && live?.instance === instance;
 }
 
 /** The row is written, or could not be. */
@@ -142,6 +151,7 @@ export function onHello(state: ServerState, tunnel: Tunnel, hello: Hello, out: O
   const { clientId, native } = tunnel;
   assert(native !== null, "a tunnel of another protocol says hello");
   disarm(state.timers, native.hello);
+  native.links = hello.links === true;
   const other = liveTunnel(state, clientId);
   if (other !== undefined && isNewer(other, tunnel)) return closeSocket(state, tunnel, "superseded", out);
   const hash = hello.ticket === null ? null : state.config.sha256(hello.ticket);
@@ -156,6 +166,7 @@ export function onHello(state: ServerState, tunnel: Tunnel, hello: Hello, out: O
   if (former !== undefined && !resumed && state.sessions.has(clientId)) giveUpSession(state, former, out);
   const session = resumed ? former : beginSession(state, tunnel, hello.windowBytes);
   sendWelcome(state, tunnel, session, hello, resumed ? hash : null, out);
+  tellOthers(state, tunnel, out);
   attach(state, session, tunnel, resumed);
   if (resumed) {
     const exchanges = session.exchanges.size;

@@ -23,6 +23,8 @@ export type SocketRoute =
       readonly access: Access;
       /** Which process of its agent it is of; null where the agent does not say. */
       readonly instance: string | null;
+      /** The names of nodes that this process has links to already. */
+      readonly linked: readonly string[];
       /** The subprotocols that are offered, the preferred one first. */
       readonly protocols: readonly string[];
     }
@@ -63,7 +65,8 @@ export function socketRouteOf(target: string, headers: HeaderList, config: Route
   const protocols = elementsOf(headers, "sec-websocket-protocol");
   if (signature === undefined) {
     const token = bearerToken(headers);
-    return { type: "tunnel", clientId, token, shownAs: "client_token", access, instance, protocols };
+    const linked = elementsOf(headers, "culvert-linked");
+    return { type: "tunnel", clientId, token, shownAs: "client_token", access, instance, linked, protocols };
   }
   // MoosicBox's agents can show it nowhere but in the query. It stands in links that are shared, so it opens no home to others.
   return {
@@ -73,6 +76,7 @@ export function socketRouteOf(target: string, headers: HeaderList, config: Route
     shownAs: "signature",
     access: TOKEN_ACCESS,
     instance: null,
+    linked: [],
     protocols,
   };
 }

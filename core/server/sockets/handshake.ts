@@ -130,7 +130,7 @@ function questionAt(
 function createTunnel(
   state: ServerState,
   event: UpgradeRequested,
-  { clientId, access, instance, protocols }: Extract<SocketRoute, { readonly type: "tunnel" }>,
+  { clientId, access, instance, linked, protocols }: Extract<SocketRoute, { readonly type: "tunnel" }>,
 ): Tunnel {
   const isNative = protocols.includes(NATIVE_PROTOCOL);
   const { socket: id } = event;
@@ -140,8 +140,9 @@ function createTunnel(
     fence: 0,
     access,
     instance,
+    again: linked.includes(state.config.node),
     native: isNative
-      ? { hello: createTimer({ kind: "hello", socket: id }), ticket: null, session: null }
+      ? { hello: createTimer({ kind: "hello", socket: id }), ticket: null, session: null, links: false }
       : null,
     claimed: false,
     rowRound: 0,

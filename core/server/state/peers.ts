@@ -87,6 +87,8 @@ export type Peers = {
   readonly lost: Map<string, number>;
   readonly seeks: Map<string, Seek>;
   readonly slots: PeerSlot[];
+  /** The names of other nodes that live, in order: as the registry told them last. */
+  others: readonly string[];
   /** By the number of the request. */
   readonly carried: IdTable<ExchangeId, PeerCarried>;
   /** Of requests, of all exchanges. */
@@ -100,6 +102,7 @@ export function createPeers(): Peers {
     lost: new Map(),
     seeks: new Map(),
     slots: [],
+    others: [],
     carried: new IdTable(),
     queuedBytes: 0,
     passes: { shown: new IdTable(), order: createQueue(), endedMs: 0 },

@@ -55,6 +55,8 @@ export type Tunnel = SocketBase & {
   readonly access: Access;
   /** Of its agent's processes: those of one live side by side at several nodes. Null where the agent does not say. */
   readonly instance: string | null;
+  /** Whether its agent says that it has a link to this node. */
+  readonly again: boolean;
   /** Of the native protocol's handshake; null where the tunnel speaks MoosicBox's. */
   readonly native: NativeTunnel | null;
   /** The registry's clock at authorization: of two tunnels of a client id the higher fence is the newer. */
@@ -82,6 +84,8 @@ export type NativeTunnel = {
   ticket: string | null;
   /** Null before the hello, and after the session has moved on or ended. */
   session: TunnelSession | null;
+  /** Whether the agent said in its hello that it keeps links to several nodes. */
+  links: boolean;
 };
 
 /** What a native agent's tunnels have in common: it survives the loss of one. */

@@ -1,11 +1,18 @@
 /** The rows of nodes in the fake registry. */
-import type { RegistryOperation } from "../../../core/registry.ts";
+import {
+  NODES_TOLD_MAX,
+  type OtherNode,
+  type RegistryOperation,
+  URL_LENGTH_MAX,
+} from "../../../core/registry.ts";
 
 export type NodeEntry = {
   readonly peerUrl: string | null;
   readonly publicUrl: string | null;
   readonly leaseEndsUs: number;
 };
+
+type Renewal = Extract<RegistryOperation, { type: "renew_leases" }>;
 
 export class NodeTable {
   readonly #nodes = new Map<string, NodeEntry>();
@@ -17,10 +24,14 @@ export class NodeTable {
     this.#nowUs = nowUs;
   }
 
-  keep(renewal: Extract<RegistryOperation, { type: "renew_leases" }>): void {
+  keep(renewal: Renewal): void {
     const { node, peerUrl, publicUrl, leaseMs } = renewal;
     if (!this.#nodes.has(node)) this.#previous.set(node, null);
     this.#nodes.set(node, { peerUrl, publicUrl, leaseEndsUs: this.#nowUs() + leaseMs * 1_000 });
+  }
+
+  takes({ peerUrl, publicUrl }: Renewal): boolean {
+    return [peerUrl, publicUrl].every((url) => url === null || url.length <= URL_LENGTH_MAX);
   }
 
   delete(node: string): void {
@@ -30,6 +41,19 @@ export class NodeTable {
 
   sweep(): void {
     for (const [node, { leaseEndsUs }] of this.#nodes) if (leaseEndsUs <= this.#nowUs()) this.delete(node);
+  }
+
+  /** In the first slice, those that live and take requests from that one. */
+  told(asked: Pick<Renewal, "node" | "after">): { readonly others?: readonly OtherNode[] } {
+    if (asked.after !== null) return {};
+    const others = [...this.#nodes]
+      .filter(([node, { peerUrl, leaseEndsUs }]) => {
+        return node !== asked.node && peerUrl !== null && leaseEndsUs > this.#nowUs();
+      })
+      .map(([node, { publicUrl }]) => ({ node, publicUrl }))
+      .sort((one, other) => (one.node < other.node ? -1 : 1))
+      .slice(0, NODES_TOLD_MAX);
+    return { others };
   }
 
   /** Null where its lease has lapsed, too. */

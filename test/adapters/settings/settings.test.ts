@@ -283,6 +283,7 @@ describe("the settings of agent", () => {
       headers: [],
       tlsSkipVerify: false,
       originName: null,
+      links: 2,
       keepAlive: true,
       logLevel: "info",
       logFormat: null,

@@ -32,6 +32,7 @@ export const config: AgentConfig = {
   docsUrl: null,
   headers: [],
   limits: agentLimits,
+  links: 1,
   instance: "0123456789abcdef0123456789abcdef",
   seed: 7,
 };
@@ -96,9 +97,9 @@ export class Harness {
 
   /** Answers whatever the agent asks for until it is connected; gives the socket. */
   connect(): SocketId {
-    for (let steps = 0; this.state.life.phase !== "connected"; steps++) {
+    for (let steps = 0; this.state.links[0].life.phase !== "connected"; steps++) {
       expect(steps, "the agent does not get connected").toBeLessThan(100);
-      const { life } = this.state;
+      const [{ life }] = this.state.links;
       switch (life.phase) {
         case "waiting":
           this.advance(agentDeadlineMs(this.state) - this.nowMs);
@@ -171,13 +172,19 @@ export class Harness {
     return this.step({ type: "socket_closed", socket: this.socket, code, reason: "" });
   }
 
-  get phase(): AgentState["life"]["phase"] {
-    return this.state.life.phase;
+  get phase(): AgentState["links"][0]["life"]["phase"] {
+    return this.state.links[0].life.phase;
+  }
+
+  /** The socket whose handshake is under way, of any link; null where there is none. */
+  get dialled(): SocketId | null {
+    for (const { life } of this.state.links) if (life.phase === "connecting") return life.socket;
+    return null;
   }
 
   /** The socket that the agent holds now. */
   get socket(): SocketId {
-    const { life } = this.state;
+    const [{ life }] = this.state.links;
     if (life.phase === "connected" || life.phase === "draining") return life.tunnel.socket;
     if (life.phase === "connecting" || life.phase === "greeting" || life.phase === "closing")
       return life.socket;
@@ -186,7 +193,7 @@ export class Harness {
 
   /** The API call that the agent waits for. */
   get call(): CallId {
-    const { life } = this.state;
+    const [{ life }] = this.state.links;
     if (life.phase === "registering" || life.phase === "signing") return life.call;
     return expect.fail(`there is no call while ${life.phase}`);
   }

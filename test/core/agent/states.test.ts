@@ -101,7 +101,8 @@ const texts = [
 
 /** Every event that an adapter could report next, about what lives, what is over and what never was. */
 function eventsIn(harness: Harness): AgentEvent[] {
-  const { life, socketsMade, callsMade, exchangesMade } = harness.state;
+  const { links, socketsMade, callsMade, exchangesMade } = harness.state;
+  const [{ life }] = links;
   const events: AgentEvent[] = [{ type: "tick" }, { type: "drain_requested" }];
   for (let socket = 0 as SocketId; socket <= socketsMade + 1; socket++) {
     const isCurrent = harness.sockets.has(socket) && life.phase !== "waiting";

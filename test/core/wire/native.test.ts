@@ -2,8 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   decodeHello,
+  decodeNodes,
   decodeWelcome,
   encodeHello,
+  encodeNodes,
   encodeWelcome,
   FRAME,
   frameKind,
@@ -214,3 +216,30 @@ function jsonFrame(kind: number, json: string): Uint8Array {
 function welcomeOf(json: string): Uint8Array {
   return new Uint8Array([FRAME.welcome, ...new Uint8Array(11), ...Buffer.from(json)]);
 }
+
+describe("what culvert.1 says of several nodes", () => {
+  const welcome = { ticket: TICKET, resumed: false, graceMs: 1, idleMs: null } as const;
+
+  it("comes back, and is left out where there is nothing to say", () => {
+    expect(decodeWelcome(encodeWelcome({ ...welcome, node: "host-1.a:b" }))?.node).toBe("host-1.a:b");
+    expect(decodeWelcome(encodeWelcome(welcome))).toEqual(welcome);
+    const hello = { windowBytes: 1, ticket: null, host: null } as const;
+    expect(decodeHello(encodeHello({ ...hello, links: true }))).toEqual({ ...hello, links: true });
+    expect(decodeHello(encodeHello(hello))).toEqual(hello);
+    expect(decodeNodes(encodeNodes(["a", "b"]))).toEqual(["a", "b"]);
+  });
+
+  it("is read as if it were not there where it could do harm in a header field", () => {
+    for (const node of ["", "a, b", "a\r\nb", "ä", "a".repeat(65)]) {
+      expect(decodeWelcome(encodeWelcome({ ...welcome, node }))).toEqual(welcome);
+      expect(decodeNodes(encodeNodes(["one", node]))).toEqual(["one"]);
+    }
+  });
+
+  it("is no list of nodes in any other form", () => {
+    const [head] = [encodeNodes([]).subarray(0, 12)];
+    for (const json of ['{"nodes":{}}', "{}", "[]", "", `{"nodes":["${"a".repeat(5_000)}"]}`]) {
+      expect(decodeNodes(new Uint8Array([...head, ...Buffer.from(json)]))).toBeNull();
+    }
+  });
+});

@@ -134,7 +134,7 @@ describe("an agent whose server leaves", () => {
       agent.step({ type: "socket_failed", socket: agent.socket, fault: { kind: "refused", detail: "" } });
     }
     const endedMs = agent.nowMs;
-    expect(agent.state.lifeTimer.atMs - endedMs).toBeGreaterThan(1_000);
+    expect(agent.state.links[0].lifeTimer.atMs - endedMs).toBeGreaterThan(1_000);
     older.cut(1001);
     agent.advanceToDeadline();
     expect(agent.phase).toBe("connecting");

@@ -44,13 +44,13 @@ function asking(step: "call" | "handshake", exitOnError = false): Harness {
 
 function fail(harness: Harness, kind: ConnectFaultKind) {
   const fault = { kind, detail: "connect ECONNREFUSED 192.0.2.1:443" };
-  return harness.state.life.phase === "connecting"
+  return harness.state.links[0].life.phase === "connecting"
     ? harness.step({ type: "socket_failed", socket: harness.socket, fault })
     : harness.step({ type: "api_failed", call: harness.call, fault });
 }
 
 function answer(harness: Harness, status: number, body: string) {
-  return harness.state.life.phase === "connecting"
+  return harness.state.links[0].life.phase === "connecting"
     ? harness.step({ type: "socket_refused", socket: harness.socket, status, body })
     : harness.answer(status, body);
 }

@@ -51,6 +51,8 @@ export class NativeServer {
   /** What its welcome tells of its own limit. */
   idleMs: number | null = null;
   hello: Hello | null = null;
+  /** What its welcome tells of itself, where it is one of several. */
+  node: string | undefined = undefined;
   tickets = 0;
   /** Drain frames that came. */
   drains = 0;
@@ -75,18 +77,19 @@ export class NativeServer {
   /** Up to the agent's hello. */
   greet(): void {
     const { agent } = this;
-    for (let steps = 0; agent.phase !== "connecting"; steps++) {
+    for (let steps = 0; agent.dialled === null; steps++) {
       expect(steps, "the agent does not connect").toBeLessThan(100);
-      if (agent.phase === "waiting") agent.advanceToDeadline();
-      else agent.answer(200, '{"token":"t"}');
+      if (agent.phase === "registering") agent.answer(200, '{"token":"t"}');
+      else agent.advanceToDeadline();
     }
-    this.#socket = agent.socket;
-    const effects = agent.step({ type: "socket_opened", socket: agent.socket, protocol: "culvert.1" });
+    const socket = agent.dialled;
+    this.#socket = socket;
+    const effects = agent.step({ type: "socket_opened", socket, protocol: "culvert.1" });
     this.#seen = agent.effects.length;
     const packet = only(effects, "socket_send_packet");
     this.hello = decodeHello(joined(packet));
     expect(this.hello, "the first frame is no hello").not.toBeNull();
-    agent.step({ type: "socket_flushed", socket: agent.socket, bytes: sizeOf(packet) });
+    agent.step({ type: "socket_flushed", socket, bytes: sizeOf(packet) });
     agent.unsentBytes = 0;
   }
 
@@ -100,6 +103,7 @@ export class NativeServer {
       ...(ways === undefined ? {} : { ways }),
       idleMs: this.idleMs,
       moves: true,
+      ...(this.node === undefined ? {} : { node: this.node }),
     });
     this.agent.step({ type: "socket_bytes", socket, bytes });
     attachSession(this.session, socket, resumed);
@@ -243,7 +247,8 @@ export class NativeServer {
   /** Nothing is left over in either session, once all acknowledgements are through. */
   expectIdle(): void {
     for (let rounds = 0; rounds < 4; rounds++) this.advance(2 * agentLimits.ackDelayMs);
-    const { session, exchanges } = this.agent.state;
+    const { links, exchanges } = this.agent.state;
+    const [{ session }] = links;
     expect(exchanges.size, "an exchange is left").toBe(0);
     expect(this.agent.origins.size, "an origin request is left").toBe(0);
     expect([...this.session.streams.keys()], "the server has streams left").toEqual([]);

@@ -329,7 +329,7 @@ describe("the loss of a native tunnel", () => {
     server.greet();
     const effects = server.agent.advance(agentLimits.helloMs);
     expect(all(effects, "origin_abort")).toHaveLength(1);
-    expect(server.agent.state.session).toBeNull();
+    expect(server.agent.state.links[0].session).toBeNull();
   });
 
   it.each([
@@ -339,7 +339,7 @@ describe("the loss of a native tunnel", () => {
     const server = connected();
     server.begin();
     expect(all(server.cut(code), "origin_abort")).toHaveLength(1);
-    expect(server.agent.state.session).toBeNull();
+    expect(server.agent.state.links[0].session).toBeNull();
   });
 
   it("after the server's drain ends the session at once", () => {
