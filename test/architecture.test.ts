@@ -60,7 +60,7 @@ const FLOORS: Readonly<Record<string, Floors>> = {
   sim: [
     ["main.ts"],
     ["run/"],
-    ["report/"],
+    ["report/", "mutants/"],
     ["drawing/"],
     ["faults/"],
     ["actors/"],
