@@ -103,7 +103,7 @@ export class AgentProcess {
       invite: null,
       hostname: askedNameOf(settings.spec),
       ...this.#read,
-      links: 1,
+      links: settings.spec.links ?? 1,
       instance: Buffer.from(world.random(`instance:${name}:${world.nowUs}`).bytes(16)).toString("hex"),
       seed: world.random(`jitter:${name}`).next(),
     });
@@ -216,8 +216,11 @@ export class AgentProcess {
       host: this.process,
       handler: {
         opened: (protocol) => dispatch({ type: "socket_opened", socket, protocol }),
-        refused: (status, body, retryAfter) =>
-          dispatch({ type: "socket_refused", socket, status, body, ...(retryAfter && { retryAfter }) }),
+        refused: (status, body, retryAfter) => {
+          if (body.includes("already_linked"))
+            this.#world.sometimes("a dial leads to a node that has a link");
+          dispatch({ type: "socket_refused", socket, status, body, ...(retryAfter && { retryAfter }) });
+        },
         text: (text) => dispatch({ type: "socket_text", socket, text }),
         bytes: (bytes) => dispatch({ type: "socket_bytes", socket, bytes }),
         heard: () => dispatch({ type: "socket_heard", socket }),

@@ -19,6 +19,12 @@ export type Dialler = {
   readonly node: () => Node;
 };
 
+/** A balancer, which leads each dial to one of the nodes by chance. */
+export function anyOf(world: World, name: string, nodes: readonly Node[]): () => Node {
+  const random = world.random(name);
+  return () => random.pick(nodes);
+}
+
 /** A WebSocket that its client opens: may be ordered about before it is there, reports `closed` once whatever happens. */
 export class ClientSocket {
   readonly #host: Host;
@@ -139,8 +145,9 @@ export function connect(
   const { latencyUs } = path.settings;
   agenda.after(latencyUs + path.up.extraUs, () =>
     path.up.arrive(() => {
-      const { name } = node();
-      const server = node().listener(keepsConnection);
+      const reached = node();
+      const { name } = reached;
+      const server = reached.listener(keepsConnection);
       world.trace?.arrived(world.nowUs, knock, name);
       if (path.refusals > 0 || server === null) {
         const refusal = { kind: "refused" };

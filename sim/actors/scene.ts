@@ -32,7 +32,7 @@ import type { World } from "../world/world.ts";
 import { type AgentProgram, CulvertAgent } from "./agent.ts";
 import { Browser } from "./browser/browser.ts";
 import { ClientConnection } from "./client-connection.ts";
-import type { Dialler } from "./dial.ts";
+import { anyOf, type Dialler } from "./dial.ts";
 import { Home } from "./home/home.ts";
 import { MoosicBoxAgent } from "./moosicbox-agent.ts";
 import { Node } from "./node.ts";
@@ -154,10 +154,11 @@ export class Scene {
     return this.#visitors.get(visit) ?? null;
   }
 
-  /** Runs a further agent with the client id of that home, on a network of its own; as `change` has it. */
+  /** Runs a further agent with the client id of that home, led to its node, on a network of its own; as `change` has it. */
   twinOf(index: number, name: string, change = (spec: HomeSpec) => spec): AgentProgram {
     const { spec: own, home } = this.site(index);
-    const spec = change(own);
+    const { links: _links, ...led } = own;
+    const spec = change(led);
     const path = new Path(this.world, name, spec.path);
     const dialler: Dialler = { world: this.world, path, node: () => this.node(this.site(index).node) };
     if (spec.agent === "moosicbox") {
@@ -229,7 +230,9 @@ export class Scene {
     const { world, scenario } = this;
     const home = new Home(world, spec, (target) => this.#visitIndex.find(target));
     const path = new Path(world, `home:${spec.clientId}`, spec.path);
-    const dialler: Dialler = { world, path, node: () => this.node(this.site(index).node) };
+    const own = () => this.node(this.site(index).node);
+    const any = anyOf(world, `balancer:${spec.clientId}`, this.nodes);
+    const dialler: Dialler = { world, path, node: spec.links === undefined ? own : any };
     if (spec.agent === "moosicbox") {
       const agent = new MoosicBoxAgent(world, dialler, home, {
         spec,

@@ -6,8 +6,10 @@ import type { AgentEffect } from "../../core/effects.ts";
 import type { AgentEvent } from "../../core/events.ts";
 import { seenPacket } from "../ledger/seen-packet.ts";
 import type { Property } from "../record/checker.ts";
+import type { HomeSpec } from "../scenario/scenario.ts";
 import { KIND } from "../wire/native.ts";
 import { ofEachProcess } from "./of-each-process.ts";
+import { homeOfLinks } from "./of-one-link.ts";
 
 /** What one agent's process has going. */
 type Going = {
@@ -48,13 +50,16 @@ export const agentOrders: Property = {
     );
     /** For so long what lost its tunnel may wait for the next one. */
     let awayMs = 0;
+    let homes: readonly HomeSpec[] = [];
     return {
       begun: ({ scenario, serverLimits, agentLimits }) => {
+        homes = scenario.homes;
         awayMs = serverLimits.graceMs + NOTICED_LATER_MS + agentLimits.helloMs + LATE_MS;
         for (const home of scenario.homes) packetBytesMax.set(home.clientId, home.packetBytes);
       },
       agentStep: (process, event, effects, count) => {
         const { name, nowMs } = process;
+        if (homeOfLinks(homes, name) !== null) return;
         const going = goingOf(process);
         going.asked = null;
         const aborted = hear(going, event);

@@ -42,6 +42,7 @@ import { lateResumed } from "./late-resumed.ts";
 import { leavingIsKnown } from "./leaving-is-known.ts";
 import { leftUnread } from "./left-unread.ts";
 import { linkNear } from "./link-near.ts";
+import { linksKept } from "./links-kept.ts";
 import { listens } from "./listens.ts";
 import { liveThings } from "./live-things.ts";
 import { lookedAt } from "./looked-at.ts";
@@ -143,6 +144,7 @@ export const properties: readonly Property[] = [
   heldBytes,
   nativeFlow,
   linkNear,
+  linksKept,
   creditCaused,
   endsGoOut,
   resetsAcknowledged,

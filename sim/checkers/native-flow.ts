@@ -5,15 +5,18 @@
  * twice in a session, and a peer that leaves out a number, or goes beyond its credit, is left at once. Windows do not grow
  * beyond their limit, an exchange begins beside idle ones as it would alone, and what may go does not wait.
  */
+
 import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
 import type { AgentEvent, ServerEvent } from "../../core/events.ts";
 import type { AgentLimits, ServerLimits } from "../../core/limits.ts";
 import type { SessionLimits } from "../../core/session/limits.ts";
 import { socketNamedIn } from "../ledger/socket.ts";
 import type { Property, Violate } from "../record/checker.ts";
+import type { HomeSpec } from "../scenario/scenario.ts";
 import { creditOf, KIND, type NativeFrame, readGreeting, readNativeFrame } from "../wire/native.ts";
 import { FlowSession, hearEntries, NOWHERE, sentReset, type Wrong, wrongEntries } from "./native-session.ts";
 import { Waits } from "./native-waits.ts";
+import { homeOfLinks } from "./of-one-link.ts";
 
 type Effects = readonly (ServerEffect | AgentEffect | undefined)[];
 type Packet = Extract<ServerEffect | AgentEffect, { readonly type: "socket_send_packet" }>;
@@ -31,8 +34,10 @@ export const nativeFlow: Property = {
       ends.set(name, end);
       return end;
     };
+    let homes: readonly HomeSpec[] = [];
     return {
-      begun: ({ serverLimits, agentLimits }) => {
+      begun: ({ scenario, serverLimits, agentLimits }) => {
+        homes = scenario.homes;
         limits = { server: serverEnd(serverLimits, agentLimits), agent: agentEnd(agentLimits) };
       },
       serverStep: ({ name, nowMs, ledger }, event, effects, count) => {
@@ -49,6 +54,8 @@ export const nativeFlow: Property = {
         end.wait(event, effects, count);
       },
       agentStep: ({ name, nowMs }, event, effects, count) => {
+        // Two servers number their exchanges alike, and what is said here of an agent is said of one session.
+        if (homeOfLinks(homes, name) !== null) return;
         if (event.type === "socket_opened" && event.protocol !== null)
           watch(agents, "agent", name)?.opens(event.socket);
         const end = agents.get(name);
@@ -278,6 +285,7 @@ class End {
     const session = this.#sessionOn(socket, clientId);
     if (session?.socket !== socket) return this.role === "agent" ? null : "sends frames before its welcome";
     session.unsentBytes += total;
+    if (frame.kind === KIND.nodes) return null;
     session.marks.sent(header, total);
     if (session.resumeDue) {
       if (frame.kind !== KIND.resume)

@@ -1,6 +1,6 @@
 /**
- * An agent shows a server no ticket but the one that it was given last, and none of a session that a link of its own still
- * carries: another server would learn what opens the door to it.
+ * An agent shows a server no ticket but one that it was given last, and none of a session that a link of its own still
+ * carries: another server would learn what opens the door to it. One with several links has a ticket for each of those that are lost.
  */
 import type { AgentEffect } from "../../core/effects.ts";
 import type { Property } from "../record/checker.ts";
@@ -8,17 +8,17 @@ import { KIND, readGreeting } from "../wire/native.ts";
 import { ofEachProcess } from "./of-each-process.ts";
 
 type Given = {
-  /** Sockets of the native protocol that wait for their welcome. */
-  readonly greeting: Set<number>;
-  /** The latest ticket, and the socket of its welcome; null where there is none, or that socket is gone. */
-  ticket: string | null;
-  socket: number | null;
+  /** Sockets of the native protocol that wait for their welcome, each with the ticket that its hello showed. */
+  readonly greeting: Map<number, unknown>;
+  /** Tickets that may be shown once more, the latest last, each with the socket of its welcome; null where that is gone. */
+  readonly tickets: Map<unknown, number | null>;
 };
 
 export const ownTickets: Property = {
   name: "own_tickets",
   create: (violate, judged) => {
-    const givenTo = ofEachProcess((): Given => ({ greeting: new Set(), ticket: null, socket: null }));
+    let linksOf = (_name: string): number => 1;
+    const givenTo = ofEachProcess((): Given => ({ greeting: new Map(), tickets: new Map() }));
     return {
       sees: [
         "socket_opened",
@@ -28,16 +28,22 @@ export const ownTickets: Property = {
         "socket_terminate",
         "socket_send_packet",
       ],
+      begun: ({ scenario }) => {
+        linksOf = (name) =>
+          scenario.homes.find(({ clientId }) => name.startsWith(`agent:${clientId}`))?.links ?? 1;
+      },
       agentStep: (process, event, effects, count) => {
         const given = givenTo(process);
         if (event.type === "socket_closed") leave(given, event.socket);
-        const welcomed = event.type === "socket_bytes" && given.greeting.delete(event.socket);
+        const welcomed = event.type === "socket_bytes" && given.greeting.has(event.socket);
+        const asked = welcomed ? given.greeting.get(event.socket) : null;
+        if (welcomed) given.greeting.delete(event.socket);
         for (let index = 0; index < count; index++) {
           const effect = effects[index];
           const shown = helloIn(effect);
           if (shown !== null) {
             judged();
-            given.greeting.add(shown.socket);
+            given.greeting.set(shown.socket, shown.ticket);
             const wrong = wrongWith(given, shown.ticket);
             if (wrong !== null) violate("safety", `${process.name} ${wrong} on socket ${shown.socket}`);
           }
@@ -48,16 +54,17 @@ export const ownTickets: Property = {
         const isLeft = welcomed && effects.slice(0, count).some((effect) => isEndOf(effect, event.socket));
         if (!welcomed || isLeft) return;
         const ticket = readGreeting(event.bytes)?.ticket;
-        given.ticket = typeof ticket === "string" ? ticket : null;
-        given.socket = event.socket;
+        given.tickets.delete(asked);
+        if (linksOf(process.name) === 1) given.tickets.clear();
+        if (typeof ticket === "string") given.tickets.set(ticket, event.socket);
       },
     };
   },
 };
 
-function leave(given: Given, socket: number): void {
-  given.greeting.delete(socket);
-  if (given.socket === socket) given.socket = null;
+function leave({ greeting, tickets }: Given, socket: number): void {
+  greeting.delete(socket);
+  for (const [ticket, of] of tickets) if (of === socket) tickets.set(ticket, null);
 }
 
 function isEndOf(effect: AgentEffect | undefined, socket: number): boolean {
@@ -75,8 +82,9 @@ function helloIn(
     : { socket: effect.socket, ticket: members.ticket };
 }
 
-function wrongWith({ ticket, socket }: Given, shown: unknown): string | null {
+function wrongWith({ tickets }: Given, shown: unknown): string | null {
   if (shown === null) return null;
-  if (shown !== ticket) return "shows a ticket that is not its latest";
+  const socket = tickets.get(shown);
+  if (socket === undefined) return "shows a ticket that is not its latest";
   return socket === null ? null : `shows the ticket of the session that socket ${socket} carries`;
 }

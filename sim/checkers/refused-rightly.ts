@@ -108,6 +108,8 @@ function isCause(
       return event.type === "registry_answered" && isRefusal(event.outcome, socket);
     case "revoked":
       return event.type === "registry_answered" && event.outcome.type === "tokens_checked";
+    case "already_linked":
+      return event.type === "registry_answered" && isLinked(name, ledger, socket);
     case "draining":
       return ledger.drainAskedMs !== null;
     case "limit_tunnels":
@@ -124,6 +126,24 @@ function isCause(
       // A handshake that cannot be understood.
       return event.type === "upgrade_requested";
   }
+}
+
+/** Whether it says that it has been at that node, which has a tunnel of its process. */
+function isLinked(
+  name: string,
+  { sockets }: SteppedServer["ledger"],
+  { id, clientId, headers }: LedgerSocket,
+) {
+  const instance = headerOf(headers, "culvert-instance");
+  const linked = headerOf(headers, "culvert-linked")?.split(", ") ?? [];
+  return (
+    instance !== undefined &&
+    linked.includes(name) &&
+    [...sockets.values()].some((other) => {
+      const isOf = other.kind === "tunnel" && other.clientId === clientId && other.id !== id;
+      return isOf && other.phase === "open" && headerOf(other.headers, "culvert-instance") === instance;
+    })
+  );
 }
 
 function showsToken({ target, headers }: LedgerSocket): boolean {

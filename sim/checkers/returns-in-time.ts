@@ -10,6 +10,7 @@ import type { AgentLimits } from "../../core/limits.ts";
 import type { Property } from "../record/checker.ts";
 import type { HomeSpec } from "../scenario/scenario.ts";
 import { KIND, NATIVE_HEADER_BYTES, readGreeting } from "../wire/native.ts";
+import { homeOfLinks } from "./of-one-link.ts";
 
 const SUPERSEDED = 4001;
 const PROTOCOL_ERROR = 1002;
@@ -63,6 +64,7 @@ export const returnsInTime: Property = {
       },
       agentStep: ({ name, nowMs }, event, effects, count) => {
         if (limits === null) return;
+        if (homeOfLinks(homes, name) !== null) return;
         const way =
           ways.get(name) ??
           newWay(

@@ -59,6 +59,7 @@ const PLAIN_HOME: readonly Change<HomeSpec>[] = [
   (home) => ({ ...home, path: PLAIN_PATH }),
   (home) => without(home, "lan"),
   (home) => without(home, "isNamed"),
+  (home) => without(home, "links"),
   (home) => without(home, "idleMs"),
   (home) => without(home, "misfit"),
   // An agent that was set up wrongly can never be healthy.

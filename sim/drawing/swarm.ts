@@ -68,7 +68,7 @@ export function scenarioOf(seed: Seed, kinds: readonly FaultKind[] = faultKinds)
             faultyMs,
           }),
         };
-  const cluster = drawCluster(random.stream("cluster"), nodes, operations);
+  const cluster = drawCluster(random.stream("cluster"), nodes, homes, operations);
   return {
     name: `seed ${formatSeed(seed)}`,
     seed,
@@ -88,19 +88,20 @@ export function scenarioOf(seed: Seed, kinds: readonly FaultKind[] = faultKinds)
     ...(random.stream("origins").chance(1, 4) ? { corsOrigins: [PLAYER_ORIGIN] } : {}),
     ...(random.stream("proxies").chance(1, 2) ? { trustedProxies: PROXIES } : {}),
     ...(pathRouting ? {} : { pathRouting }),
-    homes,
+    homes: cluster?.homes ?? homes,
     operations: cluster?.operations ?? operations,
     faults,
     ...drawRegisterAgain(random.stream("register again"), homes, faults),
   };
 }
 
-/** Whether the nodes know each other; then a balancer leads visitors to any of them. */
+/** Whether the nodes know each other; then a balancer leads visitors to any of them, and agents that keep several links. */
 function drawCluster(
   random: Random,
   nodes: number,
+  homes: readonly HomeSpec[],
   operations: readonly Operation[],
-): (Pick<Scenario, "operations"> & { readonly peerPath: PathSettings }) | null {
+): (Pick<Scenario, "homes" | "operations"> & { readonly peerPath: PathSettings }) | null {
   if (nodes === 1 || !random.chance(2, 3)) return null;
   const latencyUs = random.skewed(50, 20_000);
   return {
@@ -110,6 +111,11 @@ function drawCluster(
       bytesPerMs: random.pick([20_000, 100_000]),
       windowBytes: random.pick([16_384, 65_536, 262_144]),
     },
+    homes: homes.map((home, index) => {
+      const own = random.stream(`links ${index}`);
+      const mayHave = home.protocol === "native" || home.protocol === "auto";
+      return mayHave && own.chance(2, 3) ? { ...home, links: own.pick([2, 2, 3]) } : home;
+    }),
     operations: operations.map((operation) =>
       operation.kind === "visit" ? { ...operation, node: random.below(nodes) } : operation,
     ),

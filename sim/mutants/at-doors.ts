@@ -115,6 +115,18 @@ export const MUTANTS_AT_DOORS: readonly Mutant[] = [
     "hops",
   ]),
   mutant(
+    "PB67",
+    "the session of a second link is given the ticket of the first one",
+    "what opens a door is shown at that door alone",
+    ["own_tickets"],
+  ),
+  mutant(
+    "PB68",
+    "an agent that dials again does not say where it has links, and loses the one to a node that it meets twice",
+    "to look for more costs nothing that is there",
+    ["links_kept"],
+  ),
+  mutant(
     "PB70",
     "a home is told whatever name it asks for, though that leads elsewhere",
     "a name leads to the home that was given it",

@@ -68,6 +68,11 @@ export type HomeSpec = {
   readonly idleMs?: number;
   /** What our own agent speaks: MoosicBox's protocol where left out. */
   readonly protocol?: "moosicbox" | "native" | "auto";
+  /**
+   * How many links our own agent keeps, behind a balancer that leads each of its dials to any node, perhaps to one that it has a link
+   * to; one, to the home's node, where left out.
+   */
+  readonly links?: number;
   /** What our own agent tells its home as the host, and that it sets a field of its own: the home's name where left out. */
   readonly hostHeader?: "visitor" | "fixed";
   /** Who may visit it by its own name or path: whoever has a token, where left out. */

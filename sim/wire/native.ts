@@ -15,6 +15,7 @@ export const KIND = {
   ping: 8,
   pong: 9,
   moved: 10,
+  nodes: 11,
 } as const;
 
 export type NativeFrame = {
