@@ -1,13 +1,12 @@
 /**
- * An answer begins before it is known: so a visitor is found who has left more on his way than a look may read (`looks.ts`).
+ * An answer begins before it is known, byte by byte, to find out whether the visitor is still there of whom nothing is read
+ * (`looks.ts`): the kernel of one who has closed answers with a reset.
  *
- * His kernel answers anything that comes for a socket that is closed with a reset, which the next probe finds, whatever is
- * unread. So each look writes one byte. Every answer begins with the same nine, which no client can tell from an answer whose
- * head comes in pieces, whatever its version. Who still stands there after these is told to go on: `100 Continue`, which ends in
- * as many dots as there were looks. It is one interim response at most for each exchange, however long he stands there: clients
- * have bounds for their number (Go 5 until 1.24, OkHttp 4 one), and none that would matter for a reason's length. Where it could
- * be taken for the answer it is not said: HTTP/1.0 knows none, and nginx passes one on as the answer, so that none goes to a
- * proxy.
+ * Every answer begins with the same nine bytes, which no client can tell from a head that comes in pieces, whatever its version.
+ * Who still stands there after these is told to go on: `100 Continue`, which ends in as many dots as there were looks. It is one
+ * interim response at most for each exchange, however long he stands there: clients have bounds for their number (Go 5 until
+ * 1.24, OkHttp 4 one), and none that would matter for a reason's length. Where it could be taken for the answer it is not said:
+ * HTTP/1.0 knows none, and nginx passes one on as the answer, so that none goes to a proxy.
  *
  * What this cannot find: who leaves when his answer has begun, or after his upgrade. An answer that goes on finds him itself.
  */
@@ -28,7 +27,8 @@ export function startAnswer(edge: Edge, connection: EdgeConnection, out: Outbox<
   const { id, phase, turns, writes, startBytes } = connection;
   const turn = turns[0];
   if (turn === undefined || phase !== "reading" || turn.response !== "none") return false;
-  const most = isToBeToldOn(turn) ? edge.config.limits.answerStartBytes : START.length;
+  const { answerStartBytes } = edge.config.limits;
+  const most = isToBeToldOn(turn) ? answerStartBytes : Math.min(answerStartBytes, START.length);
   if (startBytes >= most || queueLength(writes) > 0) return false;
   enqueue(writes, { wireBytes: 1, turn: null, bodyBytes: 0 });
   out.push({

@@ -48,8 +48,8 @@ export const edgeLimits = {
   /** Those of one address (of IPv6: of one network of 64 bits): the visitors of others are looked at beside it. */
   addressLooksBytes: 20 * 1024 * KIB,
   /**
-   * Where a look cannot read on to the end, a byte of the answer's beginning is written to find it: so many at most before the
-   * answer is known. All of its head has to fit into what a proxy or client has for one; 4 KiB is the least (nginx).
+   * Of an answer that is not known yet so much is written, a byte at each look, to find who has left; with 0 nothing is. All of
+   * its head has to fit into what a proxy or client has for one; 4 KiB is the least (nginx).
    */
   answerStartBytes: 1 * KIB,
   /** Of a body that nobody wants any more so long is read on, lest the visitor stays stuck in it. */

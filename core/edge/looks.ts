@@ -1,14 +1,18 @@
 /**
  * Whether the visitor is still there of a connection that is not read: a system tells the end of a connection only to who
- * reads it. Every `lookMs` such a connection is looked at, in two ways.
+ * reads it. Every `lookMs` such a connection is looked at, in three ways.
  *
  * One that was reset takes no write any more, not even an empty one, whatever is unread of it: that costs a call to the system.
  * Linux lists states in `/proc/net/tcp` too, but an end (FIN) stands behind all that was sent, and most of that waits in the
- * kernel of the visitor who has closed: measured, three of four that had left were listed as established. Only reading on finds
- * that end. So a connection is read up to `lookBytes` further, and what comes is kept. All looks share `looksBytesTotal`; who
- * finds no room waits for the next that ends. Those of one address share `addressLooksBytes`, and are passed over while that is
- * spent. A look is granted whole, one after the other: shared evenly among many, nobody's would reach his end. Who has more on
- * his way than that, or finds no room, is found by what is written to him (`answer-start.ts`), which is probed a step later.
+ * kernel of the visitor who has closed: measured, three of four that had left were listed as established.
+ *
+ * That kernel answers whatever is written to him with a reset. So the answer is begun before it is known, as long as there is
+ * something to write that commits nobody to anything (`answer-start.ts`), and a step later he is asked again.
+ *
+ * Else only reading on finds that end. So a connection is read up to `lookBytes` further, and what comes is kept. All looks share
+ * `looksBytesTotal`; who finds no room waits for the next that ends. Those of one address share `addressLooksBytes`, and are
+ * passed over while that is spent. A look is granted whole, one after the other: shared evenly among many, nobody's would reach
+ * his end. A visitor with more on its way than that is noticed by the deadlines of his exchange.
  */
 import type { Lineup } from "../lineup.ts";
 import type { Outbox } from "../outbox.ts";
@@ -64,12 +68,11 @@ function look(edge: Edge, connection: EdgeConnection, out: Outbox<EdgeEffect>): 
   out.push({ type: "connection_probe", connection: connection.id });
   // What those send who ask too fast is not worth the room; an end that stands behind it is found when their turn comes.
   if (connection.places.held.stands) return;
-  const isSpent = connection.grantedBytes >= edge.config.limits.lookBytes;
-  if ((isSpent || edge.unseen.has(connection)) && startAnswer(edge, connection, out)) {
-    edge.unread.leave(connection);
-    goOnLooking(edge, connection);
+  if (startAnswer(edge, connection, out)) {
+    forgetLook(edge, connection);
+    return goOnLooking(edge, connection);
   }
-  if (isSpent) return;
+  if (connection.grantedBytes >= edge.config.limits.lookBytes) return;
   edge.unseen.join(connection);
   edge.looksMayFit = true;
 }

@@ -38,6 +38,7 @@ export const leftUnread: Property = {
       },
       visitorGone: ({ process, connection, pieces, readBytes, unreadBytes, atMs }) => {
         if (limits === null || path === null) return;
+        if (limits.answerStartBytes < WRITES && readBytes + unreadBytes > limits.lookBytes) return;
         const isRead = readBytes + unreadBytes <= limits.lookBytes;
         // Each piece counts for more than its bytes.
         if (isRead && pieces > 0 && readBytes / pieces < SMALL_BYTES) return;

@@ -118,6 +118,7 @@ export function drawEdgeLimits(random: Random, operations: readonly Operation[])
     lookBytes: random.between(128 * KIB, 512 * KIB),
     looksBytesTotal: random.between(1024 * KIB, 2048 * KIB),
     addressLooksBytes: 1024 * KIB,
+    answerStartBytes: random.stream("start").chance(1, 3) ? 0 : edgeLimits.answerStartBytes,
     ...drawPace(random.stream("pace")),
     restMs: random.between(1_000, 5_000),
     // Beyond what a simulated home takes to answer: who has ended his side of a WebSocket still gets its last words.

@@ -3,6 +3,7 @@
  * crowd or strangers are answered when they are under way, and again with their result when they are told to stop.
  */
 import { Crowd, type CrowdOrder, type CrowdResult } from "./crowd.ts";
+import { type LeaversOrder, type LeaversResult, runLeavers } from "./leavers.ts";
 import { type DownloadLoad, type LoadResult, type RequestLoad, runLoad } from "./load.ts";
 import { PacedDownload, type PacedLoad, type PacedResult } from "./paced-load.ts";
 import { Strangers, type StrangersOrder, type StrangersResult } from "./strangers.ts";
@@ -15,6 +16,7 @@ export type LoadOrder =
   | PacedLoad
   | CrowdOrder
   | StrangersOrder
+  | LeaversOrder
   | { readonly kind: "stop" };
 
 /** What goes on until it is stopped. */
@@ -24,10 +26,17 @@ process.on("message", async (order: LoadOrder) => process.send?.(await obey(orde
 process.on("disconnect", () => process.exit());
 console.log("ready");
 
-type Answer = LoadResult | PacedResult | CrowdResult | StrangersResult | { readonly ready: true };
+type Answer =
+  | LoadResult
+  | PacedResult
+  | CrowdResult
+  | StrangersResult
+  | LeaversResult
+  | { readonly ready: true };
 
 async function obey(order: LoadOrder): Promise<Answer> {
   if (order.kind === "upload") return runUpload(order);
+  if (order.kind === "leavers") return runLeavers(order);
   if (order.kind === "requests" || order.kind === "downloads") return runLoad(order);
   if (order.kind !== "stop") {
     lasting = begin(order);

@@ -12,6 +12,7 @@ import { Cleanup } from "../demo/cleanup.ts";
 import { type Contender, contenders, type Place, unmeasured } from "./contenders.ts";
 import { measureHostile } from "./hostile.ts";
 import { measureIdle } from "./idle.ts";
+import { measureLeaving } from "./leaving.ts";
 import { measureNeighbours } from "./neighbours.ts";
 import { DISTANCE_MS, isLoadSection, type LoadSection, type Plan, planOf, SECTIONS } from "./plan.ts";
 import { measureReturn } from "./returning.ts";
@@ -98,6 +99,9 @@ async function run({ plan, chosen }: Options): Promise<Summary> {
   const hostile = plan.sections.includes("hostile")
     ? await measureHostile(plan, join(folder, "hostile"), cleanup, progress)
     : null;
+  const leaving = plan.sections.includes("leaving")
+    ? await measureLeaving(plan, join(folder, "leaving"), cleanup, progress)
+    : null;
   const idle = plan.sections.includes("idle") ? await measureIdle(plan, folder, cleanup, progress) : null;
   const crowd = plan.sections.includes("crowd") ? await measureReturn(plan, folder, cleanup, progress) : null;
   return {
@@ -107,6 +111,7 @@ async function run({ plan, chosen }: Options): Promise<Summary> {
     wan,
     neighbours,
     hostile,
+    leaving,
     idle,
     crowd,
   };

@@ -1,6 +1,7 @@
 /**
  * The bench's origin, a process of its own: `/small` answers 64 bytes, `/bulk?bytes=N` streams N bytes, all from one
- * buffer, as fast as the connection takes them. `/upload` answers when it has read the body. `/events` says one thing and
+ * buffer, as fast as the connection takes them. `/upload` answers when it has read the body, and `/unread` neither
+ * reads nor answers. `/events` says one thing and
  * then nothing more, and neither does a WebSocket. Usage: `origin.ts [ADDRESS]`, 127.0.0.1 by default.
  */
 import { createServer, type ServerResponse } from "node:http";
@@ -15,6 +16,7 @@ const server = createServer((request, response) => {
   if (url.pathname === "/small") send(response, small.length).end(small);
   else if (url.pathname === "/bulk") stream(response, Number(url.searchParams.get("bytes")));
   else if (url.pathname === "/upload") request.resume().once("end", () => send(response, 0).end());
+  else if (url.pathname === "/unread") request.pause();
   else if (url.pathname === "/events") response.writeHead(200, EVENTS).write("data: hello\n\n");
   else response.writeHead(404).end();
 });

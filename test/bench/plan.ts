@@ -5,7 +5,7 @@ import type { PacedLoad } from "./paced-load.ts";
 
 /**
  * `small` requests and `bulk` downloads by themselves; requests `beside` a download; downloads beside one that makes a
- * `stall`; a download over a `distance`; requests beside a download over a home's line (`wan`); a download over a distance and an upload beside idle `neighbours`; requests beside `hostile` strangers; what an
+ * `stall`; a download over a `distance`; requests beside a download over a home's line (`wan`); a download over a distance and an upload beside idle `neighbours`; requests beside `hostile` strangers; what is left of visitors who are `leaving`; what an
  * `idle` tunnel costs; a `crowd` of agents whose server is killed.
  */
 export const SECTIONS = [
@@ -17,6 +17,7 @@ export const SECTIONS = [
   "wan",
   "neighbours",
   "hostile",
+  "leaving",
   "idle",
   "crowd",
 ] as const;
@@ -27,7 +28,7 @@ export type Section = (typeof SECTIONS)[number];
 export type LoadSection = Exclude<Section, (typeof OWN_SECTIONS)[number]>;
 
 /** Those that one program goes through by itself. */
-const OWN_SECTIONS = ["wan", "neighbours", "hostile", "idle", "crowd"] as const;
+const OWN_SECTIONS = ["wan", "neighbours", "hostile", "leaving", "idle", "crowd"] as const;
 
 export function isLoadSection(section: Section): section is LoadSection {
   return !OWN_SECTIONS.some((own) => own === section);

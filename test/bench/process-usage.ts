@@ -1,5 +1,5 @@
 /** What the kernel knows about a process: CPU time and resident memory, read from `/proc` (Linux only). */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /**
  * CPU seconds of all threads since the process started, user and system. In steps of 10 ms: the kernel reports ticks,
@@ -24,6 +24,26 @@ export function isKernelStarved(): boolean {
   const used = /^TCP:.* mem (\d+)$/m.exec(readFileSync("/proc/net/sockstat", "latin1"))?.[1];
   const [, pressure] = readFileSync("/proc/sys/net/ipv4/tcp_mem", "latin1").trim().split(/\s+/);
   return Number(used) >= Number(pressure);
+}
+
+/** How many connections the process has to that port of this machine. */
+export function connectionsTo(pid: number, port: number): number {
+  const remote = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const inodes = new Set<string>();
+  for (const line of readFileSync(`/proc/${pid}/net/tcp`, "latin1").split("\n").slice(1)) {
+    const fields = line.trim().split(/\s+/);
+    if (fields[2]?.endsWith(remote)) inodes.add(`socket:[${fields[9]}]`);
+  }
+  const folder = `/proc/${pid}/fd`;
+  const targets = readdirSync(folder).map((fd) => {
+    try {
+      return readlinkSync(`${folder}/${fd}`);
+    } catch {
+      // It was closed since.
+      return "";
+    }
+  });
+  return targets.filter((target) => inodes.has(target)).length;
 }
 
 /** Fields 14 and 15 of proc_pid_stat(5). The second is the program's name and may hold anything, so count from its end. */

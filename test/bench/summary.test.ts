@@ -92,6 +92,7 @@ describe("the summary", () => {
       wan: null,
       neighbours: null,
       hostile: null,
+      leaving: null,
       idle: null,
       crowd: null,
     });
@@ -116,6 +117,7 @@ describe("the summary", () => {
       wan: null,
       neighbours: null,
       hostile: null,
+      leaving: null,
       idle: null,
       crowd: null,
     };
@@ -142,6 +144,7 @@ describe("the summary", () => {
       wan: null,
       neighbours: null,
       hostile: null,
+      leaving: null,
       idle: null,
       crowd: null,
     });
@@ -158,6 +161,7 @@ describe("the summary", () => {
       wan: null,
       neighbours: null,
       hostile: null,
+      leaving: null,
       idle,
       crowd: null,
     });
@@ -169,6 +173,7 @@ describe("the summary", () => {
       wan: null,
       neighbours: null,
       hostile: null,
+      leaving: null,
       idle: { ...idle, fault: "closed" },
       crowd: null,
     };
@@ -198,6 +203,7 @@ describe("the summary", () => {
       wan: null,
       neighbours: null,
       hostile: null,
+      leaving: null,
       idle: null,
       crowd: [come, { ...come, when: "once more", fault: "one was lost" }],
     };
@@ -219,6 +225,7 @@ describe("the summary", () => {
       wan: null,
       neighbours: null,
       hostile: null,
+      leaving: null,
       idle: null,
       crowd: null,
     };
@@ -241,6 +248,7 @@ describe("the summary", () => {
       wan: null,
       neighbours: null,
       hostile: null,
+      leaving: null,
       idle: null,
       crowd: null,
     };
@@ -259,6 +267,7 @@ describe("the summary", () => {
       wan: null,
       neighbours: null,
       hostile: null,
+      leaving: null,
       idle: null,
       crowd: null,
     });

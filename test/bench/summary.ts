@@ -3,6 +3,7 @@ import { type Column, renderTable } from "../demo/table.ts";
 import { DIRECT, ONE_HOP } from "./contenders.ts";
 import type { HostileLine } from "./hostile.ts";
 import type { IdleResult } from "./idle.ts";
+import type { LeavingResult } from "./leaving.ts";
 import type { NeighbourLine } from "./neighbours.ts";
 import {
   DISTANCE_MS,
@@ -23,12 +24,13 @@ export type Summary = {
   readonly wan: readonly WanResult[] | null;
   readonly neighbours: readonly NeighbourLine[] | null;
   readonly hostile: readonly HostileLine[] | null;
+  readonly leaving: LeavingResult | null;
   readonly idle: IdleResult | null;
   readonly crowd: readonly ReturnLine[] | null;
 };
 
 export function renderSummary(summary: Summary): string {
-  const { lines, memories, missing, wan, neighbours, hostile, idle, crowd } = summary;
+  const { lines, memories, missing, wan, neighbours, hostile, leaving, idle, crowd } = summary;
   const parts: string[] = [];
   for (const [section, { title, table }] of Object.entries(TABLES)) {
     const own = lines.filter((line) => line.section === section);
@@ -53,6 +55,11 @@ export function renderSummary(summary: Summary): string {
   if (hostile !== null) {
     parts.push(titled("Small requests of a visitor with a token, beside strangers", hostileTable(hostile)));
   }
+  if (leaving !== null) {
+    parts.push(
+      titled("Visitors who leave: what is left 3 s later, and the next one's speed", leavingText(leaving)),
+    );
+  }
   if (idle !== null) parts.push(titled("Idle tunnels, memory of the server", idleText(idle)));
   if (crowd !== null) {
     parts.push(titled("Idle agents that all come at once: milliseconds to a tunnel", returnTable(crowd)));
@@ -65,7 +72,7 @@ export function renderSummary(summary: Summary): string {
  * What went wrong, one sentence each; empty when every number counts. What a contender does to the neighbour of a load is
  * a result and stands in the table.
  */
-export function faultsOf({ lines, wan, neighbours, hostile, idle, crowd }: Summary): string[] {
+export function faultsOf({ lines, wan, neighbours, hostile, leaving, idle, crowd }: Summary): string[] {
   const faults = lines
     .filter((line) => line.fault !== null)
     .map((line) => `${line.contender}, ${line.section}, ${line.connections} at once: ${line.fault}`);
@@ -77,6 +84,10 @@ export function faultsOf({ lines, wan, neighbours, hostile, idle, crowd }: Summa
   }
   for (const { strangers, fault } of hostile ?? []) {
     if (fault !== null) faults.push(`beside strangers, ${strangers}: ${fault}`);
+  }
+  if (leaving !== null && leaving.fault !== null) faults.push(`visitors who leave: ${leaving.fault}`);
+  if (leaving !== null && leaving.exchanges > 0) {
+    faults.push(`visitors who leave: ${leaving.exchanges} exchanges are left of them`);
   }
   if (idle !== null && idle.fault !== null) faults.push(`idle tunnels: ${idle.fault}`);
   for (const { when, fault } of crowd ?? []) {
@@ -300,6 +311,22 @@ function hostileTable(lines: readonly HostileLine[]): string {
         ]),
   ]);
   return renderTable(columns, rows);
+}
+
+function leavingText(result: LeavingResult): string {
+  if (result.fault !== null) return `failed: ${result.fault}`;
+  const { visits, exchanges, originConnections, serverBytes, agentBytes, before, after } = result;
+  const columns = ["visits", "exchanges", "to the service", "server MiB", "agent MiB"].map(number);
+  const speeds = ["down MB/s", "x", "up MB/s", "x"].map(number);
+  const row = [
+    ...[visits, exchanges, originConnections].map(String),
+    ...[serverBytes, agentBytes].map((bytes) => (bytes / 2 ** 20).toFixed(0)),
+    ...[
+      [after.download, before.download],
+      [after.upload, before.upload],
+    ].flatMap(([now = 0, then = 0]) => [(now / 1e6).toFixed(0), (now / then).toFixed(2)]),
+  ];
+  return renderTable([...columns, ...speeds], [row]);
 }
 
 /** `absent`: how long of it there was no server. `loop`: the longest that the server's stood. */
