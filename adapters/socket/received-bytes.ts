@@ -3,7 +3,7 @@
  * a buffer from the network for a small object only, whatever it holds outside of the heap: within one collection to the
  * next a download would leave more than 100 MB of buffers behind that nobody needs any more.
  */
-import { setFlagsFromString } from "node:v8";
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 /**
@@ -12,9 +12,16 @@ import { runInNewContext } from "node:vm";
  */
 const COLLECT_AFTER_BYTES = 16 * 1024 * 1024;
 
-type Collect = (options: { readonly type: "minor" }) => void;
+/**
+ * A buffer that two of these collections found alive is the old generation's, which keeps it when it is dead. All is collected when
+ * so much more is outside of the heap than after the last time; half of what a large heap has, since that takes long to look through.
+ */
+const COLLECT_ALL_AFTER_BYTES = 24 * 1024 * 1024;
+
+type Collect = (options: { readonly type: "minor" | "major" }) => void;
 
 let bytesSince = 0;
+let heldBytes = 0;
 let collect: Collect | undefined;
 
 /** To be called for all bytes that a connection gives, before they are passed on. */
@@ -24,6 +31,11 @@ export function countReceived({ length }: Uint8Array): void {
   bytesSince = 0;
   collect ??= exposeCollect();
   collect({ type: "minor" });
+  const { external_memory: bytes, used_heap_size: heapBytes } = getHeapStatistics();
+  heldBytes = Math.min(heldBytes, bytes);
+  if (bytes - heldBytes < Math.max(COLLECT_ALL_AFTER_BYTES, heapBytes / 2)) return;
+  collect({ type: "major" });
+  heldBytes = getHeapStatistics().external_memory;
 }
 
 /** The one way to V8's collector that does not depend on how the process was started. */
