@@ -229,9 +229,11 @@ export class FakeRegistry {
       this.#write(clientId, entry, operation.type, interference);
       if (!losesWrite) this.homes.remember(clientId, access, fence);
     }
-    if (instance === undefined || losesWrite) return { type: "connection_upserted", current: isOwner };
+    if (instance === undefined) return { type: "connection_upserted", current: isOwner };
     const owner = this.connections.get(clientId) ?? null;
-    return { type: "connection_upserted", current: this.links.join({ ...operation, instance }, owner) };
+    const link = { ...operation, instance };
+    const current = losesWrite ? isOwner || this.links.takes(link, owner) : this.links.join(link, owner);
+    return { type: "connection_upserted", current };
   }
 
   /** The connection is another link's from then on, if there is one. */

@@ -14,6 +14,8 @@ type Room = {
   /** Of the greeting, which went first and is not the session's. */
   greetingBytes: number;
   sessionBytes: number;
+  /** Of frames that are the socket's and no session's; forgotten when all has left. */
+  besideBytes: number;
 };
 
 export const socketRoom: Property = {
@@ -34,12 +36,13 @@ export const socketRoom: Property = {
         let bytes = header.length;
         for (const part of body) bytes += part.length;
         if (kind === KIND.hello || kind === KIND.welcome) {
-          rooms.set(socket, { greetingBytes: bytes, sessionBytes: 0 });
+          rooms.set(socket, { greetingBytes: bytes, sessionBytes: 0, besideBytes: 0 });
           continue;
         }
         const room = rooms.get(socket);
         if (room === undefined) continue;
-        const { sessionBytes } = room;
+        if (kind === KIND.nodes) room.besideBytes += bytes;
+        const sessionBytes = room.sessionBytes - room.besideBytes;
         if (sessionBytes > 0) judged();
         const { name } = process;
         if (kind === KIND.piece && sessionBytes >= max)
@@ -54,6 +57,7 @@ export const socketRoom: Property = {
             `${name} sends frame ${kind} on socket ${socket}, ${sessionBytes} bytes wait there`,
           );
         room.sessionBytes += bytes;
+        if (kind === KIND.nodes) continue;
         ofStepBytes += bytes;
       }
     };
@@ -77,4 +81,5 @@ function flushed(room: Room | undefined, bytes: number): void {
   const ofGreeting = Math.min(bytes, room.greetingBytes);
   room.greetingBytes -= ofGreeting;
   room.sessionBytes -= bytes - ofGreeting;
+  if (room.sessionBytes === 0) room.besideBytes = 0;
 }

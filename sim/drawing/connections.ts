@@ -103,6 +103,9 @@ function drawPace(random: Random): Pick<EdgeLimits, "addressUnservedMax" | "addr
 /** Drawn short and small, so that a minute of virtual time and a few requests meet them all. */
 export function drawEdgeLimits(random: Random, operations: readonly Operation[]): EdgeLimits {
   const isLong = operations.some((operation) => operation.kind === "visit" && hasLongHeader(operation));
+  // Nothing else finds a visitor who has left an upload that stands still.
+  const mayStand = operations.some((each) => each.kind === "visit" && each.answer.takesBytesPerMs === 1);
+  const startsNone = random.stream("start").chance(1, 3) && !mayStand;
   const headBytesMax = isLong ? edgeLimits.headBytesMax : random.pick([2 * KIB, 4 * KIB, 16 * KIB]);
   return {
     ...edgeLimits,
@@ -118,7 +121,7 @@ export function drawEdgeLimits(random: Random, operations: readonly Operation[])
     lookBytes: random.between(128 * KIB, 512 * KIB),
     looksBytesTotal: random.between(1024 * KIB, 2048 * KIB),
     addressLooksBytes: 1024 * KIB,
-    answerStartBytes: random.stream("start").chance(1, 3) ? 0 : edgeLimits.answerStartBytes,
+    answerStartBytes: startsNone ? 0 : edgeLimits.answerStartBytes,
     ...drawPace(random.stream("pace")),
     restMs: random.between(1_000, 5_000),
     // Beyond what a simulated home takes to answer: who has ended his side of a WebSocket still gets its last words.

@@ -36,7 +36,6 @@ const SITUATIONS = [
   "a connection of a node is reset in the queue of a listener",
   "a dial leads to a node that has a link",
   "a drain is finished",
-  "an agent has several links",
   "a model agent is told to abort",
   "a paused tunnel is read on",
   "a paused upload is read on",

@@ -16,11 +16,18 @@ export class LinkTable {
   /** Whether the link is the tunnel's from now on; `owner` is the connection as it is now. */
   join(upsert: Upsert & { readonly instance: string }, owner: ConnectionEntry | null): boolean {
     const { clientId, tunnel, node, fence, instance, leaseMs } = upsert;
+    if (!this.takes(upsert, owner)) return false;
     const links = this.#links.get(clientId) ?? new Map<string, ConnectionEntry>();
-    if (owner?.instance !== instance || (links.get(node)?.fence ?? 0) > fence) return false;
     this.#links.set(clientId, links);
     links.set(node, { tunnel, node, fence, instance, leaseEndsUs: this.#nowUs() + leaseMs * 1_000 });
     return true;
+  }
+
+  takes(
+    { clientId, node, fence, instance }: Upsert & { readonly instance: string },
+    owner: ConnectionEntry | null,
+  ): boolean {
+    return owner?.instance === instance && (this.#links.get(clientId)?.get(node)?.fence ?? 0) <= fence;
   }
 
   remove(clientId: string, tunnel: string): void {
