@@ -200,8 +200,7 @@ export class FakeRegistry {
         return { type: "node_deleted" };
       case "sweep":
         this.tokens.sweep(operation.keptMs);
-        if (!losesWrite) this.nodes.sweep();
-        if (!losesWrite) this.links.sweep();
+        if (!losesWrite) for (const table of [this.nodes, this.links]) table.sweep();
         this.#sweep(interference);
         return { type: "swept" };
       default:

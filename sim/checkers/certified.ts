@@ -15,7 +15,7 @@ type Asked = { readonly host: string; readonly askedMs: number };
 /** What one process was told and asked. */
 class Told {
   readonly open = new Map<number, Asked>();
-  /** Client ids of homes that were here. */
+  /** Client ids of homes whose agents were here. */
   readonly seen = new Set<string>();
   /** By the registry's calls: the client id that it is asked about. */
   readonly calls = new Map<number, string>();
@@ -64,7 +64,7 @@ export const certified: Property = {
         ownNames = new Set(scenario.homes.map(ownNameOf).filter((name) => name !== null));
         patienceMs = serverLimits.registryVisitorMs;
       },
-      sees: ["certificate_asked", "certificate_answer", "registry_call", "registry_answered", "report"],
+      sees: ["certificate_asked", "certificate_answer", "registry_call", "registry_answered"],
       serverStep: (server, event, effects, count) => {
         const told = toldTo(server);
         told.hear(event, server.nowMs);
@@ -72,8 +72,9 @@ export const certified: Property = {
           const effect = effects[index];
           if (effect?.type === "registry_call" && effect.operation.type === "recall_home")
             told.calls.set(effect.call, effect.operation.clientId);
-          if (effect?.type === "report" && effect.report.type === "tunnel_accepted")
-            told.seen.add(server.ledger.sockets.get(effect.report.socket)?.clientId ?? "");
+          // Its agent was let in, whatever becomes of it then.
+          if (effect?.type === "registry_call" && effect.operation.type === "upsert_connection")
+            told.seen.add(effect.operation.clientId);
           if (effect?.type !== "certificate_answer") continue;
           const asked = told.open.get(effect.question);
           judged();

@@ -56,7 +56,8 @@ export const linksKept: Property = {
         if (home === null || limits === null) return;
         const links = linksOf(process);
         const { nowMs } = process;
-        const wanted = Math.min(home.links ?? 1, 1 + links.others);
+        const wanted = () => Math.min(home.links ?? 1, 1 + links.others);
+        const wantedBefore = wanted();
         const wasDue = nowMs > links.dueMs;
         const hasChanged = hear(links, event);
         let dials = false;
@@ -73,12 +74,13 @@ export const linksKept: Property = {
         const isMeeting = event.type === "socket_refused" && event.body.includes("already_linked");
         if (isMeeting && effects.slice(0, count).some((effect) => effect?.type === "socket_close"))
           violate("safety", `${process.name} leaves a link since a dial led to a node that has one`);
-        if (event.type === "tick" && wasDue && !links.stops && !dials && wanted > links.welcomed.size) {
-          const { size } = links.welcomed;
-          violate("liveness", `${process.name} has ${size} of ${wanted} links and looks for no other`);
+        if (event.type === "tick" && wasDue && !links.stops && !dials && wantedBefore > links.welcomed.size) {
+          const has = links.welcomed.size;
+          violate("liveness", `${process.name} has ${has} of ${wantedBefore} links and looks for no other`);
         }
         judged();
-        const isShort = links.welcomed.size > 0 && links.dialled.size === 0;
+        const { size } = links.welcomed;
+        const isShort = size > 0 && size < wanted() && links.dialled.size === 0;
         if (!isShort) links.dueMs = Number.POSITIVE_INFINITY;
         else if (hasChanged || dials || links.dueMs === Number.POSITIVE_INFINITY)
           links.dueMs = nowMs + Math.max(CONTENT_MS, 1.5 * limits.retryDownMs) + LATE_MS;

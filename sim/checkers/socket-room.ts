@@ -41,7 +41,11 @@ export const socketRoom: Property = {
         }
         const room = rooms.get(socket);
         if (room === undefined) continue;
-        if (kind === KIND.nodes) room.besideBytes += bytes;
+        if (kind === KIND.nodes) {
+          room.besideBytes += bytes;
+          room.sessionBytes += bytes;
+          continue;
+        }
         const sessionBytes = room.sessionBytes - room.besideBytes;
         if (sessionBytes > 0) judged();
         const { name } = process;
@@ -57,7 +61,6 @@ export const socketRoom: Property = {
             `${name} sends frame ${kind} on socket ${socket}, ${sessionBytes} bytes wait there`,
           );
         room.sessionBytes += bytes;
-        if (kind === KIND.nodes) continue;
         ofStepBytes += bytes;
       }
     };
