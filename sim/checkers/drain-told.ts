@@ -6,6 +6,9 @@ import type { AgentEffect, ServerEffect } from "../../core/effects.ts";
 import type { Property } from "../record/checker.ts";
 import { KIND, readGreeting } from "../wire/native.ts";
 
+/** What tells where the socket stands, and is not the session's or comes before all of it. */
+const BESIDE: ReadonlySet<number> = new Set([KIND.welcome, KIND.resume, KIND.nodes]);
+
 export const drainTold: Property = {
   name: "drain_told",
   create: (violate, judged) => {
@@ -25,7 +28,7 @@ export const drainTold: Property = {
         if (effect?.type !== "socket_send_packet" || !isNative(effect.socket)) continue;
         const { socket, header } = effect;
         if (header[0] === KIND.drain || beginsAnew(header)) told.add(socket);
-        if (header[0] === KIND.welcome || header[0] === KIND.resume) continue;
+        if (BESIDE.has(header[0] ?? 0)) continue;
         judged();
         if (!told.has(socket))
           violate(

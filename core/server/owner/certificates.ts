@@ -3,8 +3,7 @@
  * each: otherwise anybody who points a name at it could have any number made, until the authority makes no more for anybody.
  *
  * The server's own name may, one that the operator gave to a home, and the name of a home that is here, or that the registry
- * remembers. About a name that no home can
- * have the registry is not asked, nor twice in a moment about the same; and all that ask have but one stranger's room at it.
+ * remembers. About a name that no home can have the registry is not asked, nor twice in a moment about the same; and all that ask have but one stranger's room at it.
  */
 import type { ServerEffect } from "../../effects.ts";
 import type { ServerEvent } from "../../events.ts";
@@ -57,7 +56,9 @@ export function onNameKnown(
   out: Outbox<ServerEffect>,
 ): void {
   if (result.type !== "home_recalled") {
-    out.push({ type: "certificate_answer", question, answer: "unknown" });
+    // It may have come meanwhile.
+    const answer = liveTunnel(state, clientId) === undefined ? "unknown" : "granted";
+    out.push({ type: "certificate_answer", question, answer });
     return;
   }
   noteRecalled(state, clientId, result.home);

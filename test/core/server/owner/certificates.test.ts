@@ -89,6 +89,15 @@ describe("a certificate", () => {
     here.expectEmpty();
   });
 
+  it("is granted for a home that came while the registry did not answer", () => {
+    const { server: here, registry, ask } = server();
+    registry.modes.set("recall_home", "unavailable");
+    ask("home.example.com");
+    here.tunnel("home");
+    here.advance(registryVisitorMs);
+    expect(here.certificates).toEqual(["1 granted"]);
+  });
+
   it("is asked about by at most one stranger's number of calls at a time, whoever points names here", () => {
     const { server: here, registry, ask } = server();
     registry.modes.set("recall_home", "holds");
