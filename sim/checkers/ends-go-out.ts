@@ -8,8 +8,10 @@ import type { AgentEvent, ServerEvent } from "../../core/events.ts";
 import type { ExchangeId } from "../../core/ids.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Property } from "../record/checker.ts";
+import type { HomeSpec } from "../scenario/scenario.ts";
 import { creditOf, exchangeOf, KIND, readEntries, readGreeting, readNativeFrame } from "../wire/native.ts";
 import { Marks } from "./marks.ts";
+import { homeOfLinks } from "./of-one-link.ts";
 
 /** One direction of an exchange, at the end that sends it. */
 type Sending = { limit: number; sentBytes: number; next: number };
@@ -37,6 +39,7 @@ export const endsGoOut: Property = {
     const agents = new Map<string, AgentSide>();
     const servers = new Map<string, ServerSide>();
     const roomBytes = { server: 0, agent: 0 };
+    let homes: readonly HomeSpec[] = [];
     const judge = (name: string, carrier: Carrier, bytesMax: number) => {
       if (carrier.ending.size === 0 || carrier.socket === null || carrier.resumes) return;
       if (carrier.unsentBytes >= bytesMax || carrier.marks.holdBack) return;
@@ -47,7 +50,8 @@ export const endsGoOut: Property = {
       }
     };
     return {
-      begun: ({ serverLimits, agentLimits }) => {
+      begun: ({ scenario, serverLimits, agentLimits }) => {
+        homes = scenario.homes;
         roomBytes.server = serverLimits.socketBytesMax;
         roomBytes.agent = agentLimits.socketBytesMax;
       },
@@ -74,6 +78,8 @@ export const endsGoOut: Property = {
         if (carrier !== null) judge(name, carrier, roomBytes.server);
       },
       agentStep: ({ name }, event, effects, count) => {
+        // Two servers number their exchanges alike.
+        if (homeOfLinks(homes, name) !== null) return;
         let side = agents.get(name);
         if (side === undefined) {
           if (event.type !== "socket_opened" || event.protocol === null) return;
