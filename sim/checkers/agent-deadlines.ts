@@ -6,7 +6,9 @@ import type { AgentEffect } from "../../core/effects.ts";
 import type { AgentEvent } from "../../core/events.ts";
 import type { AgentLimits } from "../../core/limits.ts";
 import type { Property } from "../record/checker.ts";
+import type { HomeSpec } from "../scenario/scenario.ts";
 import { ofEachProcess } from "./of-each-process.ts";
+import { homeOfLinks } from "./of-one-link.ts";
 
 type Origin = {
   headed: boolean;
@@ -46,8 +48,10 @@ export const agentDeadlines: Property = {
     let limits: AgentLimits | null = null;
     let toldIdleMs = 0;
     const waitsOf = ofEachProcess(({ nowMs }) => newWaits(nowMs));
+    let homes: readonly HomeSpec[] = [];
     return {
       begun: ({ agentLimits, serverLimits, scenario }) => {
+        homes = scenario.homes;
         limits = agentLimits;
         toldIdleMs = serverLimits.exchangeIdleMs;
         // A welcome that somebody else wrote may tell nothing, and be taken.
@@ -56,6 +60,7 @@ export const agentDeadlines: Property = {
         }
       },
       agentStep: (process, event, effects, count) => {
+        if (homeOfLinks(homes, process.name) !== null) return;
         if (limits === null) return;
         const { name, nowMs } = process;
         const waits = waitsOf(process);

@@ -107,7 +107,6 @@ export class PeerEnd {
     const { find, path, world, name } = this.#options;
     const peer = find();
     if (peer === null) {
-      world.sometimes("a connection of a node is reset in the queue of a listener");
       this.#agenda.after(path.settings.latencyUs, () => this.#closed("reset"));
       return;
     }

@@ -33,7 +33,6 @@ const AGENT_REPORTS = [
 ] as const satisfies readonly AgentReport["type"][];
 
 const SITUATIONS = [
-  "a connection of a node is reset in the queue of a listener",
   "a dial leads to a node that has a link",
   "a drain is finished",
   "a model agent is told to abort",
